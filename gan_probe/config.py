@@ -1,0 +1,137 @@
+"""Every training setting, its default and the named recipes: the one place where a default is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from gan_probe.errors import ConfigError
+from gan_probe.naming import check_name
+
+PRECISIONS = ("auto", "fp32", "bf16", "tf32")
+NORMS = ("paper", "article")  # of the slope in the gradient penalty
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a critic is trained. A step is one generator update with its ``n_critic`` critic updates.
+
+    Attributes
+    ----------
+    network : str
+        A row of `gan_probe.networks.NETWORKS`.
+    steps : int
+        Generator updates.
+    batch_size : int
+        Real images in each update.
+    n_critic : int
+        Critic updates before each generator update (Gulrajani et al. 2017, algorithm 1).
+    learning_rate_critic, learning_rate_generator : float
+        Of Adam.
+    beta1, beta2 : float
+        Of Adam.
+    penalty_weight : float
+        Lambda of equation 3.
+    penalty_norm : {"paper", "article"}
+        The slope's norm over all of a sample, or one norm per colour channel.
+    critic_average : float
+        Decay of the moving average of the critic's weights, per critic update. The average is what is saved and
+        scored; 0 saves the critic itself.
+    decay_share : float
+        Share of the steps, at the end, over which both learning rates fall linearly to zero.
+    latent_dim : int
+        Length of the generator's input.
+    precision : {"auto", "fp32", "bf16", "tf32"}
+        "auto": bf16 where the device multiplies it natively, else fp32. The penalty's norm is float32 always.
+    n_snapshots : int
+        Critics saved on the way, spread evenly on a logarithmic scale of steps.
+    held_out : float
+        Share of the training images kept back; the critic's scores of them are its reference.
+    seed : int
+        Of initialisation and every batch.
+    """
+
+    network: str = "compact"
+    steps: int = 300
+    batch_size: int = 16
+    n_critic: int = 2
+    learning_rate_critic: float = 1e-3
+    learning_rate_generator: float = 1e-3
+    beta1: float = 0.0
+    beta2: float = 0.9
+    penalty_weight: float = 10.0
+    penalty_norm: str = "paper"
+    critic_average: float = 0.99
+    decay_share: float = 0.5
+    latent_dim: int = 16
+    precision: str = "auto"
+    n_snapshots: int = 10
+    held_out: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_name("precision", self.precision, PRECISIONS)
+        check_name("penalty_norm", self.penalty_norm, NORMS)
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise ConfigError(f"{name} must be from {low:g} to {high:g}, got {value!r}.")
+
+    def updated(self, changes: Mapping[str, Any]) -> TrainConfig:
+        """Return the config with some settings changed.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown setting (with the nearest known one) or a value out of range.
+        """
+        known = [f.name for f in fields(self)]
+        for name in changes:
+            check_name("setting", name, known)
+        return replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as plain data."""
+        return asdict(self)
+
+
+_RANGES = (
+    ("steps", 1, 10_000_000),
+    ("batch_size", 1, 65_536),
+    ("n_critic", 1, 1000),
+    ("learning_rate_critic", 0.0, 10.0),
+    ("learning_rate_generator", 0.0, 10.0),
+    ("beta1", 0.0, 0.9999),
+    ("beta2", 0.0, 0.99999),
+    ("penalty_weight", 0.0, 1e6),
+    ("critic_average", 0.0, 0.99999),
+    ("decay_share", 0.0, 1.0),
+    ("latent_dim", 1, 4096),
+    ("n_snapshots", 0, 1000),
+    ("held_out", 0.0, 0.9),
+    ("seed", 0, 2**63 - 1),
+)
+
+
+# One row a recipe. Columns: what differs from the defaults above.
+PRESETS: dict[str, TrainConfig] = {
+    #                        network            steps         batch         critic/gen.   learning rates
+    "compact": TrainConfig(network="compact", steps=300,    batch_size=16, n_critic=2, learning_rate_critic=1e-3,
+                           learning_rate_generator=1e-3, latent_dim=16),
+    "article": TrainConfig(network="article", steps=15_000, batch_size=8,  n_critic=5, learning_rate_critic=1e-4,
+                           learning_rate_generator=1e-4, latent_dim=128, penalty_norm="article", decay_share=0.0,
+                           critic_average=0.0, n_snapshots=15),
+}  # fmt: skip
+
+
+def preset(name: str) -> TrainConfig:
+    """Return a named recipe.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, with the nearest one.
+    """
+    check_name("training preset", name, PRESETS)
+    return PRESETS[name]

@@ -1,0 +1,86 @@
+"""A set of images in memory: uint8, NHWC, 3 channels (RGB) or 1 (grey), 0..255. `tensors` makes it fit for networks."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gan_probe.errors import InputError
+
+Images = npt.NDArray[np.uint8]
+
+
+def fit_channels(images: Images, n_channels: int) -> Images:
+    """Return images with 1 or 3 channels: grey is repeated, colour is reduced by ITU-R 601 luma."""
+    if images.shape[-1] == n_channels:
+        return images
+    if n_channels == 3 and images.shape[-1] == 1:
+        return np.repeat(images, 3, axis=-1)
+    if n_channels == 1 and images.shape[-1] == 3:
+        luma = images @ np.array([0.299, 0.587, 0.114])
+        return np.round(luma)[..., None].astype(np.uint8)
+    raise InputError(f"images have {images.shape[-1]} channels, {n_channels} are wanted; known are 1 (grey) and 3 (RGB).")
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with one row of facts each.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape (n, h, w, c)
+    table : DataFrame
+        ``sample_id`` and ``path``; where known ``label``, ``split``, ``seen``, ``factor.*``; the user's own columns.
+    source : Path
+        Where it was read from.
+    warnings : tuple of str
+        What was converted or left out while reading.
+    n_skipped : int
+        Files that could not be read.
+    """
+
+    images: Images
+    table: pd.DataFrame
+    source: Path
+    warnings: tuple[str, ...] = field(default=())
+    n_skipped: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.table):
+            raise InputError(f"{len(self.images)} images but {len(self.table)} rows of metadata.")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        _, height, width, channels = self.images.shape
+        return height, width, channels
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that follow from the images and their labels, in order."""
+        digest = hashlib.sha256()
+        labels = self.table["label"] if "label" in self.table else [""] * len(self)
+        for sample, label in zip(self.table["sample_id"], labels, strict=True):
+            digest.update(f"{sample} {label}\n".encode())
+        return digest.hexdigest()[:16]
+
+    def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> ImageSet:
+        """Return the chosen rows (numbers or a mask), as a set of its own."""
+        numbers = np.arange(len(self))[rows]
+        return replace(self, images=self.images[numbers], table=self.table.iloc[numbers].reset_index(drop=True))
+
+    def with_channels(self, n_channels: int) -> ImageSet:
+        """Return the set in grey (1) or colour (3), with a warning when that changed anything."""
+        if self.image_shape[2] == n_channels:
+            return self
+        kind = {1: "grey", 3: "colour"}
+        note = f"{kind.get(self.image_shape[2])} images were converted to {kind.get(n_channels)} for the critic."
+        return replace(self, images=fit_channels(self.images, n_channels), warnings=(*self.warnings, note))

@@ -1,0 +1,100 @@
+"""``scores.parquet``: one row an image, and in the file's metadata where the scores come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gan_probe.errors import InputError
+from synthetic.files import atomic_path
+
+SCHEMA = "gan_probe.scores/1"
+CONTROL = "control."  # columns of scalar controls
+EMBEDDING = "embedding."  # columns of vectors: embedding.critic and those of the controls
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores of one critic on one data set.
+
+    Attributes
+    ----------
+    table : DataFrame
+        ``sample_id``, ``path``, ``critic_score`` (float32, higher = more like the training data); where known ``label``,
+        ``seen``, ``factor.*``; ``control.*`` (scalars) and ``embedding.*`` (vectors); the user's own columns.
+    provenance : dict
+        ``critic_hash``, ``run_id``, ``data_fingerprint`` and more: see `gan_probe.pipeline.score`.
+    """
+
+    table: pd.DataFrame
+    provenance: Mapping[str, Any]
+
+    @property
+    def control_columns(self) -> list[str]:
+        """Names of the scalar controls."""
+        return [c for c in self.table.columns if c.startswith(CONTROL)]
+
+    @property
+    def embeddings(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The embeddings by name (``critic``, ``untrained.0``, ``pixels``...), each (n, d)."""
+        names = [c for c in self.table.columns if c.startswith(EMBEDDING)]
+        return {c.removeprefix(EMBEDDING): np.stack(self.table[c].to_list()).astype(np.float32) for c in names}
+
+    def scalars(self) -> pd.DataFrame:
+        """Return the table without embeddings."""
+        return self.table[[c for c in self.table.columns if not c.startswith(EMBEDDING)]]
+
+
+def write_scores(scores: ScoreTable, path: str | Path) -> None:
+    """Write ``scores.parquet``; the file appears whole or not at all."""
+    columns: dict[str, Any] = {}
+    for name in scores.table.columns:
+        column = scores.table[name]
+        if name.startswith(EMBEDDING):
+            vectors = np.stack(column.to_list()).astype(np.float32)
+            columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+        else:
+            columns[name] = pa.array(column, from_pandas=True)
+    table = pa.table(columns).replace_schema_metadata(
+        {"gan_probe": json.dumps({"schema": SCHEMA, **scores.provenance}, default=str)}
+    )
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_scores(path: str | Path) -> ScoreTable:
+    """Return the table that `write_scores` wrote.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, not Parquet, has no ``critic_score``, or holds scores that are not numbers.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is not a file. Make scores with: gan-probe score CRITIC DATA --out scores.parquet")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path} cannot be read as Parquet: {error}.") from error
+    raw = (table.schema.metadata or {}).get(b"gan_probe")
+    provenance = json.loads(raw) if raw else {"schema": None}
+    if provenance["schema"] not in (SCHEMA, None):
+        raise InputError(f"{path} has schema {provenance['schema']!r}; this version reads {SCHEMA!r}. Score again.")
+    frame = table.to_pandas()
+    if "critic_score" not in frame:
+        raise InputError(f"{path} has no column critic_score. Columns: {', '.join(map(str, frame.columns))}.")
+    values = pd.to_numeric(frame["critic_score"], errors="coerce")
+    n_bad = int((~np.isfinite(values)).sum())
+    if n_bad:
+        raise InputError(f"{path}: {n_bad} of {len(frame)} values of critic_score are not finite numbers.")
+    return ScoreTable(frame.assign(critic_score=values.astype(np.float32)), provenance)

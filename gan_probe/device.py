@@ -1,0 +1,87 @@
+"""Which device and which arithmetic: "auto" resolved to what the machine has."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+
+from gan_probe.errors import ConfigError, MissingError
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """Return the device for "auto" (CUDA when there is one), "cpu", "cuda" or "cuda:N".
+
+    Raises
+    ------
+    ConfigError
+        For another name.
+    MissingError
+        When the named device is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    kind, _, number = name.partition(":")
+    if kind != "cuda" or (number and not number.isdigit()):
+        raise ConfigError(f"unknown device {name!r}. Known: auto, cpu, cuda, cuda:N.")
+    if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
+        raise MissingError(f"device {name!r} is not there: {torch.cuda.device_count()} CUDA devices. Use --device cpu.")
+    return torch.device(name)
+
+
+def has_native_bf16(device: torch.device) -> bool:
+    """Return whether the device multiplies bfloat16 in hardware (elsewhere bf16 is slower than float32)."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def resolve_precision(name: str, device: torch.device) -> str:
+    """Return "fp32", "bf16" or "tf32" for a precision setting on a device.
+
+    Raises
+    ------
+    ConfigError
+        For "tf32" on a CPU, which has none.
+    """
+    if name == "auto":
+        return "bf16" if has_native_bf16(device) else "fp32"
+    if name == "tf32" and device.type != "cuda":
+        raise ConfigError("precision 'tf32' exists on CUDA devices only. Use fp32 or bf16.")
+    return name
+
+
+@contextmanager
+def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
+    """Run a block in a resolved precision; torch's global settings are put back afterwards."""
+    previous = torch.get_float32_matmul_precision()
+    autocast = torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+    try:
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        with autocast:
+            yield
+    finally:
+        torch.set_float32_matmul_precision(previous)
+
+
+def environment() -> dict[str, Any]:
+    """Return the versions and the machine that a result depends on."""
+    import numpy
+    import sklearn
+
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "scikit_learn": sklearn.__version__,
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }

@@ -1,0 +1,53 @@
+"""The article's pair: residual networks with 4x4 kernels, critic widths 32-64-128-256-512, the generator its mirror."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_probe.networks.blocks import ResidualDown, ResidualUp
+
+WIDTHS = (32, 64, 128, 256, 512)
+
+
+class ArticleCritic(nn.Module):
+    """Five residual blocks, each halving the image (64 px to 2 px), then a linear head.
+
+    Maps (n, c, side, side) in [-1, 1] to (n,). The article gives kernels and widths; the order within a block is
+    that of the WGAN-GP paper's residual networks.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        side_px, _, n_channels = image_shape
+        ends = (n_channels, *WIDTHS)
+        pairs = zip(ends, ends[1:], strict=False)
+        self.blocks = nn.ModuleList(ResidualDown(i, o, kernel=4, is_first=k == 0) for k, (i, o) in enumerate(pairs))
+        self.head = nn.Linear(WIDTHS[-1] * (side_px // 2 ** len(WIDTHS)) ** 2, 1)
+        self.layers = tuple(f"blocks.{i}" for i in range(len(WIDTHS)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return self.head(F.leaky_relu(x, 0.2).flatten(1)).squeeze(1)
+
+
+class ArticleGenerator(nn.Module):
+    """The mirror of `ArticleCritic`. Maps (n, latent_dim) to (n, c, side, side) in [-1, 1]."""
+
+    def __init__(self, image_shape: tuple[int, int, int], latent_dim: int) -> None:
+        super().__init__()
+        side_px, _, n_channels = image_shape
+        ends = (*WIDTHS[::-1], WIDTHS[0])
+        self.latent_dim = latent_dim
+        self.start_px = side_px // 2 ** len(WIDTHS)
+        self.start = nn.Linear(latent_dim, WIDTHS[-1] * self.start_px**2)
+        self.blocks = nn.ModuleList(ResidualUp(i, o, kernel=4) for i, o in zip(ends, ends[1:], strict=False))
+        self.out = nn.Conv2d(WIDTHS[0], n_channels, 4, padding="same")
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.start(z).view(len(z), -1, self.start_px, self.start_px)
+        for block in self.blocks:
+            x = block(x)
+        return torch.tanh(self.out(F.relu(x)))

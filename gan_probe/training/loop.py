@@ -1,0 +1,197 @@
+"""`train`: from images to a run folder. The loop reads top to bottom; what a step does is in `step`."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_probe.config import TrainConfig
+from gan_probe.critic import Critic
+from gan_probe.data.images import ImageSet
+from gan_probe.device import environment, resolve_precision
+from gan_probe.errors import GanProbeError, InputError
+from gan_probe.networks import check_image_shape
+from gan_probe.training.run_folder import MARKER, RunFolder, open_run
+from gan_probe.training.saving import Saver, run_id
+from gan_probe.training.step import new_state, train_step
+from synthetic.files import check_free, write_atomically
+
+REPORT_EVERY = 10  # steps between looks at the metrics: each look waits for the device
+CHECKPOINT_EVERY_S = 60.0
+
+OnStep = Callable[[int, Mapping[str, float]], None]
+
+
+class DivergedError(GanProbeError):
+    """The training produced values that are not numbers."""
+
+    exit_code = 1
+
+
+def snapshot_steps(steps: int, n_snapshots: int) -> tuple[int, ...]:
+    """Return the steps after which the critic is saved: 0, then ``n_snapshots`` on a logarithmic scale, the last one ``steps``.
+
+    Examples
+    --------
+    >>> snapshot_steps(300, 5)
+    (0, 1, 4, 17, 72, 300)
+    """
+    if n_snapshots == 0:
+        return ()
+    spaced = np.unique(np.round(np.geomspace(1, steps, n_snapshots)).astype(int)) if n_snapshots > 1 else [steps]
+    return (0, *(int(s) for s in spaced))
+
+
+def split_held_out(data: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Return (training images, held-out images): a random ``share``, at least one when above zero."""
+    n_held_out = min(len(data) - 1, max(1, round(share * len(data)))) if share else 0
+    order = np.random.default_rng(seed).permutation(len(data))
+    return data.take(np.sort(order[n_held_out:])), data.take(np.sort(order[:n_held_out]))
+
+
+def train(
+    data: ImageSet,
+    out: str | Path,
+    config: TrainConfig,
+    *,
+    origins: Mapping[str, str] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    device: torch.device | str = "cpu",
+    on_step: OnStep | None = None,
+) -> Critic:
+    """Train a critic and its generator; return the critic, which also lies in ``out/critic``.
+
+    Parameters
+    ----------
+    data : ImageSet
+        Labels are not used, only recorded.
+    out : path
+        The run folder.
+    config : TrainConfig
+    origins : mapping, optional
+        Where each setting comes from, for ``config.json``.
+    resume : bool
+        Continue from the checkpoint in ``out``; start when there is none. A finished run is returned as it is.
+    overwrite : bool
+        Replace a run folder in ``out``.
+    device : str or torch.device
+    on_step : callable, optional
+        Called as ``on_step(step, metrics)`` every ten steps and at the end.
+
+    Raises
+    ------
+    InputError
+        When the images do not suit the network, or there are too few.
+    ConfigError
+        When a resumed run was started with other settings.
+    FileExistsError
+        When ``out`` is taken.
+    DivergedError
+        When a metric is no longer a number; snapshots until then are kept.
+    """
+    device, out = torch.device(device), Path(out)
+    check_trainable(data, config)
+    run, is_new = _prepare(data, out, config, origins or {}, resume, overwrite, device)
+    if run.critic.is_dir():
+        return Critic.load(run.critic, device)
+    training, held_out = split_held_out(data, config.held_out, config.seed)
+    images = torch.from_numpy(training.images).to(device)
+    state = new_state(config, data.image_shape, device)
+    if not is_new and run.checkpoint.is_file():
+        run.read_checkpoint(state)
+    spent_s = run.forget_after(state.step)
+    precision = resolve_precision(config.precision, device)
+    saves = set(snapshot_steps(config.steps, config.n_snapshots))
+    saver = Saver(run, config, data, device)
+    if state.step == 0 and 0 in saves:
+        saver.save_snapshot(state)
+    started, last_checkpoint, pending = time.perf_counter(), time.perf_counter(), []
+    while state.step < config.steps:
+        metrics = train_step(state, images, config, precision)
+        pending.append((state.step, metrics))
+        due = state.step in saves or state.step == config.steps
+        if len(pending) == REPORT_EVERY or due:
+            rows = _read(pending, spent_s + time.perf_counter() - started)
+            run.append_metrics(rows)
+            pending = []
+            _check_finite(rows, run)
+            if on_step:
+                on_step(state.step, rows[-1])
+        if due:
+            saver.save_snapshot(state)
+        if due or time.perf_counter() - last_checkpoint > CHECKPOINT_EVERY_S:
+            run.write_checkpoint(state)
+            last_checkpoint = time.perf_counter()
+    return saver.save_critic(state, n_training=len(training), held_out=held_out)
+
+
+def check_trainable(data: ImageSet, config: TrainConfig) -> None:
+    """Raise unless a training on ``data`` can start.
+
+    Raises
+    ------
+    InputError
+        For fewer than two images, images that are all equal, or a shape that the network does not take.
+    """
+    check_image_shape(config.network, data.image_shape)
+    if len(data) < 2:
+        raise InputError(f"{data.source} holds {len(data)} image; a training needs at least 2, and some hundred to be of use.")
+    if data.table["sample_id"].nunique() == 1:
+        raise InputError(f"all {len(data)} images in {data.source} are equal; there is nothing to learn.")
+
+
+# --- the run folder ----------------------------------------------------------------------------------------------
+
+
+def _prepare(
+    data: ImageSet,
+    out: Path,
+    config: TrainConfig,
+    origins: Mapping[str, str],
+    resume: bool,
+    overwrite: bool,
+    device: torch.device,
+) -> tuple[RunFolder, bool]:
+    """Return the run folder and whether it is new."""
+    if resume and (out / MARKER).is_file():
+        return open_run(out, config=config, fingerprint=data.fingerprint), False
+    check_free(out, marker=MARKER, overwrite=overwrite)
+    if out.exists():
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    run = RunFolder(out)
+    facts = {
+        "run_id": run_id(config, data.fingerprint),
+        "data_fingerprint": data.fingerprint,
+        "data_source": str(data.source),
+        "n_images": len(data),
+        "image_shape": list(data.image_shape),
+        "precision_used": resolve_precision(config.precision, device),
+        "device": str(device),
+    }
+    run.write_config(config, origins, facts)
+    write_atomically(out / "environment.json", json.dumps(environment(), indent=2) + "\n")
+    return run, True
+
+
+def _read(pending: list[tuple[int, dict[str, torch.Tensor]]], elapsed_s: float) -> list[dict[str, float]]:
+    """Return rows of plain numbers; reading them waits for the device."""
+    return [{"step": step, **{k: float(v) for k, v in metrics.items()}, "elapsed_s": round(elapsed_s, 3)} for step, metrics in pending]
+
+
+def _check_finite(rows: Iterable[Mapping[str, float]], run: RunFolder) -> None:
+    for row in rows:
+        if not all(math.isfinite(v) for v in row.values()):
+            raise DivergedError(
+                f"the training diverged at step {row['step']}. Snapshots up to then are in {run.path / 'snapshots'}."
+                " Try a lower learning rate (--set learning_rate_critic=...)."
+            )

@@ -1,0 +1,175 @@
+"""The folder of one training: what is written there, when, and how it is read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gan_probe.config import TrainConfig
+from gan_probe.errors import ConfigError, InputError
+from gan_probe.training.step import State
+from synthetic.files import atomic_path, write_atomically
+
+SCHEMA = "gan_probe.run/1"
+MARKER = "config.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and records of one training."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The whole state of the training, in one file, so that it is replaced in one rename."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def critic(self) -> Path:
+        """The finished critic."""
+        return self.path / "critic"
+
+    def snapshot(self, step: int) -> Path:
+        """The critic as it was after ``step`` steps."""
+        return self.path / "snapshots" / f"step-{step:06d}"
+
+    def sample_sheet(self, step: int) -> Path:
+        """Images made by the generator after ``step`` steps."""
+        return self.path / "samples" / f"step-{step:06d}.png"
+
+    # --- settings ---
+
+    def write_config(self, config: TrainConfig, origins: Mapping[str, str], facts: Mapping[str, Any]) -> None:
+        """Record every setting with its value and origin ("default", "preset compact", "given")."""
+        settings = {k: {"value": v, "origin": origins.get(k, "default")} for k, v in config.as_dict().items()}
+        record = {"schema": SCHEMA, **facts, "settings": settings}
+        write_atomically(self.path / MARKER, json.dumps(record, indent=2) + "\n")
+
+    def read_config(self) -> tuple[TrainConfig, dict[str, Any]]:
+        """Return the settings, and the other facts of ``config.json``.
+
+        Raises
+        ------
+        InputError
+            When this is not a run folder, or one of another version.
+        """
+        try:
+            record = json.loads((self.path / MARKER).read_text(encoding="utf-8"))
+            schema, settings = record.pop("schema"), record.pop("settings")
+        except (OSError, KeyError, AttributeError, json.JSONDecodeError) as error:
+            raise InputError(f"{self.path} is not a run folder: its {MARKER} is missing or broken ({error}).") from error
+        if schema != SCHEMA:
+            raise InputError(f"{self.path} has schema {schema!r}; this version reads {SCHEMA!r}.")
+        return TrainConfig().updated({k: v["value"] for k, v in settings.items()}), record
+
+    # --- metrics ---
+
+    def append_metrics(self, rows: Iterable[Mapping[str, float]]) -> None:
+        """Add lines to ``metrics.jsonl``."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+    def read_metrics(self) -> pd.DataFrame:
+        """Return one row a step: ``step``, ``w_distance``, ``penalty``, ``critic_loss``, ``generator_loss``, ``elapsed_s``.
+
+        A last line that a kill cut short is left out.
+        """
+        path = self.path / "metrics.jsonl"
+        rows = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return pd.DataFrame(rows, columns=METRICS)
+
+    def forget_after(self, step: int) -> float:
+        """Drop the metrics of later steps, which a resumed training takes again; return the seconds spent so far."""
+        metrics = self.read_metrics()
+        metrics = metrics[metrics["step"] <= step]
+        write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in metrics.to_dict("records")))
+        return float(metrics["elapsed_s"].iloc[-1]) if len(metrics) else 0.0
+
+    # --- state ---
+
+    def write_checkpoint(self, state: State) -> None:
+        """Save the whole state of a training."""
+        with atomic_path(self.checkpoint) as temporary:
+            save_file(_flat(state), temporary, metadata={"step": str(state.step)})
+
+    def read_checkpoint(self, state: State) -> None:
+        """Put the saved state into ``state``.
+
+        Raises
+        ------
+        InputError
+            When the file is broken or does not fit.
+        """
+        try:
+            with safe_open(self.checkpoint, framework="pt") as file:
+                step = int((file.metadata() or {})["step"])
+                saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            _restore(state, saved)
+        except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+            raise InputError(f"{self.checkpoint} cannot be resumed from: {error}. Train anew in another folder.") from error
+        state.step = step
+
+
+METRICS = ["step", "w_distance", "penalty", "critic_loss", "generator_loss", "elapsed_s"]
+_MODULES = ("critic", "generator", "average")
+_OPTIMIZERS = ("critic_optimizer", "generator_optimizer")
+
+
+def _flat(state: State) -> dict[str, Tensor]:
+    """Return every tensor of a state under one name each."""
+    tensors: dict[str, Tensor] = {}
+    for part in _MODULES:
+        tensors |= {f"{part}/{k}": v.detach().cpu().clone() for k, v in getattr(state, part).state_dict().items()}
+    for part in _OPTIMIZERS:
+        for index, values in getattr(state, part).state_dict()["state"].items():
+            tensors |= {f"{part}/{index}/{k}": torch.as_tensor(v).cpu().clone() for k, v in values.items()}
+    return tensors
+
+
+def _restore(state: State, saved: Mapping[str, Tensor]) -> None:
+    for part in _MODULES:
+        prefix = f"{part}/"
+        getattr(state, part).load_state_dict({k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)})
+    for part in _OPTIMIZERS:
+        optimizer = getattr(state, part)
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in saved.items():
+            if name.startswith(f"{part}/"):
+                _, index, key = name.split("/")
+                moments.setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+
+
+def open_run(path: Path, *, config: TrainConfig, fingerprint: str) -> RunFolder:
+    """Return a run folder that may be resumed with ``config`` on the data of ``fingerprint``.
+
+    Raises
+    ------
+    InputError
+        When it is no run folder, or its data was another.
+    ConfigError
+        When a setting differs from the one it was started with.
+    """
+    run = RunFolder(path)
+    saved, facts = run.read_config()
+    if facts.get("data_fingerprint") != fingerprint:
+        raise InputError(f"{path} was trained on other data (fingerprint {facts.get('data_fingerprint')}, now {fingerprint}).")
+    differing = [f"{k} (was {v!r}, now {getattr(config, k)!r})" for k, v in saved.as_dict().items() if getattr(config, k) != v]
+    if differing:
+        raise ConfigError(f"{path} was started with other settings: {', '.join(differing)}. Leave them out, or start anew.")
+    return run

@@ -1,0 +1,144 @@
+"""What a training leaves behind: snapshots, sample sheets, and the finished critic with its model card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from string import Template
+
+import pandas as pd
+import torch
+from PIL import Image
+from skimage.util import montage
+
+from gan_probe.config import TrainConfig
+from gan_probe.critic import MARKER, Critic
+from gan_probe.data.images import Images, ImageSet
+from gan_probe.data.tensors import to_uint8
+from gan_probe.training.run_folder import RunFolder
+from gan_probe.training.step import State, step_generator
+from synthetic.files import atomic_folder, atomic_path
+
+N_SAMPLES = 32
+SAMPLE_COLUMNS = 8
+
+
+def run_id(config: TrainConfig, fingerprint: str) -> str:
+    """Return 12 hexadecimal digits that name a training: they follow from its settings and its data."""
+    return hashlib.sha256(f"{json.dumps(config.as_dict(), sort_keys=True)} {fingerprint}".encode()).hexdigest()[:12]
+
+
+def training_classes(data: ImageSet) -> tuple[str, ...]:
+    """Return the labels of a data set, sorted; none where it has no labels."""
+    return tuple(sorted(set(data.table["label"]))) if "label" in data.table else ()
+
+
+@torch.no_grad()
+def draw_samples(state: State, config: TrainConfig, device: torch.device) -> Images:
+    """Return images from the generator, (32, h, w, c) uint8; the latents are the same at every step of a run.
+
+    Batch normalisation uses the batch, as in training: the running statistics of a short run are not worth much.
+    """
+    z = torch.randn(N_SAMPLES, config.latent_dim, generator=step_generator(config.seed, 0)).to(device)
+    kept = {name: buffer.clone() for name, buffer in state.generator.named_buffers()}
+    images = to_uint8(state.generator(z))
+    for name, buffer in state.generator.named_buffers():
+        buffer.copy_(kept[name])
+    return images
+
+
+def write_sheet(images: Images, run: RunFolder, step: int) -> None:
+    """Write ``samples/step-*.png``: images eight in a row."""
+    colour = images.shape[-1] == 3
+    sheet = montage(
+        images if colour else images[..., 0],
+        grid_shape=(-(-len(images) // SAMPLE_COLUMNS), SAMPLE_COLUMNS),
+        fill=[255] * 3 if colour else 255,
+        padding_width=2,
+        channel_axis=-1 if colour else None,
+    )
+    with atomic_path(run.sample_sheet(step)) as temporary:
+        Image.fromarray(sheet).save(temporary)
+
+
+@dataclass(frozen=True)
+class Saver:
+    """Writes the critics of one training."""
+
+    run: RunFolder
+    config: TrainConfig
+    data: ImageSet
+    device: torch.device
+
+    def critic(self, state: State) -> Critic:
+        """Return the critic of this moment, with weights of its own."""
+        source = state.average if self.config.critic_average else state.critic
+        critic = Critic.untrained(self.config.network, self.data.image_shape, device=self.device)
+        critic.module.load_state_dict(source.state_dict())
+        critic.config = replace(
+            critic.config,
+            training_classes=training_classes(self.data),
+            run_id=run_id(self.config, self.data.fingerprint),
+            step=state.step,
+            data_fingerprint=self.data.fingerprint,
+        )
+        return critic
+
+    def save_snapshot(self, state: State) -> None:
+        """Write ``snapshots/step-*`` and ``samples/step-*.png``."""
+        self.critic(state).save(self.run.snapshot(state.step), overwrite=True)
+        write_sheet(draw_samples(state, self.config, self.device), self.run, state.step)
+
+    def save_critic(self, state: State, *, n_training: int, held_out: ImageSet) -> Critic:
+        """Write ``critic/`` with the scores of held-out reals and a model card; return the critic."""
+        critic = self.critic(state)
+        with atomic_folder(self.run.critic, marker=MARKER, overwrite=True) as folder:
+            critic.write_into(folder)
+            reference = pd.DataFrame({"sample_id": held_out.table["sample_id"]})
+            reference["critic_score"] = critic.score(held_out.images)
+            reference.to_parquet(folder / "reference.parquet", index=False)
+            (folder / "README.md").write_text(self._model_card(critic, n_training, reference["critic_score"]))
+        return critic
+
+    def _model_card(self, critic: Critic, n_training: int, reference: pd.Series) -> str:
+        held_out = (
+            f"{len(reference)} held-out training images score {reference.mean():.3f} +- {reference.std():.3f}"
+            if len(reference) > 1
+            else "no training images were held out"
+        )
+        return MODEL_CARD.substitute(
+            network=critic.config.network,
+            step=critic.config.step,
+            n=n_training,
+            classes=", ".join(critic.config.training_classes) or "(no labels)",
+            fingerprint=self.data.fingerprint,
+            run_id=critic.config.run_id,
+            hash=critic.hash,
+            held_out=held_out,
+            height=critic.config.image_shape[0],
+            width=critic.config.image_shape[1],
+            channels=critic.config.image_shape[2],
+        )
+
+
+MODEL_CARD = Template("""\
+# A critic trained by gan-probe
+
+| | |
+|---|---|
+| network | $network, $step generator steps, WGAN-GP |
+| images | uint8, $height x $width x $channels; networks see float32 in [-1, 1] |
+| trained on | $n images; classes: $classes |
+| data fingerprint | $fingerprint |
+| run | $run_id |
+| hash of the weights | $hash |
+
+**Score.** Higher = more like the training data. Unbounded; the loss leaves shift and scale free, so scores of two
+trainings must not be compared as they are. Here $held_out.
+
+**Use.** `gan-probe score THIS_FOLDER DATA --out scores.parquet`, or `gan_probe.Critic.load("THIS_FOLDER").score(images)`.
+
+**Limits.** Nothing in the training fixes scores of classes that it never saw. Compare every separation with the controls that
+`gan-probe report` shows beside it.
+""")

@@ -1,0 +1,116 @@
+"""`make_dataset`: images, masks and a table of factors, in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from synthetic.draw import draw_factors, draw_images
+from synthetic.errors import SpecError, unknown_name
+from synthetic.presets import PRESETS
+from synthetic.spec import Spec
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A drawn data set.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape (n, side_px, side_px, 3)
+        RGB.
+    masks : ndarray of bool, shape (n, side_px, side_px)
+        Exactly the pixels that the shape covers.
+    table : DataFrame
+        One row an image: ``sample_id``, ``label``, ``split``, ``seen``, ``factor.*``.
+    spec : Spec
+    seed : int
+    """
+
+    images: npt.NDArray[np.uint8]
+    masks: npt.NDArray[np.bool_]
+    table: pd.DataFrame
+    spec: Spec
+    seed: int
+
+
+def sample_id(image: npt.NDArray[np.uint8]) -> str:
+    """Return 16 hexadecimal digits that name an image by its shape and pixels: equal images have equal ids."""
+    digest = hashlib.sha256(repr(image.shape).encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()[:16]
+
+
+def resolve_spec(preset_or_spec: str | Spec) -> Spec:
+    """Return a preset by its name, or the spec itself.
+
+    Raises
+    ------
+    SpecError
+        For an unknown name, with the nearest one.
+    """
+    if isinstance(preset_or_spec, Spec):
+        return preset_or_spec
+    if preset_or_spec not in PRESETS:
+        raise SpecError(unknown_name("preset", preset_or_spec, PRESETS))
+    return PRESETS[preset_or_spec]
+
+
+def make_dataset(
+    preset_or_spec: str | Spec,
+    *,
+    per_class: int | None = None,
+    seed: int = 0,
+    indices: Sequence[int] | None = None,
+) -> Dataset:
+    """Return a data set, drawn without touching a disk.
+
+    Parameters
+    ----------
+    preset_or_spec : str or Spec
+        A key of `PRESETS`, or a spec from `load_spec`.
+    per_class : int, optional
+        Images of each type in place of the spec's own number.
+    seed : int
+        From 0 to 2**64 - 1. The same seed gives the same bytes.
+    indices : sequence of int, optional
+        Draw these images only. Image ``i`` is the same whichever others are drawn.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    SpecError
+        For an unknown preset, or a seed or index out of range.
+
+    Examples
+    --------
+    >>> make_dataset("jitter-test", per_class=1).images.shape
+    (10, 64, 64, 3)
+    """
+    spec = resolve_spec(preset_or_spec).with_per_class(per_class)
+    if not 0 <= seed < 2**64:
+        raise SpecError(f"seed must be from 0 to 2**64 - 1, got {seed}.")
+    chosen = range(spec.n_images) if indices is None else [int(i) for i in indices]
+    if any(i < 0 or i >= spec.n_images for i in chosen):
+        raise SpecError(f"indices must be from 0 to {spec.n_images - 1}, got {min(chosen)} to {max(chosen)}.")
+    columns = draw_factors(spec, chosen, seed)
+    images, masks = draw_images(spec, chosen, seed, columns)
+    types = [spec.types[i % len(spec.types)] for i in chosen]
+    table = pd.DataFrame(
+        {
+            "sample_id": [sample_id(image) for image in images],
+            "label": [t.label for t in types],
+            "split": spec.split,
+            "seen": [t.seen for t in types],
+            **{f"factor.{name}": values for name, values in columns.items()},
+        }
+    )
+    return Dataset(images, masks, table, spec, seed)

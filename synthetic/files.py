@@ -1,0 +1,96 @@
+"""Writes that happen whole or not at all: a temporary name beside the target, fsync, rename."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: str | Path, content: bytes | str) -> None:
+    """Put ``content`` (text as UTF-8) in ``path``; a reader sees the old file or the new one, never a part."""
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary name to write to; on success it becomes ``path``, on any error it is removed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        _fsync(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_free(out: str | Path, *, marker: str, overwrite: bool) -> None:
+    """Raise unless a folder may be made at ``out``.
+
+    Parameters
+    ----------
+    out : path
+        Accepted when it does not exist or is an empty folder.
+    marker : str
+        A file that every folder of this kind contains. ``overwrite`` replaces such folders only, so that a slip of
+        the keyboard cannot delete anything else.
+
+    Raises
+    ------
+    FileExistsError
+        With what to do.
+    """
+    out = Path(out)
+    if out.is_dir() and not any(out.iterdir()):
+        return
+    if out.is_dir() and (out / marker).is_file():
+        if not overwrite:
+            raise FileExistsError(f"{out} exists. Choose another folder, or replace this one with --overwrite.")
+    elif out.exists():
+        raise FileExistsError(f"{out} exists and holds no {marker}, so it is left alone. Choose another folder.")
+
+
+@contextmanager
+def atomic_folder(out: str | Path, *, marker: str, overwrite: bool = False) -> Iterator[Path]:
+    """Yield an empty temporary folder; on success it becomes ``out``, on any error it is removed.
+
+    Raises
+    ------
+    FileExistsError
+        See `check_free`.
+    """
+    out = Path(out)
+    check_free(out, marker=marker, overwrite=overwrite)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        _fsync(temporary / marker)
+        _fsync(temporary)
+        if out.exists():
+            shutil.rmtree(out)
+        temporary.rename(out)
+    finally:
+        if temporary.exists():
+            shutil.rmtree(temporary)
