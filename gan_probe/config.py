@@ -62,7 +62,7 @@ class TrainConfig:
     beta2: float = 0.9
     penalty_weight: float = 10.0
     penalty_norm: str = "paper"
-    critic_average: float = 0.99
+    critic_average: float = 0.997
     decay_share: float = 0.5
     latent_dim: int = 16
     precision: str = "auto"

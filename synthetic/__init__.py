@@ -8,12 +8,33 @@
 {'circle': 8, 'square': 6, 'triangle': 6}
 """
 
-from synthetic.dataset import Dataset, make_dataset, sample_id
-from synthetic.errors import SpecError
-from synthetic.presets import PRESETS
-from synthetic.spec import Spec, load_spec
-from synthetic.writer import contact_sheet, write_dataset
+from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synthetic.dataset import Dataset as Dataset
+    from synthetic.dataset import make_dataset as make_dataset
+    from synthetic.dataset import sample_id as sample_id
+    from synthetic.errors import SpecError as SpecError
+    from synthetic.presets import PRESETS as PRESETS
+    from synthetic.spec import Spec as Spec
+    from synthetic.spec import load_spec as load_spec
+    from synthetic.writer import contact_sheet as contact_sheet
+    from synthetic.writer import write_dataset as write_dataset
+
+_PUBLIC = {
+    "Dataset": "dataset",
+    "PRESETS": "presets",
+    "Spec": "spec",
+    "SpecError": "errors",
+    "contact_sheet": "writer",
+    "load_spec": "spec",
+    "make_dataset": "dataset",
+    "sample_id": "dataset",
+    "write_dataset": "writer",
+}
 __all__ = [
     "PRESETS",
     "Dataset",
@@ -25,3 +46,10 @@ __all__ = [
     "sample_id",
     "write_dataset",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used: a command line that only parses needs no arrays."""
+    if name in _PUBLIC:
+        return getattr(import_module(f"synthetic.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

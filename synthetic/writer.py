@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from synthetic.dataset import Dataset
+from synthetic.dataset import Dataset, make_dataset
 from synthetic.errors import SpecError, unknown_name
 from synthetic.files import atomic_folder
+from synthetic.presets import PRESETS
 from synthetic.spec import FACTORS
 
 MARKER = "dataset.json"
@@ -162,3 +163,16 @@ def contact_sheet(dataset: Dataset, *, n_columns: int = 8) -> Image.Image:
     return sheet
 
 
+
+
+def preset_sheet(*, n_columns: int = 10) -> Image.Image:
+    """Return a picture with one row for each preset: its name and one image of each of its first classes."""
+    gap, side, text_px = 4, 64, 140
+    sheet = Image.new("RGB", (text_px + n_columns * (side + gap) + gap, len(PRESETS) * (side + gap) + gap), "#e8e8e8")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
+    for row, name in enumerate(PRESETS):
+        top = gap + row * (side + gap)
+        draw.text((2 * gap, top + side // 2), name, fill="black", font=font, anchor="lm")
+        for column, image in enumerate(make_dataset(name, per_class=1).images[:n_columns]):
+            sheet.paste(Image.fromarray(image), (text_px + column * (side + gap), top))
+    return sheet

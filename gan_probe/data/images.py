@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -84,3 +85,26 @@ class ImageSet:
         kind = {1: "grey", 3: "colour"}
         note = f"{kind.get(self.image_shape[2])} images were converted to {kind.get(n_channels)} for the critic."
         return replace(self, images=fit_channels(self.images, n_channels), warnings=(*self.warnings, note))
+
+
+def concatenate(sets: Sequence[ImageSet]) -> ImageSet:
+    """Return several sets as one; with more than one a column ``source`` says where each image was read from.
+
+    Raises
+    ------
+    InputError
+        When their images differ in shape.
+    """
+    if len(sets) == 1:
+        return sets[0]
+    shapes = {s.image_shape for s in sets}
+    if len(shapes) > 1:
+        listed = "; ".join(f"{s.source}: {'x'.join(map(str, s.image_shape))}" for s in sets)
+        raise InputError(f"the data sets differ in shape ({listed}). Resize them with --size N.")
+    return ImageSet(
+        np.concatenate([s.images for s in sets]),
+        pd.concat([s.table.assign(source=str(s.source)) for s in sets], ignore_index=True),
+        sets[0].source,
+        tuple(f"{s.source}: {w}" for s in sets for w in s.warnings),
+        sum(s.n_skipped for s in sets),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,3 +98,24 @@ def read_scores(path: str | Path) -> ScoreTable:
     if n_bad:
         raise InputError(f"{path}: {n_bad} of {len(frame)} values of critic_score are not finite numbers.")
     return ScoreTable(frame.assign(critic_score=values.astype(np.float32)), provenance)
+
+
+def concatenate_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
+    """Return several tables of one critic as one.
+
+    Raises
+    ------
+    InputError
+        When they come from different critics: their scores differ in shift and scale.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    hashes = [str(t.provenance.get("critic_hash", "unknown")) for t in tables]
+    if len(set(hashes)) > 1:
+        raise InputError(
+            f"these scores come from different critics ({', '.join(hashes)}); a loss leaves shift and scale free, so they cannot"
+            " be put in one report. Make one report for each."
+        )
+    shared = [c for c in tables[0].table if all(c in t.table for t in tables)]
+    frame = pd.concat([t.table[shared] for t in tables], ignore_index=True)
+    return ScoreTable(frame, tables[0].provenance)

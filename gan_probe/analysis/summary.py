@@ -1,0 +1,204 @@
+"""One table of scores, analysed whole: classes, separation, controls, clusters. What reports print and save."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gan_probe.analysis.clusters import Clustering, cluster
+from gan_probe.analysis.projection import project
+from gan_probe.analysis.separation import ControlledPair, Pair, n_separated, separation, with_controls
+from gan_probe.data.tables import CONTROL, ScoreTable
+from gan_probe.errors import InputError
+
+UNTRAINED = "untrained."  # control.untrained.0, embedding.untrained.0: one a seed
+N_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything that a report says about one table of scores.
+
+    Attributes
+    ----------
+    table : DataFrame
+        The scores and what is known of each image, without embeddings.
+    classes : DataFrame
+        One row a class, in order of mean score from above: ``label``, ``n``, ``seen``, ``mean``, ``std``, ``min``, ``max``.
+    pairs : list of ControlledPair
+        Every two classes, the critic beside its best control.
+    controls : dict of str to list of Pair
+        The same pairs by each control's scalar.
+    clusterings : dict of str to list of Clustering
+        By what was clustered: "critic_score", "embedding.critic" and the controls.
+    projections : dict of str to ndarray (n, 2)
+        By embedding.
+    warnings : list of str
+        What could not be done, and why.
+    """
+
+    table: pd.DataFrame
+    classes: pd.DataFrame
+    pairs: list[ControlledPair]
+    controls: dict[str, list[Pair]]
+    clusterings: dict[str, list[Clustering]] = field(default_factory=dict)
+    projections: dict[str, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def critic_pairs(self) -> list[Pair]:
+        """The critic's pairs alone."""
+        return [p.pair for p in self.pairs]
+
+    def untrained_counts(self) -> list[int]:
+        """Return how many pairs each untrained critic separates, one number a seed."""
+        return [n_separated(p) for name, p in self.controls.items() if name.startswith(UNTRAINED)]
+
+    def best_nuisance(self) -> tuple[str, int] | None:
+        """Return the scalar computed from pixels that separates most pairs, and how many."""
+        counts = {n: n_separated(p) for n, p in self.controls.items() if not n.startswith(UNTRAINED)}
+        return max(counts.items(), key=lambda item: item[1]) if counts else None
+
+    def best_ari(self, what: str) -> float | None:
+        """Return the k-means ARI of something clustered, k chosen without labels; the median over untrained seeds."""
+        values = [
+            c.ari
+            for name, found in self.clusterings.items()
+            if name == what or (what.endswith("untrained") and name.startswith(f"{what}."))
+            for c in found
+            if c.method == "k-means" and c.k_from == "silhouette"
+        ]
+        return statistics.median(values) if values else None
+
+
+def describe_classes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a class, highest mean score first."""
+    grouped = table.groupby("label", sort=False)["critic_score"]
+    classes = grouped.agg(n="size", mean="mean", std="std", min="min", max="max").reset_index()
+    if "seen" in table:
+        seen = table.groupby("label")["seen"].first()
+        classes.insert(2, "seen", classes["label"].map(seen).astype(bool))
+    return classes.sort_values("mean", ascending=False, ignore_index=True)
+
+
+def analyse(scores: ScoreTable, *, projection: str = "pca", seed: int = 0, clusters: bool = True) -> Analysis:
+    """Return the analysis of a table of scores.
+
+    Raises
+    ------
+    InputError
+        Without labels, with one class only, or with a class of one image.
+    """
+    table = scores.scalars()
+    if "label" not in table:
+        raise InputError("these scores have no labels, so there are no classes to separate. Add a column label to the data.")
+    labels = table["label"].astype(str).to_numpy()
+    pairs = separation(table["critic_score"].to_numpy(), labels)
+    notes: list[str] = []
+    controls: dict[str, list[Pair]] = {}
+    for column in scores.control_columns:
+        values = table[column].to_numpy(dtype=np.float64)
+        if not np.isfinite(values).all():
+            notes.append(f"control {column} holds values that are not finite; it was left out.")
+            continue
+        controls[column.removeprefix(CONTROL)] = separation(values, labels)
+    if not controls:
+        notes.append("no controls: these scores were made with --no-controls, so nothing here shows what training added.")
+    clusterings: dict[str, list[Clustering]] = {}
+    projections: dict[str, npt.NDArray[np.floating[Any]]] = {}
+    sources: dict[str, Any] = {"critic_score": table["critic_score"].to_numpy()} if clusters else {}
+    sources |= {f"embedding.{name}": rows for name, rows in scores.embeddings.items()}
+    for name, rows in sources.items():
+        if clusters:
+            _try(notes, f"clusters of {name}", lambda r=rows, n=name: clusterings.update({n: cluster(r, labels, seed=seed)}))
+        if name.startswith("embedding.") and (not name.startswith("embedding.untrained") or name.endswith(".0")):
+            _try(notes, f"projection of {name}",
+                 lambda r=rows, n=name: projections.update({n: project(r, projection, seed=seed)}))
+    if len(sources) == 1:
+        notes.append("no embeddings: these scores were made with --no-embeddings.")
+    return Analysis(
+        table, describe_classes(table), with_controls(pairs, controls), controls, clusterings, projections, notes
+    )
+
+
+def _try(notes: list[str], what: str, action: Callable[[], None]) -> None:
+    """Run a part of the analysis; when its data does not allow it, note why and go on."""
+    try:
+        action()
+    except InputError as error:
+        notes.append(f"{what}: left out, {error}")
+
+
+def findings(analysis: Analysis) -> list[str]:
+    """Return about five sentences in plain words: what separates, what does not, what the controls say."""
+    lines = [_separation_sentence(analysis), *_control_sentences(analysis), *_cluster_sentences(analysis)]
+    smallest = int(analysis.classes["n"].min())
+    n_certain = sum(p.certain for p in analysis.critic_pairs)
+    lines.append(
+        f"How sure: {n_certain} of {len(analysis.pairs)} pairs are certain (95 % interval above 0.99). The smallest class has"
+        f" {smallest} images; without any overlap it takes about 200 a class to be certain."
+    )
+    return lines
+
+
+def _separation_sentence(analysis: Analysis) -> str:
+    n, total = n_separated(analysis.critic_pairs), len(analysis.pairs)
+    missed = sorted((p for p in analysis.critic_pairs if not p.separated), key=lambda p: p.auroc)
+    text = f"The critic's score separates {n} of {total} pairs of classes (AUROC >= 0.99, direction chosen from the data)."
+    if missed:
+        named = "; ".join(f"{p.a} / {p.b} ({p.auroc:.2f})" for p in missed[:N_NAMED])
+        text += f" Not separated: {named}{f' and {len(missed) - N_NAMED} more' if len(missed) > N_NAMED else ''}."
+    return text
+
+
+def _compare(critic: float, control: float) -> str:
+    return "fewer than" if critic > control else "as many as" if critic == control else "MORE than"
+
+
+def _control_sentences(analysis: Analysis) -> list[str]:
+    n = n_separated(analysis.critic_pairs)
+    lines = []
+    untrained = analysis.untrained_counts()
+    if untrained:
+        middle = statistics.median(untrained)
+        spread = ", ".join(map(str, sorted(untrained)))
+        lines.append(
+            f"Untrained critics of the same architecture separate {middle:g} (median; {spread} over {len(untrained)} seeds):"
+            f" {_compare(n, middle)} the trained one."
+        )
+    best = analysis.best_nuisance()
+    if best:
+        name, count = best
+        lines.append(f"The best plain scalar, {name.replace('_', ' ')}, separates {count}: {_compare(n, count)} the critic.")
+    if untrained and best and max(statistics.median(untrained), best[1]) >= n:
+        lines.append(
+            "On this data the critic's scalar score does not beat its controls: these separations do not show that the training"
+            " taught it anything."
+        )
+    return lines
+
+
+def _cluster_sentences(analysis: Analysis) -> list[str]:
+    names = {
+        "critic_score": "the scores",
+        "embedding.critic": "the critic's embedding",
+        "embedding.untrained": "untrained embeddings (median)",
+        "embedding.pixels": "raw pixels (PCA)",
+    }
+    values: Mapping[str, float | None] = {text: analysis.best_ari(what) for what, text in names.items()}
+    known = {text: value for text, value in values.items() if value is not None}
+    if not known:
+        return []
+    listed = ", ".join(f"{text} {value:.2f}" for text, value in known.items())
+    text = f"k-means without labels agrees with the classes (ARI; 1 = the same, 0 = chance): {listed}."
+    own = known.get(names["embedding.critic"])
+    rivals = [known[names[w]] for w in ("embedding.untrained", "embedding.pixels") if names[w] in known]
+    if own is not None and rivals and max(rivals) >= own:
+        text += " A control does as well as the critic's embedding or better."
+    return [text]

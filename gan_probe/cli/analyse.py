@@ -1,0 +1,83 @@
+"""``gan-probe cluster`` and ``gan-probe report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_probe.cli.session import DryRun, Json, Overwrite, Seed, Session, check_file_free, check_gate, command_line
+
+
+def cluster(
+    scores: Annotated[Path, typer.Argument(help="A table made by gan-probe score.")],
+    out: Annotated[Path | None, typer.Option(help="CSV to write: the cluster of each image.")] = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Group scores and embeddings without labels, and compare the groups with the classes."""
+    with Session("cluster", json) as session:
+        from rich.table import Table
+
+        from gan_probe import pipeline
+        from gan_probe.analysis.summary import analyse
+        from gan_probe.data import read_scores
+        from synthetic.files import write_atomically
+
+        if out is not None:
+            check_file_free(out, overwrite)
+        loaded = read_scores(scores)
+        session.plan(dry_run, {"scores": scores, "images": len(loaded.table), "embeddings": ", ".join(loaded.embeddings), "out": out})
+        analysis = analyse(loaded, seed=seed)
+        session.warn(analysis.warnings)
+        found = pipeline.cluster_table(analysis)
+        table = Table("of", "method", "k from", "k", "ARI", "AMI", "homogeneity", "in no cluster", box=None)
+        for row in found.summary.itertuples():
+            noise = f"{row.noise_share:.1%}" if row.noise_share == row.noise_share else ""
+            table.add_row(row.of, row.method, row.k_from, str(row.k), f"{row.ari:.3f}", f"{row.ami:.3f}", f"{row.homogeneity:.3f}", noise)
+        session.show(table)
+        session.metrics["clusters"] = found.summary.astype(object).where(found.summary.notna(), None).to_dict("records")
+        if out is not None:
+            write_atomically(out, found.assignments.to_csv(index=False))
+            session.outputs["assignments"] = str(out)
+            session.say(f"cluster of each image: {out}")
+
+
+def report(
+    scores: Annotated[list[Path], typer.Argument(help="Tables made by gan-probe score, of one critic.")],
+    out: Annotated[Path, typer.Option(help="The report folder to write.")],
+    run: Annotated[Path | None, typer.Option(help="The run folder, for training curves. Default: where the critic came from.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The data set, for pictures. Default: where the images came from.")] = None,
+    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    projection: Annotated[str, typer.Option(help="2-D view of the embeddings: pca, tsne or umap.")] = "pca",
+    fail_if: Annotated[str | None, typer.Option(metavar="NAME<NUMBER", help="Exit with 4 when this holds, e.g. n_separated<42.")] = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Write a report: one HTML page that works offline, figures, and every number as JSON."""
+    with Session("report", json) as session:
+        from gan_probe import pipeline
+        from gan_probe.analysis.separation import n_separated
+        from gan_probe.data import read_scores
+        from gan_probe.data.tables import concatenate_scores
+        from gan_probe.report.page import MARKER
+        from synthetic.files import check_free
+
+        check_free(out, marker=MARKER, overwrite=overwrite)
+        loaded = concatenate_scores([read_scores(path) for path in scores])
+        session.plan(dry_run, {"scores": ", ".join(map(str, scores)), "images": len(loaded.table), "out": out})
+        analysis, lines = pipeline.report(loaded, out, run=run, data=data, title=title, command=command_line(),
+                                          projection=projection, overwrite=overwrite, seed=seed)
+        session.warn(analysis.warnings)
+        session.outputs |= {"report": str(out / "report.html"), "json": str(out / "report.json")}
+        session.metrics |= {"n_pairs": len(analysis.pairs), "n_separated": n_separated(analysis.critic_pairs),
+                            "n_certain": sum(p.certain for p in analysis.critic_pairs)}
+        for line in lines:
+            session.say(f"- {line}")
+        session.say(f"report: {out / 'report.html'}")
+        check_gate(fail_if, session.metrics)

@@ -1,0 +1,50 @@
+"""The typer app: one command a verb."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import gan_probe
+from gan_probe.cli import analyse, demo, doctor, score, synth, train
+
+app = typer.Typer(
+    name="gan-probe",
+    help="What did a GAN's discriminator learn? Make toy data, train a critic, score unseen classes, read the report.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=(
+        "Exit codes: 0 ok, 1 bug, 2 usage, 3 bad input or config, 4 a gate (--fail-if) failed,"
+        " 5 finished with skipped items, 6 missing extra or device, 130 interrupted and resumable."
+    ),
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"gan-probe {gan_probe.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+app.command("demo")(demo.demo)
+app.command("synth")(synth.synth)
+app.command("train")(train.train)
+app.command("score")(score.score)
+app.command("cluster")(analyse.cluster)
+app.command("report")(analyse.report)
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,26 @@
+"""``gan-probe doctor``."""
+
+from __future__ import annotations
+
+from gan_probe.cli.session import Json, Session
+
+
+def doctor(json: Json = False) -> None:
+    """Say what this machine has: versions, device, arithmetic, extras."""
+    with Session("doctor", json) as session:
+        from importlib.util import find_spec
+
+        import gan_probe
+        from gan_probe.device import environment, resolve_device, resolve_precision
+
+        device = resolve_device("auto")
+        facts = {
+            "gan_probe": gan_probe.__version__,
+            **environment(),
+            "device (auto)": str(device),
+            "precision (auto)": resolve_precision("auto", device),
+            "extra umap": "installed" if find_spec("umap") else "missing: pip install 'gan-probe[umap]'",
+        }
+        session.metrics |= facts
+        width = max(map(len, facts))
+        session.say("\n".join(f"{name:<{width}}  {value}" for name, value in facts.items()))

@@ -1,0 +1,50 @@
+"""``gan-probe score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, check_file_free
+
+
+def score(
+    critic: Annotated[Path, typer.Argument(help="A run folder, a snapshot of one, or a critic folder.")],
+    data: Annotated[list[Path], typer.Argument(help="Folders of images, or .npy, .npz or .parquet files.")],
+    out: Annotated[Path, typer.Option(help="The Parquet file to write.")] = Path("scores.parquet"),
+    controls: Annotated[bool, typer.Option("--controls/--no-controls", help="Add the scalars that a separation must beat.")] = True,
+    embeddings: Annotated[bool, typer.Option("--embeddings/--no-embeddings", help="Add the critic's features.")] = True,
+    batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 256,
+    split: Split = None,
+    size: SizePx = None,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Score images: higher = more like what the critic was trained on. Broken files are skipped (exit code 5)."""
+    with Session("score", json) as session:
+        from gan_probe import pipeline
+        from gan_probe.critic import Critic
+        from gan_probe.data import read_images, write_scores
+        from gan_probe.data.images import concatenate
+        from gan_probe.device import resolve_device
+
+        check_file_free(out, overwrite)
+        loaded = Critic.load(critic, resolve_device(device))
+        images = concatenate([read_images(path, size_px=size, split=split, skip_bad=True) for path in data])
+        session.warn(images.warnings)
+        session.plan(dry_run, {"critic": f"{critic} ({loaded.hash})", "images": len(images), "device": loaded.device,
+                               "controls": controls, "embeddings": embeddings, "out": out})
+        with session.each("scoring batches") as progress:
+            scores = pipeline.score(loaded, images, controls=controls, embeddings=embeddings, batch_size=batch_size,
+                                    source=critic, progress=progress)
+        write_scores(scores, out)
+        values = scores.table["critic_score"]
+        session.n_skipped = images.n_skipped
+        session.outputs["scores"] = str(out)
+        session.metrics |= {"n_images": len(values), "n_skipped": images.n_skipped, "mean": float(values.mean()),
+                            "std": float(values.std()), "critic_hash": loaded.hash}
+        session.say(f"{len(values)} scores in {out}: mean {values.mean():.3f}, from {values.min():.3f} to {values.max():.3f}")

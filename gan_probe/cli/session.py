@@ -1,0 +1,238 @@
+"""What every command shares: options, progress on stderr, results on stdout, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gan_probe.errors import ConfigError, GanProbeError, GateError
+from synthetic.errors import SpecError
+
+SCHEMA = "gan_probe.command/1"
+OK, BUG, USAGE, BAD_INPUT, SKIPPED, INTERRUPTED = 0, 1, 2, 3, 5, 130
+PLAIN_LINE_EVERY_S = 10.0
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout in place of text.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output of the same kind.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+Device = Annotated[str, typer.Option(help="auto (CUDA when there is one), cpu, cuda or cuda:N.")]
+SizePx = Annotated[int | None, typer.Option("--size", help="Resize every image to a square of this many pixels.")]
+Split = Annotated[str | None, typer.Option(help="Use only rows whose split is this.")]
+
+
+class Done(Exception):  # noqa: N818 (not an error: the command has nothing more to do)
+    """Ends a command early, successfully."""
+
+
+@dataclass
+class Session:
+    """One command: a context that turns errors into messages and exit codes.
+
+    Attributes
+    ----------
+    command : str
+        The verb.
+    as_json : bool
+        Print one object in place of text.
+    outputs, metrics : dict
+        What `--json` prints: paths, and numbers.
+    warnings : list of str
+    n_skipped : int
+        Items left out; above zero the exit code is 5.
+    """
+
+    command: str
+    as_json: bool = False
+    outputs: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    n_skipped: int = 0
+    resume_hint: str = ""
+
+    def __post_init__(self) -> None:
+        self._stdout, self._stderr = Console(soft_wrap=True, highlight=False), Console(stderr=True, highlight=False)
+
+    # --- talking ---
+
+    def say(self, text: str) -> None:
+        """Print a result on stdout (not under ``--json``)."""
+        if not self.as_json:
+            self._stdout.print(text, markup=False)
+
+    def log(self, text: str) -> None:
+        """Print news of the work on stderr."""
+        self._stderr.print(text, markup=False, soft_wrap=True)
+
+    def show(self, table: Any) -> None:
+        """Print a rich table on stdout (not under ``--json``)."""
+        if not self.as_json:
+            self._stdout.print(table)
+
+    def warn(self, texts: Iterable[str]) -> None:
+        """Print warnings on stderr and keep them for ``--json``."""
+        for text in texts:
+            self.warnings.append(text)
+            self.log(f"warning: {text}")
+
+    def plan(self, dry_run: bool, steps: Mapping[str, Any]) -> None:
+        """Under ``--dry-run`` print what would be done and end the command."""
+        if dry_run:
+            self.metrics["plan"] = {k: str(v) for k, v in steps.items()}
+            self.say("\n".join(f"{name}: {value}" for name, value in steps.items()))
+            raise Done
+
+    @contextmanager
+    def progress(self, text: str, total: int | None = None) -> Iterator[Callable[[int, str], None]]:
+        """Yield ``update(n_done, note)``: a bar on a terminal, a line every ten seconds elsewhere."""
+        if self._stderr.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                       TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+            with Progress(*columns, console=self._stderr) as bar:
+                task = bar.add_task(text, total=total, note="")
+                yield lambda done, note: bar.update(task, completed=done, note=note)
+            return
+        last = time.perf_counter()
+
+        def line(done: int, note: str) -> None:
+            nonlocal last
+            if time.perf_counter() - last >= PLAIN_LINE_EVERY_S or done == total:
+                last = time.perf_counter()
+                self.log(f"{text}: {done}{f' of {total}' if total else ''} {note}".rstrip())
+
+        yield line
+
+    @contextmanager
+    def each(self, text: str) -> Iterator[Callable[[Iterable[Any]], Iterable[Any]]]:
+        """Yield a wrapper that shows progress over an iterable."""
+        with self.progress(text) as update:
+
+            def wrap(items: Iterable[Any]) -> Iterable[Any]:
+                for number, item in enumerate(items, start=1):
+                    yield item
+                    update(number, "")
+
+            yield wrap
+
+    # --- ending ---
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        if error is None or isinstance(error, Done):
+            self._finish("ok" if not self.n_skipped else "skipped", SKIPPED if self.n_skipped else OK)
+        elif isinstance(error, typer.Exit | SystemExit | typer.BadParameter):
+            return False
+        elif isinstance(error, KeyboardInterrupt):
+            self._fail(f"interrupted. {self.resume_hint}".strip(), "interrupted", INTERRUPTED)
+        elif isinstance(error, GanProbeError):
+            self._fail(str(error), "gate" if isinstance(error, GateError) else "error", error.exit_code)
+        elif isinstance(error, SpecError | FileExistsError):
+            self._fail(str(error), "error", BAD_INPUT)
+        elif isinstance(error, OSError):
+            where = f"{error.filename}: " if error.filename else ""
+            self._fail(f"{where}{error.strerror or error}. Check the path, its permissions and the free space.", "error", BAD_INPUT)
+        elif isinstance(error, MemoryError):
+            self._fail("out of memory. Use fewer or smaller images, or a smaller --batch-size.", "error", BAD_INPUT)
+        else:
+            traceback.print_exception(error, file=sys.stderr)
+            self._fail(f"{kind.__name__ if kind else ''}: {error}. This is a bug in gan-probe.", "bug", BUG)
+        return True
+
+    def _fail(self, message: str, status: str, code: int) -> None:
+        self.log(f"error: {message}")
+        self.metrics["error"] = message
+        self._finish(status, code)
+
+    def _finish(self, status: str, code: int) -> None:
+        if self.as_json:
+            record = {"schema": SCHEMA, "command": self.command, "status": status, "outputs": self.outputs,
+                      "metrics": self.metrics, "warnings": self.warnings}
+            print(json.dumps(record, default=str))  # noqa: T201 (this is the result)
+        if code:
+            raise typer.Exit(code)
+
+
+def command_line() -> str:
+    """Return the command that was typed, for provenance."""
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return " ".join("gan-probe" if i == 0 else f"'{w}'" if " " in w else w for i, w in enumerate(words))
+
+
+def check_file_free(path: Path, overwrite: bool) -> None:
+    """Raise unless a file may be written to ``path``."""
+    if path.is_dir():
+        raise FileExistsError(f"{path} is a folder; name a file.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists. Choose another name, or replace it with --overwrite.")
+
+
+def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
+    """Return ``name=value`` words as a mapping; values are read as JSON where they are JSON.
+
+    Raises
+    ------
+    ConfigError
+        For a word without "=".
+
+    Examples
+    --------
+    >>> parse_settings(["beta1=0.5", "penalty_norm=article"])
+    {'beta1': 0.5, 'penalty_norm': 'article'}
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes name=value, got {pair!r}.")
+        try:
+            settings[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[name.strip()] = value
+    return settings
+
+
+_GATES: dict[str, Callable[[float, float], bool]] = {
+    "<=": lambda a, b: a <= b,
+    ">=": lambda a, b: a >= b,
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+}
+
+
+def check_gate(gate: str | None, metrics: Mapping[str, Any]) -> None:
+    """Raise `GateError` when ``--fail-if`` holds, such as ``n_separated<42``.
+
+    Raises
+    ------
+    ConfigError
+        For a gate that cannot be read, or an unknown metric.
+    GateError
+        When it holds.
+    """
+    if gate is None:
+        return
+    sign = next((s for s in _GATES if s in gate), None)
+    name, _, limit = gate.partition(sign or " ")
+    numbers = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
+    try:
+        value, bound = float(numbers[name.strip()]), float(limit)
+    except (KeyError, ValueError) as error:
+        raise ConfigError(
+            f"--fail-if takes NAME<NUMBER (or <=, >, >=), got {gate!r}. Names: {', '.join(numbers)}."
+        ) from error
+    if sign and _GATES[sign](value, bound):
+        raise GateError(f"the gate {gate!r} holds: {name.strip()} is {value:g}.")

@@ -1,0 +1,88 @@
+"""``gan-probe train``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, parse_settings
+from gan_probe.config import PRESETS, TrainConfig
+from gan_probe.config import preset as find_preset
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="A folder of images, or a .npy, .npz or .parquet file.")],
+    out: Annotated[Path, typer.Option(help="The run folder to write.")],
+    preset: Annotated[str, typer.Option(help=f"Recipe: {' or '.join(PRESETS)}.")] = "compact",
+    network: Annotated[str | None, typer.Option(help="Networks, in place of the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Generator updates, each with its critic updates.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="In place of --steps: passes over the data, one batch a step.", min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Real images in each update.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto (bf16 where it is native), fp32, bf16 or tf32.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights and batches.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting.")] = None,
+    split: Split = None,
+    size: SizePx = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a training that was cut off; start if there is none.")] = False,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Train a WGAN-GP on images without labels and keep its critic."""
+    with Session("train", json, resume_hint=f"Go on with: gan-probe train {data} --out {out} --resume") as session:
+        from gan_probe.data import read_images
+        from gan_probe.device import resolve_device, resolve_precision
+        from gan_probe.training import RunFolder
+        from gan_probe.training import train as run_training
+        from gan_probe.training.loop import check_trainable
+        from gan_probe.training.run_folder import MARKER
+        from synthetic.files import check_free
+
+        given = {k: v for k, v in {"network": network, "steps": steps, "batch_size": batch_size, "precision": precision,
+                                   "seed": seed}.items() if v is not None} | parse_settings(settings or [])
+        config = find_preset(preset).updated(given)
+        images = read_images(data, size_px=size, split=split)
+        session.warn(images.warnings)
+        if epochs is not None:
+            if steps is not None:
+                raise typer.BadParameter("give --steps or --epochs, not both.")
+            given["steps"] = -(-epochs * len(images) // config.batch_size)
+            config = config.updated(given)
+        chosen = resolve_device(device)
+        used = resolve_precision(config.precision, chosen)
+        check_trainable(images, config)
+        if resume and (out / MARKER).is_file() and not given and epochs is None:
+            config = RunFolder(out).read_config()[0]  # the settings of the run are the settings
+        if not (resume and (out / MARKER).is_file()):
+            check_free(out, marker=MARKER, overwrite=overwrite)
+        session.plan(dry_run, {"data": f"{len(images)} images of {images.image_shape}", "device": chosen, "arithmetic": used,
+                               **config.as_dict(), "out": out})
+        with session.progress("training", config.steps) as update:
+            critic = run_training(
+                images, out, config, origins=_origins(config, preset, given), resume=resume, overwrite=overwrite, device=chosen,
+                on_step=lambda step, row: update(step, _note(step, row, config)),
+            )
+        last = RunFolder(out).read_metrics().iloc[-1]
+        session.outputs |= {"run": str(out), "critic": str(out / "critic")}
+        session.metrics |= {"steps": config.steps, "critic_hash": critic.hash, "w_distance": float(last["w_distance"]),
+                            "elapsed_s": float(last["elapsed_s"]), "precision": used, "device": str(chosen)}
+        session.say(f"critic after {config.steps} steps in {out / 'critic'} ({last['elapsed_s']:.0f} s, {used} on {chosen})")
+
+
+def _origins(config: TrainConfig, preset: str, given: Mapping[str, Any]) -> dict[str, str]:
+    """Return where each setting comes from."""
+    defaults = TrainConfig().as_dict()
+    return {
+        name: "given" if name in given else "default" if value == defaults[name] else f"preset {preset}"
+        for name, value in config.as_dict().items()
+    }
+
+
+def _note(step: int, row: Mapping[str, float], config: TrainConfig) -> str:
+    """Return W-distance, penalty and real images per second of critic training."""
+    rate = step * config.n_critic * config.batch_size / max(row["elapsed_s"], 1e-9)
+    return f"W {row['w_distance']:.2f}  penalty {row['penalty']:.3f}  {rate:.0f} images/s"

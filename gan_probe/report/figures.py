@@ -1,0 +1,234 @@
+"""Figures: an analysis in, a matplotlib Figure out. To add one: one function, and one row in ``page.FIGURES``."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image as mpimg
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gan_probe.analysis.separation import THRESHOLD, n_separated
+from gan_probe.analysis.summary import UNTRAINED, Analysis
+from gan_probe.report.style import MAX_LEGEND, Colour, class_colours
+
+N_BINS = 120
+N_CLOSEST = 6
+N_SHEETS = 6
+MAX_ANNOTATED = 15  # classes up to which numbers are written into the matrix
+CRITIC_COLOUR, CONTROL_COLOUR = "#1f5aa6", "#9a9a9a"
+
+
+def _figure(width: float, height: float) -> Figure:
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def class_examples(examples: Mapping[str, Sequence[npt.NDArray[np.uint8]]], seen: Mapping[str, bool]) -> Figure:
+    """Return one column a class: its first images."""
+    n_rows = max(map(len, examples.values()))
+    figure = _figure(1.15 * max(4, len(examples)), 0.75 * n_rows + 1.0)
+    axes = figure.subplots(n_rows, len(examples), squeeze=False)
+    for column, (label, images) in enumerate(examples.items()):
+        for row in range(n_rows):
+            axis: Axes = axes[row][column]
+            axis.set_axis_off()
+            if row < len(images):
+                axis.imshow(images[row].squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        title = label.replace("_", "\n", 2)
+        axes[0][column].set_title(f"{title}\n{'seen' if seen.get(label) else 'unseen'}", fontsize=7)
+    return figure
+
+
+def score_histogram(analysis: Analysis) -> Figure:
+    """Return the histogram of scores by class, and below it each class's spread."""
+    table, colours = analysis.table, class_colours(analysis.table)
+    order = analysis.classes["label"].tolist()
+    figure = _figure(10, 3.6 + 0.27 * len(order))
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3.0, 0.27 * len(order) + 0.4])
+    bins = np.histogram_bin_edges(table["critic_score"], bins=N_BINS)
+    for label in order:
+        top.hist(table.loc[table["label"] == label, "critic_score"], bins=bins, color=colours[label], alpha=0.85,
+                 label=label)
+    top.set_ylabel("images")
+    top.set_title("Scores by class (all on one axis)")
+    if len(order) <= MAX_LEGEND:
+        top.legend(fontsize=7, ncols=2, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    for place, label in enumerate(order):
+        values = table.loc[table["label"] == label, "critic_score"]
+        bottom.scatter(values, np.full(len(values), place), s=10, marker="|", color=colours[label])
+    bottom.set_yticks(range(len(order)), _marked(analysis, order), fontsize=7)
+    bottom.set_ylim(len(order) - 0.5, -0.5)
+    bottom.set_xlabel("critic_score (higher = more like the training data; shift and scale are arbitrary)")
+    sns.despine(figure)
+    return figure
+
+
+def _marked(analysis: Analysis, order: Sequence[str]) -> list[str]:
+    """Return labels, those of classes in the training data marked with a star."""
+    if "seen" not in analysis.classes:
+        return list(order)
+    seen = dict(zip(analysis.classes["label"], analysis.classes["seen"], strict=True))
+    return [f"{label} *" if seen[label] else label for label in order]
+
+
+def closest_pairs(analysis: Analysis) -> Figure:
+    """Return histograms of the pairs with the smallest AUROC, each zoomed to its own range."""
+    table, colours = analysis.table, class_colours(analysis.table)
+    pairs = sorted(analysis.critic_pairs, key=lambda p: p.auroc)[:N_CLOSEST]
+    pairs = [p for p in pairs if p.auroc < THRESHOLD] or pairs[:3]
+    n_columns = min(3, len(pairs))
+    n_rows = -(-len(pairs) // n_columns)
+    figure = _figure(3.6 * n_columns, 2.5 * n_rows)
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axis, pair in zip(axes, pairs, strict=False):
+        both = table[table["label"].isin([pair.a, pair.b])]
+        bins = np.histogram_bin_edges(both["critic_score"], bins=30)
+        for label in (pair.a, pair.b):
+            axis.hist(both.loc[both["label"] == label, "critic_score"], bins=bins, alpha=0.6, color=colours[label],
+                      label=label)
+        axis.set_title(f"AUROC {pair.auroc:.3f} [{pair.ci_low:.3f}, {pair.ci_high:.3f}]", fontsize=9)
+        axis.legend(fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=1, frameon=False)
+        axis.tick_params(labelsize=7)
+    for axis in axes[len(pairs) :]:
+        axis.set_axis_off()
+    sns.despine(figure)
+    return figure
+
+
+def auroc_matrix(analysis: Analysis) -> Figure:
+    """Return two triangles in one matrix: below the diagonal the critic, above it the best control of each pair."""
+    order = analysis.classes["label"].tolist()
+    values = pd.DataFrame(np.nan, index=order, columns=order, dtype=float)
+    for found in analysis.pairs:
+        first, second = sorted((found.pair.a, found.pair.b), key=order.index)
+        values.loc[second, first] = found.pair.auroc
+        values.loc[first, second] = found.control_auroc
+    size = max(5.0, 0.62 * len(order) + 2.5)
+    figure = _figure(size + 1, size)
+    axis = figure.subplots()
+    sns.heatmap(values, ax=axis, vmin=0.5, vmax=1.0, cmap="viridis", square=True, annot=len(order) <= MAX_ANNOTATED,
+                fmt=".2f", annot_kws={"fontsize": 7}, cbar_kws={"label": "AUROC (0.5 = chance)", "shrink": 0.7})
+    axis.set_title("Below the diagonal: the critic. Above: the best control of the pair.", fontsize=10)
+    axis.tick_params(labelsize=7)
+    return figure
+
+
+def separated_pairs(analysis: Analysis) -> Figure:
+    """Return one bar each for the critic and its controls: the number of pairs separated."""
+    rows: list[tuple[str, float, str | Colour]] = [("critic", n_separated(analysis.critic_pairs), CRITIC_COLOUR)]
+    untrained = analysis.untrained_counts()
+    if untrained:
+        rows.append(("untrained critic (median)", statistics.median(untrained), CONTROL_COLOUR))
+    rows += [
+        (name.replace("_", " "), n_separated(pairs), CONTROL_COLOUR)
+        for name, pairs in analysis.controls.items()
+        if not name.startswith(UNTRAINED)
+    ]
+    rows[1:] = sorted(rows[1:], key=lambda row: -row[1])
+    total = len(analysis.pairs)
+    figure = _figure(8, 0.34 * len(rows) + 1.1)
+    axis = figure.subplots()
+    bars = axis.barh([r[0] for r in rows], [r[1] for r in rows], color=[r[2] for r in rows])
+    axis.bar_label(bars, [f"{r[1]:g}" for r in rows], padding=3, fontsize=8)
+    if untrained:
+        place = [r[0] for r in rows].index("untrained critic (median)")
+        axis.plot([min(untrained), max(untrained)], [place, place], color="black", linewidth=2)
+    axis.invert_yaxis()
+    axis.axvline(total, color="black", linewidth=0.8, linestyle=":")
+    axis.set_xlim(0, total * 1.08)
+    axis.set_xlabel(f"pairs separated, of {total} (black line: range over untrained seeds)")
+    axis.tick_params(labelsize=8)
+    sns.despine(figure)
+    return figure
+
+
+def projections(analysis: Analysis) -> Figure:
+    """Return the embeddings side by side, coloured by class."""
+    colours = class_colours(analysis.table)
+    names = {"embedding.critic": "critic", "embedding.untrained.0": "untrained critic", "embedding.pixels": "raw pixels"}
+    shown = {name: view for name, view in analysis.projections.items() if name in names}
+    figure = _figure(4 * len(shown) + (1.8 if len(colours) <= MAX_LEGEND else 0), 4)
+    axes = figure.subplots(1, len(shown), squeeze=False)[0]
+    labels = analysis.table["label"].astype(str).to_numpy()
+    for axis, (name, view) in zip(axes, shown.items(), strict=True):
+        for label, colour in colours.items():
+            rows = labels == label
+            axis.scatter(view[rows, 0], view[rows, 1], s=9, color=colour, label=label, alpha=0.8, linewidths=0)
+        axis.set_title(names[name], fontsize=10)
+        axis.set_xlabel("component 1")
+        axis.tick_params(labelsize=7)
+    axes[0].set_ylabel("component 2")
+    if len(colours) <= MAX_LEGEND:
+        axes[-1].legend(fontsize=7, markerscale=2, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    sns.despine(figure)
+    return figure
+
+
+def cluster_agreement(analysis: Analysis) -> Figure:
+    """Return the adjusted Rand index of every clustering, k chosen without labels beside k = number of classes."""
+    rows = [
+        {"of": _source_name(name), "method": f"{c.method}, k from {c.k_from}", "ARI": c.ari}
+        for name, found in analysis.clusterings.items()
+        for c in found
+    ]
+    frame = pd.DataFrame(rows)
+    figure = _figure(9, 4)
+    axis = figure.subplots()
+    sns.barplot(frame, x="of", y="ARI", hue="method", ax=axis, errorbar=("pi", 100), palette="Paired", err_kws={"linewidth": 1.2})
+    axis.set_xlabel("")
+    axis.set_ylim(min(0.0, frame["ARI"].min() * 1.1), 1.02)
+    axis.set_ylabel("ARI (1 = the classes, 0 = chance)")
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    sns.despine(figure)
+    return figure
+
+
+def _source_name(name: str) -> str:
+    kind, _, rest = name.partition(".")
+    if kind != "embedding":
+        return "critic\nscore"
+    return {"critic": "critic\nembedding", "pixels": "raw pixels\n(PCA)"}.get(rest, "untrained\nembeddings")
+
+
+def training_curves(metrics: pd.DataFrame) -> Figure:
+    """Return W-distance and penalty against the step."""
+    figure = _figure(9, 2.9)
+    left, right = figure.subplots(1, 2)
+    for axis, column, label in ((left, "w_distance", "W-distance estimate"), (right, "penalty", "gradient penalty")):
+        axis.plot(metrics["step"], metrics[column], color=CONTROL_COLOUR, linewidth=0.7, label="each step")
+        window = max(1, len(metrics) // 20)
+        axis.plot(metrics["step"], metrics[column].rolling(window, min_periods=1).median(), color=CRITIC_COLOUR,
+                  label=f"median of {window}")
+        axis.set_xlabel("generator step")
+        axis.set_ylabel(label)
+        axis.set_yscale("symlog", linthresh=1.0 if column == "w_distance" else 0.01)
+        axis.legend(fontsize=7)
+        axis.tick_params(labelsize=8)
+    sns.despine(figure)
+    return figure
+
+
+def samples_over_time(sheets: Mapping[int, Path]) -> Figure:
+    """Return the generator's images after some of the steps at which they were saved."""
+    steps = sorted(sheets)
+    chosen = [steps[i] for i in np.unique(np.linspace(0, len(steps) - 1, N_SHEETS).round().astype(int))]
+    n_columns = min(3, len(chosen))
+    n_rows = -(-len(chosen) // n_columns)
+    pictures = [mpimg.imread(sheets[step]) for step in chosen]
+    aspect = pictures[0].shape[0] / pictures[0].shape[1]
+    figure = _figure(3.6 * n_columns, n_rows * (3.6 * aspect + 0.35))
+    axes: npt.NDArray[Any] = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, step, picture in zip(axes, chosen, pictures, strict=False):
+        axis.imshow(picture, cmap="gray", interpolation="nearest")
+        axis.set_title(f"after {step} steps", fontsize=9)
+    return figure
+
