@@ -85,7 +85,9 @@ class Critic:
     # --- where critics come from ---
 
     @classmethod
-    def untrained(cls, network: str, image_shape: ImageShape, *, seed: int = 0, device: torch.device | str = "cpu") -> Critic:
+    def untrained(
+        cls, network: str, image_shape: ImageShape, *, seed: int = 0, device: torch.device | str = "cpu"
+    ) -> Critic:
         """Return a critic with random weights: the control for every trained one."""
         module = build_critic(network, image_shape, seed=seed)
         return cls(module, describe(module, network, image_shape), device)
@@ -108,7 +110,7 @@ class Critic:
             raw = json.loads((folder / MARKER).read_text(encoding="utf-8"))
             if raw.pop("schema") != SCHEMA:
                 raise InputError(f"{folder / MARKER} is not of schema {SCHEMA!r}; it was written by another version.")
-            known = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k != "hash"}
+            known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k != "hash"}
             config = CriticConfig(**known)
             module = build_critic(config.network, config.image_shape, seed=0)
             module.load_state_dict(load_file(folder / WEIGHTS))
@@ -257,4 +259,3 @@ def _critic_folder(path: Path) -> Path:
             f" or use its last snapshot: {snapshots[-1]}"
         )
     raise InputError(f"{path} is not a run folder: it holds neither critic/ nor {WEIGHTS}.")
-

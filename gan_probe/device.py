@@ -38,7 +38,8 @@ def has_native_bf16(device: torch.device) -> bool:
     """Return whether the device multiplies bfloat16 in hardware (elsewhere bf16 is slower than float32)."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    ask = getattr(torch.cpu, "get_capabilities", None)  # torch 2.13; older ones use float32
+    capabilities = ask() if ask else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 

@@ -17,6 +17,7 @@ from gan_probe.analysis.summary import Analysis, analyse, findings
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet, ScoreTable, read_images
 from gan_probe.data.reading import decode_image
+from gan_probe.data.tables import CONTROL, EMBEDDING
 from gan_probe.errors import InputError
 from gan_probe.report import Material, TrainingRecord, write_report
 from gan_probe.training.run_folder import RunFolder
@@ -71,7 +72,9 @@ def score(
     data = data.with_channels(critic.config.image_shape[2])
     columns: dict[str, Any] = {"critic_score": critic.score(data.images, batch_size=batch_size, progress=progress)}
     if not np.isfinite(columns["critic_score"]).all():
-        raise InputError(f"the critic {source or ''} returns scores that are not finite numbers; its training diverged.")
+        raise InputError(
+            f"the critic {source or ''} returns scores that are not finite numbers; its training diverged."
+        )
     if embeddings:
         columns["embedding.critic"] = list(critic.embed(data.images, batch_size=batch_size, progress=progress))
     if controls:
@@ -85,7 +88,9 @@ def score(
         columns["control.pixels_pc1"] = components[:, 0]
         if embeddings:
             columns["embedding.pixels"] = list(components)
-    table = data.table.drop(columns=[c for c in data.table if c in columns or c.startswith(("control.", "embedding."))])
+    table = data.table.drop(
+        columns=[c for c in data.table if c in columns or str(c).startswith(("control.", "embedding."))]
+    )
     if "label" in table and critic.config.training_classes:
         table = table.assign(seen=table["label"].isin(critic.config.training_classes))
     provenance = {
@@ -145,7 +150,9 @@ def report(
     analysis = analyse(scores, projection=projection, seed=seed)
     training, training_note = read_training(run or scores.provenance.get("critic_source") or "")
     examples, examples_note = read_examples(scores, data)
-    analysis.warnings.extend(note for note in (*scores.provenance.get("warnings", ()), training_note, examples_note) if note)
+    analysis.warnings.extend(
+        note for note in (*scores.provenance.get("warnings", ()), training_note, examples_note) if note
+    )
     lines = findings(analysis)
     material = Material(scores, analysis, lines, training, examples, title or "What the critic separates", command)
     write_report(material, out, overwrite=overwrite)
@@ -175,7 +182,10 @@ def read_examples(scores: ScoreTable, data: str | Path | None) -> tuple[dict[str
             row_of = {sample: i for i, sample in enumerate(found.table["sample_id"])}
             images = [found.images[row_of[sample]] for sample in first["sample_id"]]
     except (InputError, KeyError):
-        return {}, f"the images at {source} could not be read, so no pictures of the classes are shown. Name them with --data."
+        return (
+            {},
+            f"the images at {source} could not be read, so no pictures of them are shown. Name them with --data.",
+        )
     pictures: dict[str, list[np.ndarray]] = {}
     for label, image in zip(first["label"], images, strict=True):
         pictures.setdefault(str(label), []).append(image)
@@ -192,7 +202,8 @@ class ClusterTable:
 
 def cluster_table(analysis: Analysis) -> ClusterTable:
     """Return every clustering of an analysis as one table, and the assignments beside the images."""
-    rows, assignments = [], {c: analysis.table[c] for c in ("sample_id", "path", "label") if c in analysis.table}
+    rows = []
+    assignments: dict[str, Any] = {c: analysis.table[c] for c in ("sample_id", "path", "label") if c in analysis.table}
     for what, found in analysis.clusterings.items():
         for c in found:
             rows.append({k: v for k, v in vars(c).items() if k != "assignment"} | {"of": what})

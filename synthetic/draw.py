@@ -83,12 +83,12 @@ def _pixel_grid(side_px: int) -> tuple[Coordinates, Coordinates]:
 def _shape_coordinates(columns: Mapping[str, Sequence[Any]], side_px: int) -> tuple[Coordinates, Coordinates]:
     """Return each pixel's position in the turned frame of its image's shape, in pixels, two arrays (n, side**2)."""
     x, y = _pixel_grid(side_px)
-    across, down, turn = (np.asarray(columns[k], np.float32)[:, None] for k in ("x", "y", "rotation_deg"))
+    across, down, turn = (np.asarray(columns[k], dtype=np.float32)[:, None] for k in ("x", "y", "rotation_deg"))
     x, y = x - across * side_px, y + down * side_px
     if not turn.any():
         return x, y
     cos, sin = np.cos(np.deg2rad(turn)), np.sin(np.deg2rad(turn))
-    return cos * x + sin * y, cos * y - sin * x
+    return (cos * x + sin * y).astype(np.float32), (cos * y - sin * x).astype(np.float32)
 
 
 def draw_masks(columns: Mapping[str, Sequence[Any]], side_px: int, sizing: str) -> Inside:

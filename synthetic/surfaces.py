@@ -41,7 +41,7 @@ BACKGROUNDS: dict[str, Surface] = {
     "white":    lambda x_px, y_px: np.ones_like(x_px),
     "grey":     lambda x_px, y_px: np.full_like(x_px, 0.5),
     "black":    lambda x_px, y_px: np.zeros_like(x_px),
-    "gradient": lambda x_px, y_px: 0.5 + 0.5 * np.tanh(x_px / 32),
+    "gradient": lambda x_px, y_px: (0.5 + 0.5 * np.tanh(x_px / 32)).astype(np.float32),
     "stripes":  lambda x_px, y_px: 0.75 + 0.25 * stripes(x_px, y_px),
     "checks":   lambda x_px, y_px: 0.75 + 0.25 * checks(x_px, y_px),
 }  # fmt: skip

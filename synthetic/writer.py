@@ -60,13 +60,15 @@ def _write_images(dataset: Dataset, folder: Path, masks: bool, progress: Progres
 
 
 def _write_parquet(dataset: Dataset, folder: Path, masks: bool, progress: Progress) -> None:
-    table = _table(dataset)
-    table["image"] = [
-        {"bytes": png, "path": name}
-        for name, png in zip(_file_names(dataset), _encode_all(dataset, False, progress), strict=True)
-    ]
+    columns: dict[str, list[Any]] = {
+        "image": [
+            {"bytes": png, "path": name}
+            for name, png in zip(_file_names(dataset), _encode_all(dataset, False, progress), strict=True)
+        ]
+    }
     if masks:
-        table["mask"] = [{"bytes": png, "path": None} for png in _encode_all(dataset, True, progress)]
+        columns["mask"] = [{"bytes": png, "path": None} for png in _encode_all(dataset, True, progress)]
+    table = pd.concat([_table(dataset), pd.DataFrame(columns)], axis=1)
     table.to_parquet(folder / "images.parquet", index=False)
 
 
@@ -161,8 +163,6 @@ def contact_sheet(dataset: Dataset, *, n_columns: int = 8) -> Image.Image:
         for column, i in enumerate(examples):
             sheet.paste(Image.fromarray(dataset.images[i]), (text_px + column * (side + gap), top))
     return sheet
-
-
 
 
 def preset_sheet(*, n_columns: int = 10) -> Image.Image:

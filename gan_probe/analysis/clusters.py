@@ -60,8 +60,15 @@ class Clustering:
     assignment: Assignment
 
 
-def prepare(rows: Rows, *, seed: int = 0) -> Rows:
-    """Return rows (n, d) standardised and reduced to at most 20 principal components; scores (n,) become one column.
+def prepare(rows: Rows, *, standardise: bool = True, seed: int = 0) -> Rows:
+    """Return rows (n, d) reduced to at most 20 principal components; scores (n,) become one column.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n,) or (n, d)
+    standardise : bool
+        Give every column the same weight first: right for activations, which share no unit, wrong for pixels, which do.
+    seed : int
 
     Raises
     ------
@@ -74,9 +81,11 @@ def prepare(rows: Rows, *, seed: int = 0) -> Rows:
     moving = rows.std(axis=0) > 1e-12
     if not moving.any():
         raise InputError("all rows are equal; there are no clusters to find.")
-    scaled = StandardScaler().fit_transform(rows[:, moving])
+    scaled = StandardScaler(with_std=standardise).fit_transform(rows[:, moving])
     n = min(MAX_DIMENSIONS, *scaled.shape)
-    return PCA(n, svd_solver="full" if n == min(scaled.shape) else "randomized", random_state=seed).fit_transform(scaled)
+    return PCA(n, svd_solver="full" if n == min(scaled.shape) else "randomized", random_state=seed).fit_transform(
+        scaled
+    )
 
 
 def _kmeans(rows: Rows, k: int, seed: int) -> Assignment:
@@ -122,14 +131,16 @@ METHODS: dict[str, tuple[Callable[[Rows, int, int], Assignment], Callable[[Rows,
 }  # fmt: skip
 
 
-def cluster(rows: Rows, labels: npt.NDArray[Any], *, seed: int = 0) -> list[Clustering]:
-    """Return every method's clustering, with k chosen without labels and, where k is needed, with k = number of classes.
+def cluster(rows: Rows, labels: npt.NDArray[Any], *, standardise: bool = True, seed: int = 0) -> list[Clustering]:
+    """Return every method's clustering: k chosen without labels and, where k is needed, k = number of classes.
 
     Parameters
     ----------
     rows : ndarray, shape (n,) or (n, d)
         Scores or an embedding.
     labels : ndarray of str, shape (n,)
+    standardise : bool
+        See `prepare`.
     seed : int
 
     Raises
@@ -139,7 +150,7 @@ def cluster(rows: Rows, labels: npt.NDArray[Any], *, seed: int = 0) -> list[Clus
     """
     if len(rows) < 10:
         raise InputError(f"clustering needs at least ten images, got {len(rows)}.")
-    prepared, n_classes = prepare(rows, seed=seed), len(set(labels))
+    prepared, n_classes = prepare(rows, standardise=standardise, seed=seed), len(set(labels))
     found = []
     for method, (assign, choose_k, chosen_by) in METHODS.items():
         blind_k = choose_k(prepared, seed) if choose_k else 0

@@ -37,8 +37,8 @@ def _umap(rows: Rows, seed: int) -> Rows:
 PROJECTIONS: dict[str, Callable[[Rows, int], Rows]] = {"pca": _pca, "tsne": _tsne, "umap": _umap}
 
 
-def project(rows: Rows, method: str = "pca", *, seed: int = 0) -> Rows:
-    """Return a 2-D view (n, 2) of an embedding (n, d), after standardising and PCA to 20 dimensions.
+def project(rows: Rows, method: str = "pca", *, standardise: bool = True, seed: int = 0) -> Rows:
+    """Return a 2-D view (n, 2) of an embedding (n, d), after `gan_probe.analysis.clusters.prepare`.
 
     "pca" keeps large distances; "tsne" and "umap" keep neighbours, and neither sizes of nor distances between groups.
 
@@ -54,7 +54,7 @@ def project(rows: Rows, method: str = "pca", *, seed: int = 0) -> Rows:
     check_name("projection", method, PROJECTIONS)
     if len(rows) < 10 or np.ndim(rows) != 2:
         raise InputError(f"a projection needs an embedding of at least ten rows, got shape {np.shape(rows)}.")
-    prepared = prepare(rows, seed=seed)
+    prepared = prepare(rows, standardise=standardise, seed=seed)
     if prepared.shape[1] < 2:
         raise InputError("this embedding varies in one dimension only; there is nothing to project.")
     return PROJECTIONS[method](prepared, seed)

@@ -175,9 +175,7 @@ class ControlledPair:
         return self.pair.auroc - self.control_auroc
 
 
-def with_controls(
-    critic: Sequence[Pair], controls: Mapping[str, Sequence[Pair]]
-) -> list[ControlledPair]:
+def with_controls(critic: Sequence[Pair], controls: Mapping[str, Sequence[Pair]]) -> list[ControlledPair]:
     """Return each pair of the critic beside the best of its controls, each control in its own best direction."""
     by_name = {name: {frozenset((p.a, p.b)): p.auroc for p in pairs} for name, pairs in controls.items()}
     result = []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,8 @@ from gan_probe.data.tables import CONTROL, ScoreTable
 from gan_probe.errors import InputError
 
 UNTRAINED = "untrained."  # control.untrained.0, embedding.untrained.0: one a seed
+PIXELS = "embedding.pixels"
+PROJECTED = ("embedding.critic", "embedding.untrained.0", PIXELS)
 N_NAMED = 3
 
 
@@ -30,7 +33,7 @@ class Analysis:
     table : DataFrame
         The scores and what is known of each image, without embeddings.
     classes : DataFrame
-        One row a class, in order of mean score from above: ``label``, ``n``, ``seen``, ``mean``, ``std``, ``min``, ``max``.
+        One row a class, highest mean score first: ``label``, ``n``, ``seen``, ``mean``, ``std``, ``min``, ``max``.
     pairs : list of ControlledPair
         Every two classes, the critic beside its best control.
     controls : dict of str to list of Pair
@@ -55,6 +58,16 @@ class Analysis:
     def critic_pairs(self) -> list[Pair]:
         """The critic's pairs alone."""
         return [p.pair for p in self.pairs]
+
+    def closest(self) -> list[Pair]:
+        """Return the critic's pairs, the hardest to tell apart first: by AUROC, then by distance over spread."""
+        mean, std = (self.classes.set_index("label")[c] for c in ("mean", "std"))
+
+        def distance(pair: Pair) -> float:
+            spread = np.hypot(std[pair.a], std[pair.b])
+            return abs(mean[pair.a] - mean[pair.b]) / spread if spread else np.inf
+
+        return sorted(self.critic_pairs, key=lambda p: (p.auroc, distance(p)))
 
     def untrained_counts(self) -> list[int]:
         """Return how many pairs each untrained critic separates, one number a seed."""
@@ -97,7 +110,9 @@ def analyse(scores: ScoreTable, *, projection: str = "pca", seed: int = 0, clust
     """
     table = scores.scalars()
     if "label" not in table:
-        raise InputError("these scores have no labels, so there are no classes to separate. Add a column label to the data.")
+        raise InputError(
+            "these scores have no labels, so there are no classes to separate. Add a label column to the data."
+        )
     labels = table["label"].astype(str).to_numpy()
     pairs = separation(table["critic_score"].to_numpy(), labels)
     notes: list[str] = []
@@ -109,17 +124,19 @@ def analyse(scores: ScoreTable, *, projection: str = "pca", seed: int = 0, clust
             continue
         controls[column.removeprefix(CONTROL)] = separation(values, labels)
     if not controls:
-        notes.append("no controls: these scores were made with --no-controls, so nothing here shows what training added.")
+        notes.append("no controls: these scores were made with --no-controls; nothing shows what the training added.")
     clusterings: dict[str, list[Clustering]] = {}
     projections: dict[str, npt.NDArray[np.floating[Any]]] = {}
     sources: dict[str, Any] = {"critic_score": table["critic_score"].to_numpy()} if clusters else {}
     sources |= {f"embedding.{name}": rows for name, rows in scores.embeddings.items()}
     for name, rows in sources.items():
+        shares_unit = name == PIXELS
         if clusters:
-            _try(notes, f"clusters of {name}", lambda r=rows, n=name: clusterings.update({n: cluster(r, labels, seed=seed)}))
-        if name.startswith("embedding.") and (not name.startswith("embedding.untrained") or name.endswith(".0")):
-            _try(notes, f"projection of {name}",
-                 lambda r=rows, n=name: projections.update({n: project(r, projection, seed=seed)}))
+            with _noted(notes, f"clusters of {name}"):
+                clusterings[name] = cluster(rows, labels, standardise=not shares_unit, seed=seed)
+        if name in PROJECTED:
+            with _noted(notes, f"projection of {name}"):
+                projections[name] = project(rows, projection, standardise=not shares_unit, seed=seed)
     if len(sources) == 1:
         notes.append("no embeddings: these scores were made with --no-embeddings.")
     return Analysis(
@@ -127,61 +144,86 @@ def analyse(scores: ScoreTable, *, projection: str = "pca", seed: int = 0, clust
     )
 
 
-def _try(notes: list[str], what: str, action: Callable[[], None]) -> None:
+@contextmanager
+def _noted(notes: list[str], what: str) -> Iterator[None]:
     """Run a part of the analysis; when its data does not allow it, note why and go on."""
     try:
-        action()
+        yield
     except InputError as error:
         notes.append(f"{what}: left out, {error}")
 
 
 def findings(analysis: Analysis) -> list[str]:
-    """Return about five sentences in plain words: what separates, what does not, what the controls say."""
-    lines = [_separation_sentence(analysis), *_control_sentences(analysis), *_cluster_sentences(analysis)]
+    """Return some sentences in plain words: what separates, what does not, what the controls say, how sure it is."""
     smallest = int(analysis.classes["n"].min())
     n_certain = sum(p.certain for p in analysis.critic_pairs)
-    lines.append(
-        f"How sure: {n_certain} of {len(analysis.pairs)} pairs are certain (95 % interval above 0.99). The smallest class has"
-        f" {smallest} images; without any overlap it takes about 200 a class to be certain."
-    )
-    return lines
+    return [
+        _separation_sentence(analysis),
+        *_control_sentences(analysis),
+        *_direction_sentences(analysis),
+        *_cluster_sentences(analysis),
+        f"How sure: {n_certain} of {len(analysis.pairs)} pairs are certain (95 % interval above 0.99). The smallest"
+        f" class has {smallest} images; without any overlap it takes about 200 a class to be certain.",
+    ]
 
 
 def _separation_sentence(analysis: Analysis) -> str:
     n, total = n_separated(analysis.critic_pairs), len(analysis.pairs)
-    missed = sorted((p for p in analysis.critic_pairs if not p.separated), key=lambda p: p.auroc)
-    text = f"The critic's score separates {n} of {total} pairs of classes (AUROC >= 0.99, direction chosen from the data)."
+    missed = [p for p in analysis.closest() if not p.separated]
+    text = (
+        f"The critic's score separates {n} of {total} pairs of classes (AUROC >= 0.99, direction chosen from the data)."
+    )
     if missed:
         named = "; ".join(f"{p.a} / {p.b} ({p.auroc:.2f})" for p in missed[:N_NAMED])
-        text += f" Not separated: {named}{f' and {len(missed) - N_NAMED} more' if len(missed) > N_NAMED else ''}."
+        more = f" and {len(missed) - N_NAMED} more" if len(missed) > N_NAMED else ""
+        text += f" Not separated: {named}{more}."
     return text
 
 
-def _compare(critic: float, control: float) -> str:
+def _than(critic: float, control: float) -> str:
     return "fewer than" if critic > control else "as many as" if critic == control else "MORE than"
 
 
 def _control_sentences(analysis: Analysis) -> list[str]:
     n = n_separated(analysis.critic_pairs)
-    lines = []
+    lines, rivals = [], []
     untrained = analysis.untrained_counts()
     if untrained:
         middle = statistics.median(untrained)
-        spread = ", ".join(map(str, sorted(untrained)))
+        rivals.append(middle)
         lines.append(
-            f"Untrained critics of the same architecture separate {middle:g} (median; {spread} over {len(untrained)} seeds):"
-            f" {_compare(n, middle)} the trained one."
+            f"Untrained critics of the same architecture separate {middle:g} (median of {len(untrained)} seeds, from"
+            f" {min(untrained)} to {max(untrained)}): {_than(n, middle)} the trained one."
         )
     best = analysis.best_nuisance()
     if best:
         name, count = best
-        lines.append(f"The best plain scalar, {name.replace('_', ' ')}, separates {count}: {_compare(n, count)} the critic.")
-    if untrained and best and max(statistics.median(untrained), best[1]) >= n:
+        rivals.append(count)
         lines.append(
-            "On this data the critic's scalar score does not beat its controls: these separations do not show that the training"
-            " taught it anything."
+            f"The best plain scalar, {name.replace('_', ' ')}, separates {count}: {_than(n, count)} the critic."
+        )
+    if rivals and max(rivals) >= n:
+        lines.append(
+            "So on this data the critic's scalar score does not beat its controls: these separations do not show that"
+            " the training taught it anything."
         )
     return lines
+
+
+def _direction_sentences(analysis: Analysis) -> list[str]:
+    """Say whether unseen classes score above seen ones: a critic that does that is no detector of the unseen."""
+    if "seen" not in analysis.classes or analysis.classes["seen"].nunique() < 2:
+        return []
+    seen = analysis.classes[analysis.classes["seen"]]
+    unseen = analysis.classes[~analysis.classes["seen"]]
+    above = unseen.loc[unseen["mean"] > seen["mean"].min(), "label"].tolist()
+    if not above:
+        return [f"Every unseen class ({len(unseen)}) has a lower mean score than every class of the training data."]
+    named = f"{', '.join(above[:N_NAMED])}{', ...' if len(above) > N_NAMED else ''}"
+    return [
+        f"{len(above)} of {len(unseen)} unseen classes score higher, on average, than a class of the training data"
+        f" ({named}): a low score alone does not mean unseen."
+    ]
 
 
 def _cluster_sentences(analysis: Analysis) -> list[str]:
@@ -189,16 +231,15 @@ def _cluster_sentences(analysis: Analysis) -> list[str]:
         "critic_score": "the scores",
         "embedding.critic": "the critic's embedding",
         "embedding.untrained": "untrained embeddings (median)",
-        "embedding.pixels": "raw pixels (PCA)",
+        PIXELS: "raw pixels (PCA)",
     }
-    values: Mapping[str, float | None] = {text: analysis.best_ari(what) for what, text in names.items()}
-    known = {text: value for text, value in values.items() if value is not None}
+    values = {what: analysis.best_ari(what) for what in names}
+    known = {what: value for what, value in values.items() if value is not None}
     if not known:
         return []
-    listed = ", ".join(f"{text} {value:.2f}" for text, value in known.items())
+    listed = ", ".join(f"{names[what]} {value:.2f}" for what, value in known.items())
     text = f"k-means without labels agrees with the classes (ARI; 1 = the same, 0 = chance): {listed}."
-    own = known.get(names["embedding.critic"])
-    rivals = [known[names[w]] for w in ("embedding.untrained", "embedding.pixels") if names[w] in known]
-    if own is not None and rivals and max(rivals) >= own:
+    rivals = [known[what] for what in ("embedding.untrained", PIXELS) if what in known]
+    if "embedding.critic" in known and rivals and max(rivals) >= known["embedding.critic"]:
         text += " A control does as well as the critic's embedding or better."
     return [text]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -30,14 +31,18 @@ def cluster(
         if out is not None:
             check_file_free(out, overwrite)
         loaded = read_scores(scores)
-        session.plan(dry_run, {"scores": scores, "images": len(loaded.table), "embeddings": ", ".join(loaded.embeddings), "out": out})
+        session.plan(
+            dry_run,
+            {"scores": scores, "images": len(loaded.table), "embeddings": ", ".join(loaded.embeddings), "out": out},
+        )
         analysis = analyse(loaded, seed=seed)
         session.warn(analysis.warnings)
         found = pipeline.cluster_table(analysis)
         table = Table("of", "method", "k from", "k", "ARI", "AMI", "homogeneity", "in no cluster", box=None)
-        for row in found.summary.itertuples():
-            noise = f"{row.noise_share:.1%}" if row.noise_share == row.noise_share else ""
-            table.add_row(row.of, row.method, row.k_from, str(row.k), f"{row.ari:.3f}", f"{row.ami:.3f}", f"{row.homogeneity:.3f}", noise)
+        for what, c in ((what, c) for what, several in analysis.clusterings.items() for c in several):
+            noise = f"{c.noise_share:.1%}" if math.isfinite(c.noise_share) else ""
+            agreement = (f"{value:.3f}" for value in (c.ari, c.ami, c.homogeneity))
+            table.add_row(what, c.method, c.k_from, str(c.k), *agreement, noise)
         session.show(table)
         session.metrics["clusters"] = found.summary.astype(object).where(found.summary.notna(), None).to_dict("records")
         if out is not None:
@@ -49,11 +54,17 @@ def cluster(
 def report(
     scores: Annotated[list[Path], typer.Argument(help="Tables made by gan-probe score, of one critic.")],
     out: Annotated[Path, typer.Option(help="The report folder to write.")],
-    run: Annotated[Path | None, typer.Option(help="The run folder, for training curves. Default: where the critic came from.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The data set, for pictures. Default: where the images came from.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="The run folder, for training curves. Default: where the critic came from.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The data set, for pictures. Default: where the images came from.")
+    ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
     projection: Annotated[str, typer.Option(help="2-D view of the embeddings: pca, tsne or umap.")] = "pca",
-    fail_if: Annotated[str | None, typer.Option(metavar="NAME<NUMBER", help="Exit with 4 when this holds, e.g. n_separated<42.")] = None,
+    fail_if: Annotated[
+        str | None, typer.Option(metavar="NAME<NUMBER", help="Exit with 4 when this holds, e.g. n_separated<42.")
+    ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
@@ -71,12 +82,24 @@ def report(
         check_free(out, marker=MARKER, overwrite=overwrite)
         loaded = concatenate_scores([read_scores(path) for path in scores])
         session.plan(dry_run, {"scores": ", ".join(map(str, scores)), "images": len(loaded.table), "out": out})
-        analysis, lines = pipeline.report(loaded, out, run=run, data=data, title=title, command=command_line(),
-                                          projection=projection, overwrite=overwrite, seed=seed)
+        analysis, lines = pipeline.report(
+            loaded,
+            out,
+            run=run,
+            data=data,
+            title=title,
+            command=command_line(),
+            projection=projection,
+            overwrite=overwrite,
+            seed=seed,
+        )
         session.warn(analysis.warnings)
         session.outputs |= {"report": str(out / "report.html"), "json": str(out / "report.json")}
-        session.metrics |= {"n_pairs": len(analysis.pairs), "n_separated": n_separated(analysis.critic_pairs),
-                            "n_certain": sum(p.certain for p in analysis.critic_pairs)}
+        session.metrics |= {
+            "n_pairs": len(analysis.pairs),
+            "n_separated": n_separated(analysis.critic_pairs),
+            "n_certain": sum(p.certain for p in analysis.critic_pairs),
+        }
         for line in lines:
             session.say(f"- {line}")
         session.say(f"report: {out / 'report.html'}")

@@ -30,8 +30,16 @@ def demo(
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)
-        session.plan(dry_run, {"training data": "article-train", "test data": "article-test", "steps": config.steps,
-                               "device": device, "out": out})
+        session.plan(
+            dry_run,
+            {
+                "training data": "article-train",
+                "test data": "article-test",
+                "steps": config.steps,
+                "device": device,
+                "out": out,
+            },
+        )
         _run(session, out, config, per_class, seed, device)
 
 
@@ -57,17 +65,32 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     write_dataset(make_dataset("article-test", per_class=per_class, seed=seed), out / "data-test")
     session.log(f"2/5 training a critic on the two classes: {config.steps} steps on {chosen}")
     with session.progress("training", config.steps) as update:
-        critic = train(read_images(out / "data-train"), out / "run", config, device=chosen,
-                       on_step=lambda step, row: update(step, _note(step, row, config)))
+        critic = train(
+            read_images(out / "data-train"),
+            out / "run",
+            config,
+            device=chosen,
+            on_step=lambda step, row: update(step, _note(step, row, config)),
+        )
     session.log("3/5 scoring ten classes, eight of them never seen, and the controls")
     scores = pipeline.score(critic, read_images(out / "data-test"), source=out / "run")
     write_scores(scores, out / "scores.parquet")
     session.log("4/5 clustering without labels, 5/5 writing the report")
-    analysis, lines = pipeline.report(scores, out / "report", title="The article's experiment", command=command_line(), seed=seed)
+    analysis, lines = pipeline.report(
+        scores, out / "report", title="The article's experiment", command=command_line(), seed=seed
+    )
     write_atomically(out / "clusters.csv", pipeline.cluster_table(analysis).assignments.to_csv(index=False))
     session.warn(analysis.warnings)
-    session.outputs |= {"report": str(out / "report" / "report.html"), "scores": str(out / "scores.parquet"), "run": str(out / "run")}
-    session.metrics |= {"n_pairs": len(analysis.pairs), "n_separated": n_separated(analysis.critic_pairs), "findings": lines}
+    session.outputs |= {
+        "report": str(out / "report" / "report.html"),
+        "scores": str(out / "scores.parquet"),
+        "run": str(out / "run"),
+    }
+    session.metrics |= {
+        "n_pairs": len(analysis.pairs),
+        "n_separated": n_separated(analysis.critic_pairs),
+        "findings": lines,
+    }
     for line in lines:
         session.say(f"- {line}")
     session.say(f"report: {(out / 'report' / 'report.html').resolve()}")

@@ -14,7 +14,9 @@ def score(
     critic: Annotated[Path, typer.Argument(help="A run folder, a snapshot of one, or a critic folder.")],
     data: Annotated[list[Path], typer.Argument(help="Folders of images, or .npy, .npz or .parquet files.")],
     out: Annotated[Path, typer.Option(help="The Parquet file to write.")] = Path("scores.parquet"),
-    controls: Annotated[bool, typer.Option("--controls/--no-controls", help="Add the scalars that a separation must beat.")] = True,
+    controls: Annotated[
+        bool, typer.Option("--controls/--no-controls", help="Add the scalars that a separation must beat.")
+    ] = True,
     embeddings: Annotated[bool, typer.Option("--embeddings/--no-embeddings", help="Add the critic's features.")] = True,
     batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 256,
     split: Split = None,
@@ -36,15 +38,38 @@ def score(
         loaded = Critic.load(critic, resolve_device(device))
         images = concatenate([read_images(path, size_px=size, split=split, skip_bad=True) for path in data])
         session.warn(images.warnings)
-        session.plan(dry_run, {"critic": f"{critic} ({loaded.hash})", "images": len(images), "device": loaded.device,
-                               "controls": controls, "embeddings": embeddings, "out": out})
+        session.plan(
+            dry_run,
+            {
+                "critic": f"{critic} ({loaded.hash})",
+                "images": len(images),
+                "device": loaded.device,
+                "controls": controls,
+                "embeddings": embeddings,
+                "out": out,
+            },
+        )
         with session.each("scoring batches") as progress:
-            scores = pipeline.score(loaded, images, controls=controls, embeddings=embeddings, batch_size=batch_size,
-                                    source=critic, progress=progress)
+            scores = pipeline.score(
+                loaded,
+                images,
+                controls=controls,
+                embeddings=embeddings,
+                batch_size=batch_size,
+                source=critic,
+                progress=progress,
+            )
         write_scores(scores, out)
         values = scores.table["critic_score"]
         session.n_skipped = images.n_skipped
         session.outputs["scores"] = str(out)
-        session.metrics |= {"n_images": len(values), "n_skipped": images.n_skipped, "mean": float(values.mean()),
-                            "std": float(values.std()), "critic_hash": loaded.hash}
-        session.say(f"{len(values)} scores in {out}: mean {values.mean():.3f}, from {values.min():.3f} to {values.max():.3f}")
+        session.metrics |= {
+            "n_images": len(values),
+            "n_skipped": images.n_skipped,
+            "mean": float(values.mean()),
+            "std": float(values.std()),
+            "critic_hash": loaded.hash,
+        }
+        session.say(
+            f"{len(values)} scores in {out}: mean {values.mean():.3f}, from {values.min():.3f} to {values.max():.3f}"
+        )

@@ -33,7 +33,7 @@ SizePx = Annotated[int | None, typer.Option("--size", help="Resize every image t
 Split = Annotated[str | None, typer.Option(help="Use only rows whose split is this.")]
 
 
-class Done(Exception):  # noqa: N818 (not an error: the command has nothing more to do)
+class Done(Exception):
     """Ends a command early, successfully."""
 
 
@@ -98,8 +98,14 @@ class Session:
     def progress(self, text: str, total: int | None = None) -> Iterator[Callable[[int, str], None]]:
         """Yield ``update(n_done, note)``: a bar on a terminal, a line every ten seconds elsewhere."""
         if self._stderr.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                       TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+            )
             with Progress(*columns, console=self._stderr) as bar:
                 task = bar.add_task(text, total=total, note="")
                 yield lambda done, note: bar.update(task, completed=done, note=note)
@@ -144,7 +150,11 @@ class Session:
             self._fail(str(error), "error", BAD_INPUT)
         elif isinstance(error, OSError):
             where = f"{error.filename}: " if error.filename else ""
-            self._fail(f"{where}{error.strerror or error}. Check the path, its permissions and the free space.", "error", BAD_INPUT)
+            self._fail(
+                f"{where}{error.strerror or error}. Check the path, its permissions and the free space.",
+                "error",
+                BAD_INPUT,
+            )
         elif isinstance(error, MemoryError):
             self._fail("out of memory. Use fewer or smaller images, or a smaller --batch-size.", "error", BAD_INPUT)
         else:
@@ -159,8 +169,14 @@ class Session:
 
     def _finish(self, status: str, code: int) -> None:
         if self.as_json:
-            record = {"schema": SCHEMA, "command": self.command, "status": status, "outputs": self.outputs,
-                      "metrics": self.metrics, "warnings": self.warnings}
+            record = {
+                "schema": SCHEMA,
+                "command": self.command,
+                "status": status,
+                "outputs": self.outputs,
+                "metrics": self.metrics,
+                "warnings": self.warnings,
+            }
             print(json.dumps(record, default=str))  # noqa: T201 (this is the result)
         if code:
             raise typer.Exit(code)

@@ -11,9 +11,15 @@ from gan_probe.cli.session import DryRun, Json, Overwrite, Seed, Session
 
 
 def synth(
-    preset: Annotated[str | None, typer.Argument(metavar="PRESET_OR_TOML", help="A preset (see --list) or a .toml spec.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write; with --list, a PNG with examples of each preset.")] = None,
-    per_class: Annotated[int | None, typer.Option(help="Images of each class, in place of the preset's number.", min=1)] = None,
+    preset: Annotated[
+        str | None, typer.Argument(metavar="PRESET_OR_TOML", help="A preset (see --list) or a .toml spec.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; with --list, a PNG with examples of each preset.")
+    ] = None,
+    per_class: Annotated[
+        int | None, typer.Option(help="Images of each class, in place of the preset's number.", min=1)
+    ] = None,
     format: Annotated[str, typer.Option(help="folder (PNG and metadata), parquet or npy.")] = "folder",
     masks: Annotated[bool, typer.Option("--masks", help="Write the exact mask of each shape too.")] = False,
     list_presets: Annotated[bool, typer.Option("--list", help="List the presets.")] = False,
@@ -37,14 +43,25 @@ def synth(
         spec = load_spec(preset) if preset.endswith(".toml") else resolve_spec(preset)
         spec = spec.with_per_class(per_class)
         check_free(out, marker=MARKER, overwrite=overwrite)
-        session.plan(dry_run, {"data set": spec.name, "classes": len(spec.types), "images": spec.n_images,
-                               "size": f"{spec.side_px} px", "format": format, "out": out})
+        session.plan(
+            dry_run,
+            {
+                "data set": spec.name,
+                "classes": len(spec.types),
+                "images": spec.n_images,
+                "size": f"{spec.side_px} px",
+                "format": format,
+                "out": out,
+            },
+        )
         dataset = make_dataset(spec, seed=seed)
         with session.each("writing images") as progress:
             write_dataset(dataset, out, format=format, masks=masks, overwrite=overwrite, progress=progress)
         session.outputs |= {"data": str(out), "contact_sheet": str(out / "contact-sheet.png")}
         session.metrics |= {"n_images": spec.n_images, "n_classes": len(spec.types)}
-        session.say(f"{spec.n_images} images of {len(spec.types)} classes in {out} (look at {out / 'contact-sheet.png'})")
+        session.say(
+            f"{spec.n_images} images of {len(spec.types)} classes in {out} (look at {out / 'contact-sheet.png'})"
+        )
 
 
 def _list(session: Session, out: Path | None) -> None:

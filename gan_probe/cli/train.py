@@ -19,14 +19,20 @@ def train(
     preset: Annotated[str, typer.Option(help=f"Recipe: {' or '.join(PRESETS)}.")] = "compact",
     network: Annotated[str | None, typer.Option(help="Networks, in place of the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Generator updates, each with its critic updates.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="In place of --steps: passes over the data, one batch a step.", min=1)] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="In place of --steps: passes over the data, one batch a step.", min=1)
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Real images in each update.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto (bf16 where it is native), fp32, bf16 or tf32.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights and batches.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting.")
+    ] = None,
     split: Split = None,
     size: SizePx = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a training that was cut off; start if there is none.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a training that was cut off; start if there is none.")
+    ] = False,
     overwrite: Overwrite = False,
     device: Device = "auto",
     dry_run: DryRun = False,
@@ -42,8 +48,17 @@ def train(
         from gan_probe.training.run_folder import MARKER
         from synthetic.files import check_free
 
-        given = {k: v for k, v in {"network": network, "steps": steps, "batch_size": batch_size, "precision": precision,
-                                   "seed": seed}.items() if v is not None} | parse_settings(settings or [])
+        given = {
+            k: v
+            for k, v in {
+                "network": network,
+                "steps": steps,
+                "batch_size": batch_size,
+                "precision": precision,
+                "seed": seed,
+            }.items()
+            if v is not None
+        } | parse_settings(settings or [])
         config = find_preset(preset).updated(given)
         images = read_images(data, size_px=size, split=split)
         session.warn(images.warnings)
@@ -59,18 +74,40 @@ def train(
             config = RunFolder(out).read_config()[0]  # the settings of the run are the settings
         if not (resume and (out / MARKER).is_file()):
             check_free(out, marker=MARKER, overwrite=overwrite)
-        session.plan(dry_run, {"data": f"{len(images)} images of {images.image_shape}", "device": chosen, "arithmetic": used,
-                               **config.as_dict(), "out": out})
+        session.plan(
+            dry_run,
+            {
+                "data": f"{len(images)} images of {images.image_shape}",
+                "device": chosen,
+                "arithmetic": used,
+                **config.as_dict(),
+                "out": out,
+            },
+        )
         with session.progress("training", config.steps) as update:
             critic = run_training(
-                images, out, config, origins=_origins(config, preset, given), resume=resume, overwrite=overwrite, device=chosen,
+                images,
+                out,
+                config,
+                origins=_origins(config, preset, given),
+                resume=resume,
+                overwrite=overwrite,
+                device=chosen,
                 on_step=lambda step, row: update(step, _note(step, row, config)),
             )
         last = RunFolder(out).read_metrics().iloc[-1]
         session.outputs |= {"run": str(out), "critic": str(out / "critic")}
-        session.metrics |= {"steps": config.steps, "critic_hash": critic.hash, "w_distance": float(last["w_distance"]),
-                            "elapsed_s": float(last["elapsed_s"]), "precision": used, "device": str(chosen)}
-        session.say(f"critic after {config.steps} steps in {out / 'critic'} ({last['elapsed_s']:.0f} s, {used} on {chosen})")
+        session.metrics |= {
+            "steps": config.steps,
+            "critic_hash": critic.hash,
+            "w_distance": float(last["w_distance"]),
+            "elapsed_s": float(last["elapsed_s"]),
+            "precision": used,
+            "device": str(chosen),
+        }
+        session.say(
+            f"critic after {config.steps} steps in {out / 'critic'} ({last['elapsed_s']:.0f} s, {used} on {chosen})"
+        )
 
 
 def _origins(config: TrainConfig, preset: str, given: Mapping[str, Any]) -> dict[str, str]:

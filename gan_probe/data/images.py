@@ -25,7 +25,9 @@ def fit_channels(images: Images, n_channels: int) -> Images:
     if n_channels == 1 and images.shape[-1] == 3:
         luma = images @ np.array([0.299, 0.587, 0.114])
         return np.round(luma)[..., None].astype(np.uint8)
-    raise InputError(f"images have {images.shape[-1]} channels, {n_channels} are wanted; known are 1 (grey) and 3 (RGB).")
+    raise InputError(
+        f"images have {images.shape[-1]} channels, {n_channels} are wanted; known are 1 (grey) and 3 (RGB)."
+    )
 
 
 @dataclass(frozen=True)

@@ -271,7 +271,9 @@ def _resize_array(array: Images, size_px: int | None) -> Images:
     if size_px is None or array.shape[1:3] == (size_px, size_px):
         return np.ascontiguousarray(array)
     resized = [
-        np.asarray(Image.fromarray(a[..., 0] if a.shape[-1] == 1 else a).resize((size_px, size_px), Image.Resampling.LANCZOS))
+        np.asarray(
+            Image.fromarray(a[..., 0] if a.shape[-1] == 1 else a).resize((size_px, size_px), Image.Resampling.LANCZOS)
+        )
         for a in array
     ]
     return np.stack(resized).reshape(len(array), size_px, size_px, array.shape[-1])

@@ -29,8 +29,8 @@ class ScoreTable:
     Attributes
     ----------
     table : DataFrame
-        ``sample_id``, ``path``, ``critic_score`` (float32, higher = more like the training data); where known ``label``,
-        ``seen``, ``factor.*``; ``control.*`` (scalars) and ``embedding.*`` (vectors); the user's own columns.
+        ``sample_id``, ``path``, ``critic_score`` (float32, higher = more like the training data); where known
+        ``label``, ``seen``, ``factor.*``; ``control.*`` (scalars), ``embedding.*`` (vectors); the user's own.
     provenance : dict
         ``critic_hash``, ``run_id``, ``data_fingerprint`` and more: see `gan_probe.pipeline.score`.
     """
@@ -113,8 +113,8 @@ def concatenate_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
     hashes = [str(t.provenance.get("critic_hash", "unknown")) for t in tables]
     if len(set(hashes)) > 1:
         raise InputError(
-            f"these scores come from different critics ({', '.join(hashes)}); a loss leaves shift and scale free, so they cannot"
-            " be put in one report. Make one report for each."
+            f"these scores come from different critics ({', '.join(hashes)}); a loss leaves shift and scale free, so"
+            " they cannot be put in one report. Make one report for each."
         )
     shared = [c for c in tables[0].table if all(c in t.table for t in tables)]
     frame = pd.concat([t.table[shared] for t in tables], ignore_index=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,7 +24,7 @@ class ArticleCritic(nn.Module):
         super().__init__()
         side_px, _, n_channels = image_shape
         ends = (n_channels, *WIDTHS)
-        pairs = zip(ends, ends[1:], strict=False)
+        pairs = pairwise(ends)
         self.blocks = nn.ModuleList(ResidualDown(i, o, kernel=4, is_first=k == 0) for k, (i, o) in enumerate(pairs))
         self.head = nn.Linear(WIDTHS[-1] * (side_px // 2 ** len(WIDTHS)) ** 2, 1)
         self.layers = tuple(f"blocks.{i}" for i in range(len(WIDTHS)))
@@ -43,7 +45,7 @@ class ArticleGenerator(nn.Module):
         self.latent_dim = latent_dim
         self.start_px = side_px // 2 ** len(WIDTHS)
         self.start = nn.Linear(latent_dim, WIDTHS[-1] * self.start_px**2)
-        self.blocks = nn.ModuleList(ResidualUp(i, o, kernel=4) for i, o in zip(ends, ends[1:], strict=False))
+        self.blocks = nn.ModuleList(ResidualUp(i, o, kernel=4) for i, o in pairwise(ends))
         self.out = nn.Conv2d(WIDTHS[0], n_channels, 4, padding="same")
 
     def forward(self, z: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -29,7 +31,7 @@ class CompactCritic(nn.Module):
         side_px, _, n_channels = image_shape
         widths = _widths(side_px)
         self.stem = nn.Conv2d(4 * n_channels, widths[0], 3, padding=1)
-        pairs = zip(widths, widths[1:], strict=False)
+        pairs = pairwise(widths)
         self.blocks = nn.ModuleList(nn.Conv2d(i, o, 4, stride=2, padding=1) for i, o in pairs)
         self.head = nn.Linear(widths[-1] * SMALLEST_PX**2, 1)
         self.texture = TexturePath(n_channels, TEXTURE_WIDTH)
@@ -59,7 +61,7 @@ class CompactGenerator(nn.Module):
         self.latent_dim = latent_dim
         self.start = nn.Linear(latent_dim, widths[0] * SMALLEST_PX**2)
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
-        for c_in, c_out in zip(widths, widths[1:], strict=False):
+        for c_in, c_out in pairwise(widths):
             layers += [nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1), nn.BatchNorm2d(c_out), nn.ReLU()]
         self.body = nn.Sequential(*layers, nn.Conv2d(widths[-1], n_channels, 3, padding=1))
 

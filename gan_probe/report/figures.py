@@ -54,12 +54,13 @@ def score_histogram(analysis: Analysis) -> Figure:
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3.0, 0.27 * len(order) + 0.4])
     bins = np.histogram_bin_edges(table["critic_score"], bins=N_BINS)
     for label in order:
-        top.hist(table.loc[table["label"] == label, "critic_score"], bins=bins, color=colours[label], alpha=0.85,
-                 label=label)
+        top.hist(
+            table.loc[table["label"] == label, "critic_score"], bins=bins, color=colours[label], alpha=0.85, label=label
+        )
     top.set_ylabel("images")
     top.set_title("Scores by class (all on one axis)")
     if len(order) <= MAX_LEGEND:
-        top.legend(fontsize=7, ncols=2, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        top.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     for place, label in enumerate(order):
         values = table.loc[table["label"] == label, "critic_score"]
         bottom.scatter(values, np.full(len(values), place), s=10, marker="|", color=colours[label])
@@ -81,7 +82,7 @@ def _marked(analysis: Analysis, order: Sequence[str]) -> list[str]:
 def closest_pairs(analysis: Analysis) -> Figure:
     """Return histograms of the pairs with the smallest AUROC, each zoomed to its own range."""
     table, colours = analysis.table, class_colours(analysis.table)
-    pairs = sorted(analysis.critic_pairs, key=lambda p: p.auroc)[:N_CLOSEST]
+    pairs = analysis.closest()[:N_CLOSEST]
     pairs = [p for p in pairs if p.auroc < THRESHOLD] or pairs[:3]
     n_columns = min(3, len(pairs))
     n_rows = -(-len(pairs) // n_columns)
@@ -91,10 +92,16 @@ def closest_pairs(analysis: Analysis) -> Figure:
         both = table[table["label"].isin([pair.a, pair.b])]
         bins = np.histogram_bin_edges(both["critic_score"], bins=30)
         for label in (pair.a, pair.b):
-            axis.hist(both.loc[both["label"] == label, "critic_score"], bins=bins, alpha=0.6, color=colours[label],
-                      label=label)
+            axis.hist(
+                both.loc[both["label"] == label, "critic_score"],
+                bins=bins,
+                alpha=0.6,
+                color=colours[label],
+                label=label,
+            )
         axis.set_title(f"AUROC {pair.auroc:.3f} [{pair.ci_low:.3f}, {pair.ci_high:.3f}]", fontsize=9)
-        axis.legend(fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=1, frameon=False)
+        axis.set_xlabel("critic_score", fontsize=8)
+        axis.legend(fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=1, frameon=False)
         axis.tick_params(labelsize=7)
     for axis in axes[len(pairs) :]:
         axis.set_axis_off()
@@ -113,8 +120,18 @@ def auroc_matrix(analysis: Analysis) -> Figure:
     size = max(5.0, 0.62 * len(order) + 2.5)
     figure = _figure(size + 1, size)
     axis = figure.subplots()
-    sns.heatmap(values, ax=axis, vmin=0.5, vmax=1.0, cmap="viridis", square=True, annot=len(order) <= MAX_ANNOTATED,
-                fmt=".2f", annot_kws={"fontsize": 7}, cbar_kws={"label": "AUROC (0.5 = chance)", "shrink": 0.7})
+    sns.heatmap(
+        values,
+        ax=axis,
+        vmin=0.5,
+        vmax=1.0,
+        cmap="viridis",
+        square=True,
+        annot=len(order) <= MAX_ANNOTATED,
+        fmt=".2f",
+        annot_kws={"fontsize": 7},
+        cbar_kws={"label": "AUROC (0.5 = chance)", "shrink": 0.7},
+    )
     axis.set_title("Below the diagonal: the critic. Above: the best control of the pair.", fontsize=10)
     axis.tick_params(labelsize=7)
     return figure
@@ -135,11 +152,13 @@ def separated_pairs(analysis: Analysis) -> Figure:
     total = len(analysis.pairs)
     figure = _figure(8, 0.34 * len(rows) + 1.1)
     axis = figure.subplots()
-    bars = axis.barh([r[0] for r in rows], [r[1] for r in rows], color=[r[2] for r in rows])
-    axis.bar_label(bars, [f"{r[1]:g}" for r in rows], padding=3, fontsize=8)
-    if untrained:
-        place = [r[0] for r in rows].index("untrained critic (median)")
-        axis.plot([min(untrained), max(untrained)], [place, place], color="black", linewidth=2)
+    axis.barh([r[0] for r in rows], [r[1] for r in rows], color=[r[2] for r in rows])
+    for place, (name, count, _) in enumerate(rows):
+        end = count
+        if name.startswith("untrained"):
+            axis.plot([min(untrained), max(untrained)], [place, place], color="black", linewidth=2)
+            end = max(untrained)
+        axis.text(end + total / 100, place, f"{count:g}", va="center", fontsize=8)
     axis.invert_yaxis()
     axis.axvline(total, color="black", linewidth=0.8, linestyle=":")
     axis.set_xlim(0, total * 1.08)
@@ -152,7 +171,11 @@ def separated_pairs(analysis: Analysis) -> Figure:
 def projections(analysis: Analysis) -> Figure:
     """Return the embeddings side by side, coloured by class."""
     colours = class_colours(analysis.table)
-    names = {"embedding.critic": "critic", "embedding.untrained.0": "untrained critic", "embedding.pixels": "raw pixels"}
+    names = {
+        "embedding.critic": "critic",
+        "embedding.untrained.0": "untrained critic",
+        "embedding.pixels": "raw pixels",
+    }
     shown = {name: view for name, view in analysis.projections.items() if name in names}
     figure = _figure(4 * len(shown) + (1.8 if len(colours) <= MAX_LEGEND else 0), 4)
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
@@ -181,7 +204,16 @@ def cluster_agreement(analysis: Analysis) -> Figure:
     frame = pd.DataFrame(rows)
     figure = _figure(9, 4)
     axis = figure.subplots()
-    sns.barplot(frame, x="of", y="ARI", hue="method", ax=axis, errorbar=("pi", 100), palette="Paired", err_kws={"linewidth": 1.2})
+    sns.barplot(
+        frame,
+        x="of",
+        y="ARI",
+        hue="method",
+        ax=axis,
+        errorbar=("pi", 100),
+        palette="Paired",
+        err_kws={"linewidth": 1.2},
+    )
     axis.set_xlabel("")
     axis.set_ylim(min(0.0, frame["ARI"].min() * 1.1), 1.02)
     axis.set_ylabel("ARI (1 = the classes, 0 = chance)")
@@ -204,8 +236,12 @@ def training_curves(metrics: pd.DataFrame) -> Figure:
     for axis, column, label in ((left, "w_distance", "W-distance estimate"), (right, "penalty", "gradient penalty")):
         axis.plot(metrics["step"], metrics[column], color=CONTROL_COLOUR, linewidth=0.7, label="each step")
         window = max(1, len(metrics) // 20)
-        axis.plot(metrics["step"], metrics[column].rolling(window, min_periods=1).median(), color=CRITIC_COLOUR,
-                  label=f"median of {window}")
+        axis.plot(
+            metrics["step"],
+            metrics[column].rolling(window, min_periods=1).median(),
+            color=CRITIC_COLOUR,
+            label=f"median of {window}",
+        )
         axis.set_xlabel("generator step")
         axis.set_ylabel(label)
         axis.set_yscale("symlog", linthresh=1.0 if column == "w_distance" else 0.01)
@@ -231,4 +267,3 @@ def samples_over_time(sheets: Mapping[int, Path]) -> Figure:
         axis.imshow(picture, cmap="gray", interpolation="nearest")
         axis.set_title(f"after {step} steps", fontsize=9)
     return figure
-

@@ -1,4 +1,4 @@
-"""A report folder: ``report.html`` (one file, works offline), ``report.json``, ``figures/``, ``scores.parquet``, ``scores.csv``."""
+"""A report folder: ``report.html`` (one file, works offline), ``report.json``, ``figures/`` and the scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib import rc_context
 from matplotlib.figure import Figure
+from PIL import Image
 
 from gan_probe.analysis.separation import RULE, n_separated
 from gan_probe.analysis.summary import Analysis
@@ -73,6 +75,7 @@ class Section:
     heading: str
     caption: str
     draw: Callable[[Material], Figure | None]
+    is_vector: bool = True  # pictures made of pixels gain nothing from SVG
 
 
 def _examples(m: Material) -> Figure | None:
@@ -89,29 +92,67 @@ def _samples(m: Material) -> Figure | None:
 
 
 FIGURES: tuple[Section, ...] = (
-    Section("examples", "The classes", "The first images of each class. The critic was trained on the seen ones only,"
-            " without labels.", _examples),
-    Section("scores", "Scores by class", "One mark an image below, the same as a histogram above. Colour: shape where it is"
-            " known; shade: noise. A star marks classes of the training data.",
-            lambda m: figures.score_histogram(m.analysis)),
-    Section("controls", "How much of this is the training?", "Pairs of classes that one number separates: the critic's score"
-            " beside the scores of untrained critics and plain scalars of the pixels. Only what the critic separates beyond the"
-            " grey bars can be credited to its training.",
-            lambda m: figures.separated_pairs(m.analysis) if m.analysis.controls else None),
-    Section("auroc", "Every pair", "AUROC of each pair of classes, in the direction that separates better.",
-            lambda m: figures.auroc_matrix(m.analysis)),
-    Section("closest", "The closest pairs", "Pairs that the score does not separate, or else the three that are closest to it,"
-            " each on its own axis.", lambda m: figures.closest_pairs(m.analysis)),
-    Section("projection", "Embeddings", "Two dimensions of each embedding, after standardising. The critic's embedding is the"
-            " mean activation of each of its layers' channels.",
-            lambda m: figures.projections(m.analysis) if m.analysis.projections else None),
-    Section("clusters", "Clusters found without labels", "Agreement of clusters with the classes. The number of clusters is chosen"
-            " without labels (silhouette, BIC, density) or set to the number of classes. Lines on the bars of untrained embeddings"
-            " span the seeds.", lambda m: figures.cluster_agreement(m.analysis) if m.analysis.clusterings else None),
-    Section("training", "The training", "The critic's estimate of the Wasserstein-1 distance between real and generated images"
-            " (symmetric logarithmic scale), and the mean squared deviation of its slope from 1.", _curves),
-    Section("samples", "Generated images over time", "The same latent points at each step.", _samples),
-)  # fmt: skip
+    Section(
+        "examples",
+        "The classes",
+        "The first images of each class. The critic was trained on the seen ones only, without labels.",
+        _examples,
+        is_vector=False,
+    ),
+    Section(
+        "scores",
+        "Scores by class",
+        "A histogram, and below it one mark an image. Colour: shape where it is known; shade: noise. A star marks"
+        " classes of the training data.",
+        lambda m: figures.score_histogram(m.analysis),
+    ),
+    Section(
+        "controls",
+        "How much of this is the training?",
+        "Pairs of classes that one number separates: the critic's score beside the scores of untrained critics and"
+        " plain scalars of the pixels. Only what the critic separates beyond the grey bars can be credited to its training.",
+        lambda m: figures.separated_pairs(m.analysis) if m.analysis.controls else None,
+    ),
+    Section(
+        "auroc",
+        "Every pair",
+        "AUROC of each pair of classes, in the direction that separates better.",
+        lambda m: figures.auroc_matrix(m.analysis),
+    ),
+    Section(
+        "closest",
+        "The closest pairs",
+        "Pairs that the score does not separate, or else the three that are closest to it, each on its own axis.",
+        lambda m: figures.closest_pairs(m.analysis),
+    ),
+    Section(
+        "projection",
+        "Embeddings",
+        "Two dimensions of each embedding. The critic's is the mean activation of each channel of its layers.",
+        lambda m: figures.projections(m.analysis) if m.analysis.projections else None,
+    ),
+    Section(
+        "clusters",
+        "Clusters found without labels",
+        "Agreement of clusters with the classes. The number of clusters is chosen without labels (silhouette, BIC,"
+        " density) or set to the number of classes. Lines on the bars of untrained embeddings span the seeds.",
+        lambda m: figures.cluster_agreement(m.analysis) if m.analysis.clusterings else None,
+    ),
+    Section(
+        "training",
+        "The training",
+        "The critic's estimate of the Wasserstein-1 distance between real and generated images, and the mean squared"
+        " deviation of its slope from 1 (logarithmic scales, linear near zero).",
+        _curves,
+    ),
+    Section(
+        "samples",
+        "Generated images over time",
+        "The same latent points at each step.",
+        _samples,
+        is_vector=False,
+    ),
+)
 
 
 def write_report(material: Material, out: str | Path, *, overwrite: bool = False) -> None:
@@ -122,13 +163,14 @@ def write_report(material: Material, out: str | Path, *, overwrite: bool = False
     FileExistsError
         When ``out`` is taken.
     """
-    with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder:
+    with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder, rc_context({"svg.hashsalt": "gan-probe"}):
         (folder / "figures").mkdir()
         sections = []
         for section in FIGURES:
             figure = section.draw(material)
             if figure is not None:
-                figure.savefig(folder / "figures" / f"{section.name}.svg")
+                if section.is_vector:
+                    figure.savefig(folder / "figures" / f"{section.name}.svg", metadata={"Date": None})
                 png = _png(figure)
                 (folder / "figures" / f"{section.name}.png").write_bytes(png)
                 sections.append({**vars(section), "png": base64.b64encode(png).decode()})
@@ -141,9 +183,11 @@ def write_report(material: Material, out: str | Path, *, overwrite: bool = False
 
 
 def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    return buffer.getvalue()
+    """Return a figure as PNG of 256 colours, a third of the size of full colour."""
+    drawn, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DPI)
+    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
+    return packed.getvalue()
 
 
 def _number(value: Any) -> Any:
@@ -153,7 +197,7 @@ def _number(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _plain(record: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(record: Mapping[Any, Any]) -> dict[str, Any]:
     return {k: _number(v) for k, v in record.items()}
 
 
@@ -161,7 +205,14 @@ def report_record(material: Material) -> dict[str, Any]:
     """Return every number on the page, as plain data of schema ``gan_probe.report/1``."""
     analysis = material.analysis
     pairs = [
-        _plain({**dataclasses.asdict(p.pair), "best_control": p.best_control, "control_auroc": p.control_auroc, "excess": p.excess})
+        _plain(
+            {
+                **dataclasses.asdict(p.pair),
+                "best_control": p.best_control,
+                "control_auroc": p.control_auroc,
+                "excess": p.excess,
+            }
+        )
         for p in analysis.pairs
     ]
     controls = {
@@ -176,7 +227,10 @@ def report_record(material: Material) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "title": material.title,
-        "provenance": {"command": material.command, **{k: v for k, v in material.scores.provenance.items() if k != "warnings"}},
+        "provenance": {
+            "command": material.command,
+            **{k: v for k, v in material.scores.provenance.items() if k != "warnings"},
+        },
         "findings": list(material.findings),
         "classes": [_plain(row) for row in analysis.classes.to_dict("records")],
         "separation": {
@@ -196,9 +250,12 @@ def report_record(material: Material) -> dict[str, Any]:
 def _render(material: Material, sections: Sequence[Mapping[str, Any]]) -> str:
     analysis = material.analysis
     environment = Environment(loader=PackageLoader("gan_probe.report"), autoescape=True, undefined=StrictUndefined)
-    ranked = sorted(analysis.pairs, key=lambda p: (p.pair.auroc, p.pair.ci_low))
+    place = {id(pair): i for i, pair in enumerate(analysis.closest())}
+    ranked = sorted(analysis.pairs, key=lambda p: place[id(p.pair)])
     clusters = [(name, c) for name, found in analysis.clusterings.items() for c in found]
-    controls = sorted(((name, n_separated(found)) for name, found in analysis.controls.items()), key=lambda row: -row[1])
+    controls = sorted(
+        ((name, n_separated(found)) for name, found in analysis.controls.items()), key=lambda row: -row[1]
+    )
     return environment.get_template("report.html.j2").render(
         title=material.title,
         command=material.command,

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +36,7 @@ class DivergedError(GanProbeError):
 
 
 def snapshot_steps(steps: int, n_snapshots: int) -> tuple[int, ...]:
-    """Return the steps after which the critic is saved: 0, then ``n_snapshots`` on a logarithmic scale, the last one ``steps``.
+    """Return the steps after which the critic is saved: 0, then up to ``n_snapshots``, log-spaced, up to ``steps``.
 
     Examples
     --------
@@ -144,7 +143,9 @@ def check_trainable(data: ImageSet, config: TrainConfig) -> None:
     """
     check_image_shape(config.network, data.image_shape)
     if len(data) < 2:
-        raise InputError(f"{data.source} holds {len(data)} image; a training needs at least 2, and some hundred to be of use.")
+        raise InputError(
+            f"{data.source} holds {len(data)} image; a training needs at least 2, and some hundred to be of use."
+        )
     if data.table["sample_id"].nunique() == 1:
         raise InputError(f"all {len(data)} images in {data.source} are equal; there is nothing to learn.")
 
@@ -185,7 +186,10 @@ def _prepare(
 
 def _read(pending: list[tuple[int, dict[str, torch.Tensor]]], elapsed_s: float) -> list[dict[str, float]]:
     """Return rows of plain numbers; reading them waits for the device."""
-    return [{"step": step, **{k: float(v) for k, v in metrics.items()}, "elapsed_s": round(elapsed_s, 3)} for step, metrics in pending]
+    return [
+        {"step": step, **{k: float(v) for k, v in metrics.items()}, "elapsed_s": round(elapsed_s, 3)}
+        for step, metrics in pending
+    ]
 
 
 def _check_finite(rows: Iterable[Mapping[str, float]], run: RunFolder) -> None:

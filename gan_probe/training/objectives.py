@@ -12,6 +12,7 @@ from torch import Tensor
 
 Score = Callable[[Tensor], Tensor]
 
+
 def wasserstein_critic_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
     """Return E[D(fake)] - E[D(real)], to be minimised; its negative estimates the Wasserstein-1 distance.
 

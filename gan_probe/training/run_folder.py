@@ -67,7 +67,9 @@ class RunFolder:
             record = json.loads((self.path / MARKER).read_text(encoding="utf-8"))
             schema, settings = record.pop("schema"), record.pop("settings")
         except (OSError, KeyError, AttributeError, json.JSONDecodeError) as error:
-            raise InputError(f"{self.path} is not a run folder: its {MARKER} is missing or broken ({error}).") from error
+            raise InputError(
+                f"{self.path} is not a run folder: its {MARKER} is missing or broken ({error})."
+            ) from error
         if schema != SCHEMA:
             raise InputError(f"{self.path} has schema {schema!r}; this version reads {SCHEMA!r}.")
         return TrainConfig().updated({k: v["value"] for k, v in settings.items()}), record
@@ -80,7 +82,7 @@ class RunFolder:
             file.writelines(json.dumps(row) + "\n" for row in rows)
 
     def read_metrics(self) -> pd.DataFrame:
-        """Return one row a step: ``step``, ``w_distance``, ``penalty``, ``critic_loss``, ``generator_loss``, ``elapsed_s``.
+        """Return one row a step, columns `METRICS`.
 
         A last line that a kill cut short is left out.
         """
@@ -121,7 +123,9 @@ class RunFolder:
                 saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             _restore(state, saved)
         except (OSError, KeyError, RuntimeError, SafetensorError) as error:
-            raise InputError(f"{self.checkpoint} cannot be resumed from: {error}. Train anew in another folder.") from error
+            raise InputError(
+                f"{self.checkpoint} cannot be resumed from: {error}. Train anew in another folder."
+            ) from error
         state.step = step
 
 
@@ -144,7 +148,9 @@ def _flat(state: State) -> dict[str, Tensor]:
 def _restore(state: State, saved: Mapping[str, Tensor]) -> None:
     for part in _MODULES:
         prefix = f"{part}/"
-        getattr(state, part).load_state_dict({k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)})
+        getattr(state, part).load_state_dict(
+            {k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)}
+        )
     for part in _OPTIMIZERS:
         optimizer = getattr(state, part)
         moments: dict[int, dict[str, Tensor]] = {}
@@ -168,8 +174,14 @@ def open_run(path: Path, *, config: TrainConfig, fingerprint: str) -> RunFolder:
     run = RunFolder(path)
     saved, facts = run.read_config()
     if facts.get("data_fingerprint") != fingerprint:
-        raise InputError(f"{path} was trained on other data (fingerprint {facts.get('data_fingerprint')}, now {fingerprint}).")
-    differing = [f"{k} (was {v!r}, now {getattr(config, k)!r})" for k, v in saved.as_dict().items() if getattr(config, k) != v]
+        raise InputError(
+            f"{path} was trained on other data (fingerprint {facts.get('data_fingerprint')}, now {fingerprint})."
+        )
+    differing = [
+        f"{k} (was {v!r}, now {getattr(config, k)!r})" for k, v in saved.as_dict().items() if getattr(config, k) != v
+    ]
     if differing:
-        raise ConfigError(f"{path} was started with other settings: {', '.join(differing)}. Leave them out, or start anew.")
+        raise ConfigError(
+            f"{path} was started with other settings: {', '.join(differing)}. Leave them out, or start anew."
+        )
     return run

@@ -20,7 +20,7 @@ from gan_probe.training.run_folder import RunFolder
 from gan_probe.training.step import State, step_generator
 from synthetic.files import atomic_folder, atomic_path
 
-N_SAMPLES = 32
+N_SAMPLES = 24
 SAMPLE_COLUMNS = 8
 
 
@@ -36,7 +36,7 @@ def training_classes(data: ImageSet) -> tuple[str, ...]:
 
 @torch.no_grad()
 def draw_samples(state: State, config: TrainConfig, device: torch.device) -> Images:
-    """Return images from the generator, (32, h, w, c) uint8; the latents are the same at every step of a run.
+    """Return images from the generator, (24, h, w, c) uint8; the latents are the same at every step of a run.
 
     Batch normalisation uses the batch, as in training: the running statistics of a short run are not worth much.
     """
@@ -137,8 +137,9 @@ MODEL_CARD = Template("""\
 **Score.** Higher = more like the training data. Unbounded; the loss leaves shift and scale free, so scores of two
 trainings must not be compared as they are. Here $held_out.
 
-**Use.** `gan-probe score THIS_FOLDER DATA --out scores.parquet`, or `gan_probe.Critic.load("THIS_FOLDER").score(images)`.
+**Use.** `gan-probe score THIS_FOLDER DATA --out scores.parquet`, or
+`gan_probe.Critic.load("THIS_FOLDER").score(images)`.
 
-**Limits.** Nothing in the training fixes scores of classes that it never saw. Compare every separation with the controls that
-`gan-probe report` shows beside it.
+**Limits.** Nothing in the training fixes scores of classes that it never saw. Compare every separation with the
+controls that `gan-probe report` shows beside it.
 """)

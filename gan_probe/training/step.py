@@ -70,8 +70,8 @@ def train_step(state: State, images: Tensor, config: TrainConfig, precision: str
     Returns
     -------
     dict of scalar Tensor
-        ``w_distance`` (E[D(real)] - E[D(fake)]), ``penalty`` (unweighted) and ``critic_loss`` of the last critic update, and
-        ``generator_loss``.
+        ``w_distance`` (E[D(real)] - E[D(fake)]), ``penalty`` (unweighted) and ``critic_loss`` of the last critic
+        update, and ``generator_loss``.
     """
     state.step += 1
     rng = step_generator(config.seed, state.step)
@@ -132,4 +132,3 @@ def update_average(average: nn.Module, critic: nn.Module, decay: float) -> None:
     with torch.no_grad():
         for slow, fast in zip(average.parameters(), critic.parameters(), strict=True):
             slow.lerp_(fast, 1 - decay)
-
