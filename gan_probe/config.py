@@ -77,6 +77,8 @@ class TrainConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
                 raise ConfigError(f"{name} must be from {low:g} to {high:g}, got {value!r}.")
+            if self.__annotations__[name] == "int" and not isinstance(value, int):
+                raise ConfigError(f"{name} must be a whole number, got {value!r}.")
 
     def updated(self, changes: Mapping[str, Any]) -> TrainConfig:
         """Return the config with some settings changed.

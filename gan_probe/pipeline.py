@@ -88,9 +88,8 @@ def score(
         columns["control.pixels_pc1"] = components[:, 0]
         if embeddings:
             columns["embedding.pixels"] = list(components)
-    table = data.table.drop(
-        columns=[c for c in data.table if c in columns or str(c).startswith(("control.", "embedding."))]
-    )
+    ours = [c for c in data.table if c == "critic_score" or str(c).startswith((CONTROL, EMBEDDING))]
+    table = data.table.drop(columns=ours)
     if "label" in table and critic.config.training_classes:
         table = table.assign(seen=table["label"].isin(critic.config.training_classes))
     provenance = {

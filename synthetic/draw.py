@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,11 @@ class _Stream:
         self._bits.state = self._state
         return self._bits.random_raw(n)
 
+    def normals(self, image: int, n: int) -> npt.NDArray[np.float32]:
+        """Return ``n`` standard normal values for the noise of an image."""
+        bits = self.words(image, self.NOISE, -(-n // 4)).view(np.uint16)[:n]
+        return np.take(_normal_quantiles(), bits)
+
 
 @cache
 def _normal_quantiles() -> npt.NDArray[np.float32]:
@@ -57,20 +62,27 @@ def draw_factors(spec: Spec, indices: Sequence[int], seed: int) -> dict[str, lis
     Image ``i`` is of type ``i % len(spec.types)``.
     """
     stream = _Stream(spec.name, seed)
-    columns: dict[str, list[Any]] = {name: [] for name in FACTORS}
+    fixed = [[kind.value(name) for name in FACTORS] for kind in spec.types]
+    varies = [any(isinstance(v, Uniform | Choice) for v in values) for values in fixed]
+    rows = []
     for i in indices:
-        values = {name: spec.types[i % len(spec.types)].value(name) for name in FACTORS}
-        if any(isinstance(v, Uniform | Choice) for v in values.values()):
+        kind = i % len(spec.types)
+        values = fixed[kind]
+        if varies[kind]:
             words = stream.words(i, _Stream.FACTORS, len(FACTORS))
-            uniforms = dict(zip(FACTORS, (words >> np.uint64(11)) * 2.0**-53, strict=True))
-            for name, value in values.items():
-                if isinstance(value, Uniform):
-                    values[name] = value.low + (value.high - value.low) * float(uniforms[name])
-                elif isinstance(value, Choice):
-                    values[name] = value.values[int(uniforms[name] * len(value.values))]
-        for name, value in values.items():
-            columns[name].append(value)
-    return columns
+            uniforms = (words >> np.uint64(11)) * 2.0**-53  # 53 random bits, evenly in [0, 1)
+            values = [_drawn(value, u) for value, u in zip(values, uniforms.tolist(), strict=True)]
+        rows.append(values)
+    return {name: list(column) for name, column in zip(FACTORS, zip(*rows, strict=True), strict=True)}
+
+
+def _drawn(value: Any, uniform: float) -> Any:
+    """Return the value of a factor: fixed, or what ``uniform`` in [0, 1) picks."""
+    if isinstance(value, Uniform):
+        return value.low + (value.high - value.low) * uniform
+    if isinstance(value, Choice):
+        return value.values[int(uniform * len(value.values))]
+    return value
 
 
 def _pixel_grid(side_px: int) -> tuple[Coordinates, Coordinates]:
@@ -122,25 +134,38 @@ def draw_images(
     """
     columns = draw_factors(spec, indices, seed) if columns is None else columns
     stream, side = _Stream(spec.name, seed), spec.side_px
-    images = np.empty((len(indices), side * side, 3), dtype=np.uint8)
+    images = np.empty((len(indices), side * side * 3), dtype=np.uint8)
     masks = np.empty((len(indices), side, side), dtype=np.bool_)
     for start in range(0, len(indices), CHUNK):
-        rows = slice(start, min(start + CHUNK, len(indices)))
-        chunk = {name: values[rows] for name, values in columns.items()}
+        chunk = {name: values[start : start + CHUNK] for name, values in columns.items()}
         geometries = list(zip(*(chunk[name] for name in GEOMETRY), strict=True))
         unique = {g: k for k, g in enumerate(dict.fromkeys(geometries))}
-        unique_columns = dict(zip(GEOMETRY, zip(*unique, strict=True), strict=True))
-        unique_masks = draw_masks(unique_columns, side, spec.sizing)
-        covered = [np.flatnonzero(mask) for mask in unique_masks]
+        unique_masks = draw_masks(dict(zip(GEOMETRY, zip(*unique, strict=True), strict=True)), side, spec.sizing)
+        covered = [_channel_positions(mask) for mask in unique_masks]
         patterns = _patterns(chunk, side)
-        for row, geometry in enumerate(geometries):
-            masks[start + row] = unique_masks[unique[geometry]]
-            pixels = covered[unique[geometry]]
-            factors = {name: values[row] for name, values in chunk.items()}
-            images[start + row] = _background(factors["background"], side)
-            pattern = None if patterns is None else patterns[row, pixels]
-            images[start + row][pixels] = _surface(factors, pattern, stream, indices[start + row], len(pixels))
+        painted = zip(geometries, chunk["background"], chunk["base"], chunk["sign"], chunk["noise"], strict=True)
+        for offset, (geometry, background, base, sign, noise) in enumerate(painted):
+            row, positions = start + offset, covered[unique[geometry]]
+            masks[row] = unique_masks[unique[geometry]]
+            images[row] = _background(background, side)
+            level = stream.normals(indices[row], len(positions))
+            level *= np.float32(noise * 255)
+            level += _colours(base, sign, len(positions) // 3)
+            if patterns is not None:
+                level += 255 * patterns[offset].repeat(3)[positions]
+            images[row][positions] = _to_bytes(level)
     return images.reshape(-1, side, side, 3), masks
+
+
+def _channel_positions(mask: Inside) -> npt.NDArray[np.intp]:
+    """Return where the channels of the covered pixels lie in an image made flat, three for each pixel."""
+    return (3 * np.flatnonzero(mask)[:, None] + np.arange(3)).ravel()
+
+
+@lru_cache(maxsize=256)
+def _colours(base: float, sign: int, n_pixels: int) -> npt.NDArray[np.float32]:
+    """Return the colour's three channels, 0 to 255 and beyond, once for each pixel, (3 * n_pixels,)."""
+    return np.tile(255 * (base + sign * np.array([0.0, 0.1, 0.2])), n_pixels).astype(np.float32)
 
 
 def _patterns(columns: Mapping[str, Sequence[Any]], side_px: int) -> Coordinates | None:
@@ -159,28 +184,13 @@ def _patterns(columns: Mapping[str, Sequence[Any]], side_px: int) -> Coordinates
 
 @cache
 def _background(name: str, side_px: int) -> npt.NDArray[np.uint8]:
-    level = BACKGROUNDS[name](*_pixel_grid(side_px))
-    return np.repeat(_to_bytes(level.reshape(-1, 1)), 3, axis=1)
-
-
-def _surface(
-    factors: Mapping[str, Any], pattern: Coordinates | None, stream: _Stream, image: int, n_pixels: int
-) -> npt.NDArray[np.uint8]:
-    """Return the colours of the covered pixels, (n_pixels, 3) uint8: base colour, texture, noise."""
-    colour = factors["base"] + factors["sign"] * np.array([0.0, 0.1, 0.2], dtype=np.float32)
-    n_words = -(-n_pixels * 3 // 4)
-    bits = stream.words(image, _Stream.NOISE, n_words).view(np.uint16)[: n_pixels * 3]
-    level = _normal_quantiles()[bits].reshape(n_pixels, 3)
-    level *= np.float32(factors["noise"])
-    level += colour.astype(np.float32)
-    if pattern is not None:
-        level += pattern[:, None]
-    return _to_bytes(level)
+    """Return the background made flat, (side * side * 3,)."""
+    level = 255 * BACKGROUNDS[name](*_pixel_grid(side_px)).ravel()
+    return _to_bytes(level).repeat(3)
 
 
 def _to_bytes(level: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Return levels in [0, 1] as 0..255, rounded, clipped at both ends. Overwrites ``level``."""
-    level *= 255
+    """Return levels as 0..255, rounded, clipped at both ends. Overwrites ``level``."""
     level += 0.5
     np.clip(level, 0, 255, out=level)
     return level.astype(np.uint8)

@@ -18,6 +18,15 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
+def remove_temporaries(folder: str | Path) -> None:
+    """Remove what writes left below ``folder`` when their process was killed."""
+    for path in Path(folder).rglob(".*.tmp*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def write_atomically(path: str | Path, content: bytes | str) -> None:
     """Put ``content`` (text as UTF-8) in ``path``; a reader sees the old file or the new one, never a part."""
     path = Path(path)

@@ -6,7 +6,7 @@ import dataclasses
 import io
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,22 +38,25 @@ def _file_names(dataset: Dataset) -> list[str]:
     return [f"images/{label}/{i:06d}.png" for i, label in enumerate(dataset.table["label"])]
 
 
-def _encode_all(dataset: Dataset, masks: bool, progress: Progress) -> Iterable[bytes]:
-    source = dataset.masks if masks else dataset.images
+def _in_threads(action: Callable[..., Any], *columns: Iterable[Any]) -> Iterator[Any]:
+    """Yield ``action`` of each row of the columns, in order, on all cores: encoding releases the interpreter."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from progress(pool.map(encode_png, source))
+        yield from pool.map(action, *columns)
+
+
+def _write_png(path: str, image: np.ndarray) -> None:
+    with open(path, "wb") as file:  # noqa: PTH123 (half the time of Path.open, a thousand times over)
+        file.write(encode_png(image))
 
 
 def _write_images(dataset: Dataset, folder: Path, masks: bool, progress: Progress) -> None:
-    for name in _file_names(dataset):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        if masks:
-            (folder / name.replace("images", "masks", 1)).parent.mkdir(parents=True, exist_ok=True)
-    for name, png in zip(_file_names(dataset), _encode_all(dataset, False, progress), strict=True):
-        (folder / name).write_bytes(png)
-    if masks:
-        for name, png in zip(_file_names(dataset), _encode_all(dataset, True, progress), strict=True):
-            (folder / name.replace("images", "masks", 1)).write_bytes(png)
+    kinds = {"images": dataset.images} | ({"masks": dataset.masks} if masks else {})
+    for kind, pictures in kinds.items():
+        for label in dataset.table["label"].unique():
+            (folder / kind / label).mkdir(parents=True)
+        paths = [f"{folder}/{name.replace('images', kind, 1)}" for name in _file_names(dataset)]
+        for _ in progress(_in_threads(_write_png, paths, pictures)):
+            pass
     table = _table(dataset)
     table.to_parquet(folder / "metadata.parquet", index=False)
     table.to_csv(folder / "metadata.csv", index=False)
@@ -63,11 +66,11 @@ def _write_parquet(dataset: Dataset, folder: Path, masks: bool, progress: Progre
     columns: dict[str, list[Any]] = {
         "image": [
             {"bytes": png, "path": name}
-            for name, png in zip(_file_names(dataset), _encode_all(dataset, False, progress), strict=True)
+            for name, png in zip(_file_names(dataset), progress(_in_threads(encode_png, dataset.images)), strict=True)
         ]
     }
     if masks:
-        columns["mask"] = [{"bytes": png, "path": None} for png in _encode_all(dataset, True, progress)]
+        columns["mask"] = [{"bytes": png, "path": None} for png in _in_threads(encode_png, dataset.masks)]
     table = pd.concat([_table(dataset), pd.DataFrame(columns)], axis=1)
     table.to_parquet(folder / "images.parquet", index=False)
 
@@ -141,7 +144,7 @@ def write_dataset(
         raise SpecError(unknown_name("format", format, FORMATS))
     with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder:
         FORMATS[format](dataset, folder, masks, progress)
-        contact_sheet(dataset).save(folder / "contact-sheet.png")
+        contact_sheet(dataset).save(folder / "contact-sheet.png", compress_level=1)
         (folder / MARKER).write_text(json.dumps(_description(dataset, format), indent=2, default=_jsonable) + "\n")
     return Path(out)
 

@@ -23,7 +23,8 @@ EDGE_STEP = 0.1  # grey-level difference, in [0, 1], from which two neighbours a
 def _grey(images: Images) -> npt.NDArray[np.float32]:
     """Return grey levels in [0, 1], (n, h, w)."""
     scaled = images.astype(np.float32) / 255
-    return scaled[..., 0] if images.shape[-1] == 1 else np.asarray(rgb2gray(scaled), dtype=np.float32)
+    grey = scaled[..., 0] if images.shape[-1] == 1 else rgb2gray(scaled)
+    return grey.astype(np.float32, copy=False)
 
 
 def brightness(images: Images) -> Column:

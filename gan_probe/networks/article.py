@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_probe.networks.blocks import ResidualDown, ResidualUp
+from gan_probe.networks.blocks import SAME_PAD, ResidualDown, ResidualUp
 
 WIDTHS = (32, 64, 128, 256, 512)
 
@@ -25,7 +25,7 @@ class ArticleCritic(nn.Module):
         side_px, _, n_channels = image_shape
         ends = (n_channels, *WIDTHS)
         pairs = pairwise(ends)
-        self.blocks = nn.ModuleList(ResidualDown(i, o, kernel=4, is_first=k == 0) for k, (i, o) in enumerate(pairs))
+        self.blocks = nn.ModuleList(ResidualDown(i, o, is_first=k == 0) for k, (i, o) in enumerate(pairs))
         self.head = nn.Linear(WIDTHS[-1] * (side_px // 2 ** len(WIDTHS)) ** 2, 1)
         self.layers = tuple(f"blocks.{i}" for i in range(len(WIDTHS)))
 
@@ -45,11 +45,11 @@ class ArticleGenerator(nn.Module):
         self.latent_dim = latent_dim
         self.start_px = side_px // 2 ** len(WIDTHS)
         self.start = nn.Linear(latent_dim, WIDTHS[-1] * self.start_px**2)
-        self.blocks = nn.ModuleList(ResidualUp(i, o, kernel=4) for i, o in pairwise(ends))
-        self.out = nn.Conv2d(WIDTHS[0], n_channels, 4, padding="same")
+        self.blocks = nn.ModuleList(ResidualUp(i, o) for i, o in pairwise(ends))
+        self.out = nn.Conv2d(WIDTHS[0], n_channels, 4)
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.start(z).view(len(z), -1, self.start_px, self.start_px)
         for block in self.blocks:
             x = block(x)
-        return torch.tanh(self.out(F.relu(x)))
+        return torch.tanh(self.out(F.pad(F.relu(x), SAME_PAD)))

@@ -5,24 +5,26 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+SAME_PAD = (1, 2, 1, 2)  # left, right, top, bottom: a 4x4 convolution that keeps the size
+
 
 class ResidualDown(nn.Module):
-    """Halve the resolution: two convolutions beside a pooled 1x1 shortcut.
+    """Halve the resolution: two 4x4 convolutions beside a pooled 1x1 shortcut.
 
     Maps (n, c_in, h, w) to (n, c_out, h/2, w/2). No normalisation: a gradient penalty is defined for each sample
     alone (Gulrajani et al. 2017, section 4, "No critic batch normalization").
     """
 
-    def __init__(self, c_in: int, c_out: int, *, kernel: int, is_first: bool = False) -> None:
+    def __init__(self, c_in: int, c_out: int, *, is_first: bool = False) -> None:
         super().__init__()
         width = c_out if is_first else c_in
         self.is_first = is_first  # the image itself is not rectified
-        self.conv1 = nn.Conv2d(c_in, width, kernel, padding="same")
+        self.conv1 = nn.Conv2d(c_in, width, 4)
         self.conv2 = nn.Conv2d(width, c_out, 4, stride=2, padding=1)
         self.shortcut = nn.Conv2d(c_in, c_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(x if self.is_first else F.leaky_relu(x, 0.2))
+        y = self.conv1(F.pad(x if self.is_first else F.leaky_relu(x, 0.2), SAME_PAD))
         y = self.conv2(F.leaky_relu(y, 0.2))
         return y + self.shortcut(F.avg_pool2d(x, 2))
 
@@ -33,17 +35,17 @@ class ResidualUp(nn.Module):
     Maps (n, c_in, h, w) to (n, c_out, 2h, 2w).
     """
 
-    def __init__(self, c_in: int, c_out: int, *, kernel: int) -> None:
+    def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(c_in)
         self.conv1 = nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1)
         self.norm2 = nn.BatchNorm2d(c_out)
-        self.conv2 = nn.Conv2d(c_out, c_out, kernel, padding="same")
+        self.conv2 = nn.Conv2d(c_out, c_out, 4)
         self.shortcut = nn.Conv2d(c_in, c_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(F.relu(self.norm1(x)))
-        y = self.conv2(F.relu(self.norm2(y)))
+        y = self.conv2(F.pad(F.relu(self.norm2(y)), SAME_PAD))
         return y + F.interpolate(self.shortcut(x), scale_factor=2, mode="nearest")
 
 

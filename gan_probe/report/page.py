@@ -110,7 +110,7 @@ FIGURES: tuple[Section, ...] = (
         "controls",
         "How much of this is the training?",
         "Pairs of classes that one number separates: the critic's score beside the scores of untrained critics and"
-        " plain scalars of the pixels. Only what the critic separates beyond the grey bars can be credited to its training.",
+        " plain scalars of the pixels. Only what it separates beyond the grey bars can be credited to the training.",
         lambda m: figures.separated_pairs(m.analysis) if m.analysis.controls else None,
     ),
     Section(

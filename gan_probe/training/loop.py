@@ -21,7 +21,7 @@ from gan_probe.networks import check_image_shape
 from gan_probe.training.run_folder import MARKER, RunFolder, open_run
 from gan_probe.training.saving import Saver, run_id
 from gan_probe.training.step import new_state, train_step
-from synthetic.files import check_free, write_atomically
+from synthetic.files import check_free, remove_temporaries, write_atomically
 
 REPORT_EVERY = 10  # steps between looks at the metrics: each look waits for the device
 CHECKPOINT_EVERY_S = 60.0
@@ -164,7 +164,9 @@ def _prepare(
 ) -> tuple[RunFolder, bool]:
     """Return the run folder and whether it is new."""
     if resume and (out / MARKER).is_file():
-        return open_run(out, config=config, fingerprint=data.fingerprint), False
+        run = open_run(out, config=config, fingerprint=data.fingerprint)
+        remove_temporaries(out)
+        return run, False
     check_free(out, marker=MARKER, overwrite=overwrite)
     if out.exists():
         shutil.rmtree(out)

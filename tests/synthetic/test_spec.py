@@ -56,7 +56,10 @@ def test_a_toml_grid_is_every_combination_and_the_types_written_out(tmp_path: Pa
         ({"type": [{"label": "x", "sign": 0.5}]}, r"factor 'sign': must be \+1 or -1, got 0.5"),
         ({"type": [{"label": "x", "size": {"low": 0.5}}]}, "a range needs exactly the keys low and high"),
         ({"type": [{"label": "x", "size": {"low": 0.5, "high": 0.4}}]}, "low 0.5 is above high 0.4"),
-        ({"type": [{"label": "x", "shape": {"low": 0, "high": 1}}]}, "takes one value or a list of values, not a range"),
+        (
+            {"type": [{"label": "x", "shape": {"low": 0, "high": 1}}]},
+            "takes one value or a list of values, not a range",
+        ),
         ({"type": [{"label": "x", "base": []}]}, "the list of values is empty"),
         ({"type": [{"label": "x"}, {"label": "x"}]}, "two types share the label 'x'"),
         ({"type": [{"label": "../x"}]}, "cannot name a folder"),

@@ -32,7 +32,9 @@ def test_the_image_folder_holds_the_images_and_their_table(dataset: Dataset, tmp
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_same_seed_gives_the_same_bytes(format: str, tmp_path: Path) -> None:
-    folders = [write_dataset(make_dataset("article-test", per_class=2, seed=3), tmp_path / n, format=format) for n in "ab"]
+    folders = [
+        write_dataset(make_dataset("article-test", per_class=2, seed=3), tmp_path / n, format=format) for n in "ab"
+    ]
     contents = [{p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in folders]
     assert contents[0] == contents[1]
     assert len(contents[0]) > 2

@@ -1,0 +1,168 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from gan_probe.analysis.separation import auroc
+from gan_probe.config import TrainConfig
+from gan_probe.critic import Critic
+from gan_probe.data import ImageSet
+from gan_probe.errors import ConfigError, InputError
+from gan_probe.training import DivergedError, RunFolder, train
+from gan_probe.training.loop import snapshot_steps, split_held_out
+from tests.conftest import SMALL
+
+
+def test_the_run_folder_holds_what_the_docs_promise(run: Path, train_set: ImageSet) -> None:
+    config = json.loads((run / "config.json").read_text())
+    assert config["settings"]["steps"] == {"value": 8, "origin": "default"}
+    assert config["data_fingerprint"] == train_set.fingerprint
+    assert {"torch", "python", "threads"} <= set(json.loads((run / "environment.json").read_text()))
+    assert RunFolder(run).read_metrics()["step"].tolist() == list(range(1, 9))
+    assert sorted(p.name for p in (run / "snapshots").iterdir()) == [f"step-{s:06d}" for s in (0, 1, 3, 8)]
+    assert sorted(p.stem for p in (run / "samples").iterdir()) == [f"step-{s:06d}" for s in (0, 1, 3, 8)]
+    assert "Higher = more like the training data" in (run / "critic" / "README.md").read_text()
+    reference = pd.read_parquet(run / "critic" / "reference.parquet")
+    assert len(reference) == 4  # a tenth of forty
+    saved = json.loads((run / "critic" / "config.json").read_text())
+    assert saved["training_classes"] == ["circle_0.85-_n0.03", "square_0.7+_n0.03"]
+    assert saved["layers"][0] == "texture"
+    assert len(saved["layer_sizes"]) == len(saved["layers"])
+    assert not [p for p in run.rglob("*") if p.suffix in (".pt", ".pkl", ".pth")]
+
+
+def test_the_same_seed_gives_the_same_critic_and_another_seed_another(
+    train_set: ImageSet, run: Path, tmp_path: Path
+) -> None:
+    again = train(train_set, tmp_path / "again", SMALL)
+    other = train(train_set, tmp_path / "other", replace(SMALL, seed=1))
+    assert again.hash == Critic.load(run).hash
+    assert other.hash != again.hash
+
+
+def test_training_does_not_touch_the_caller_s_random_state(train_set: ImageSet, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    train(train_set, tmp_path / "run", replace(SMALL, steps=1))
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_short_training_ranks_reals_above_nulls_better_than_before(train_set: ImageSet, tmp_path: Path) -> None:
+    config = replace(SMALL, steps=25, seed=2)
+    critic = train(train_set, tmp_path / "run", config)
+    noise = np.random.default_rng(0).integers(0, 256, train_set.images.shape, dtype=np.uint8)
+    untrained = Critic.load(tmp_path / "run" / "snapshots" / "step-000000")
+    before, after = (auroc(c.score(train_set.images), c.score(noise)) for c in (untrained, critic))
+    assert after > 0.99
+    assert after >= before
+
+
+def test_resumed_equals_uninterrupted_after_real_kills(train_set: ImageSet, tmp_path: Path) -> None:
+    """Kill the process at three moments; the finished critic must be the uninterrupted one, bit for bit."""
+    np.save(tmp_path / "images.npy", train_set.images)
+    arguments = ["--steps", "40", "--batch-size", "8", "--precision", "fp32", "--set", "n_snapshots=20"]
+    command = [sys.executable, "-m", "gan_probe", "train", str(tmp_path / "images.npy"), "--device", "cpu"]
+
+    def start(out: str, *more: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*command, "--out", str(tmp_path / out), *arguments, *more], stderr=subprocess.DEVNULL)
+
+    assert start("whole").wait() == 0
+    for n_snapshots in (2, 6, 11):
+        process = start("killed", "--resume")
+        while process.poll() is None and len(list((tmp_path / "killed" / "snapshots").glob("step-*"))) < n_snapshots:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "killed" / "critic").exists()
+    with pytest.raises(InputError, match="is not finished. Finish it with: gan-probe train"):
+        Critic.load(tmp_path / "killed")
+    assert start("killed", "--resume").wait() == 0
+    hashes = [Critic.load(tmp_path / name).hash for name in ("whole", "killed")]
+    assert hashes[0] == hashes[1]
+    steps = RunFolder(tmp_path / "killed").read_metrics()["step"].tolist()
+    assert steps == list(range(1, 41))
+    assert not list((tmp_path / "killed").rglob("*.tmp*"))
+
+
+def test_resume_refuses_other_settings_and_other_data(train_set: ImageSet, test_set: ImageSet, run: Path) -> None:
+    with pytest.raises(ConfigError, match=r"started with other settings: batch_size \(was 8, now 4\)"):
+        train(train_set, run, replace(SMALL, batch_size=4), resume=True)
+    with pytest.raises(InputError, match="was trained on other data"):
+        train(test_set, run, SMALL, resume=True)
+
+
+def test_resume_of_a_finished_run_returns_it_and_of_none_starts_one(
+    train_set: ImageSet, run: Path, tmp_path: Path
+) -> None:
+    assert train(train_set, run, SMALL, resume=True).hash == Critic.load(run).hash
+    assert train(train_set, tmp_path / "new", replace(SMALL, steps=1), resume=True).config.step == 1
+
+
+def test_a_run_folder_is_not_replaced_by_accident(train_set: ImageSet, run: Path) -> None:
+    with pytest.raises(FileExistsError, match="or replace this one with --overwrite"):
+        train(train_set, run, SMALL)
+
+
+def test_a_diverged_training_stops_and_says_so(train_set: ImageSet, tmp_path: Path) -> None:
+    config = replace(SMALL, steps=200, learning_rate_critic=10.0, penalty_weight=0.0, decay_share=0.0)
+    with pytest.raises(DivergedError, match=r"diverged at step \d+. Snapshots up to then are in"):
+        train(train_set, tmp_path / "run", config)
+    assert (tmp_path / "run" / "snapshots" / "step-000000").is_dir()
+    assert not (tmp_path / "run" / "critic").exists()
+
+
+def test_data_that_cannot_be_learned_from_is_refused_before_anything_is_written(
+    train_set: ImageSet, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="holds 1 image; a training needs at least 2"):
+        train(train_set.take(np.arange(1)), tmp_path / "run", SMALL)
+    same = train_set.take(np.zeros(5, dtype=np.intp))
+    with pytest.raises(InputError, match="all 5 images in .* are equal"):
+        train(same, tmp_path / "run", SMALL)
+    odd = replace(train_set, images=train_set.images[:, :30, :30])
+    with pytest.raises(InputError, match="takes square images of 16, 32, 64, 128, 256 pixels.* got 30x30.*--size 32"):
+        train(odd, tmp_path / "run", SMALL)
+    assert not (tmp_path / "run").exists()
+
+
+def test_snapshots_are_spread_on_a_logarithmic_scale() -> None:
+    assert snapshot_steps(1, 5) == (0, 1)
+    assert snapshot_steps(100, 0) == ()
+    assert snapshot_steps(100, 1) == (0, 100)
+    steps = snapshot_steps(15_000, 15)
+    assert steps[-1] == 15_000
+    assert np.ptp(np.diff(np.log(steps[6:]))) < 0.1
+
+
+def test_held_out_images_are_not_trained_on(train_set: ImageSet) -> None:
+    training, held_out = split_held_out(train_set, 0.25, seed=0)
+    assert (len(training), len(held_out)) == (30, 10)
+    assert not set(training.table["sample_id"]) & set(held_out.table["sample_id"])
+    assert len(split_held_out(train_set, 0.0, seed=0)[1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"step": 3}, "unknown setting 'step'. Did you mean 'steps'"),
+        ({"precision": "fp16"}, "unknown precision 'fp16'"),
+        ({"penalty_norm": "l1"}, "unknown penalty_norm 'l1'. Known: paper, article"),
+        ({"steps": 0}, "steps must be from 1 to 1e[+]07, got 0"),
+        ({"steps": "many"}, "steps must be from 1 to 1e[+]07, got 'many'"),
+        ({"steps": 1.5}, "steps must be a whole number, got 1.5"),
+        ({"beta1": 1.0}, "beta1 must be from 0 to 0.9999, got 1.0"),
+    ],
+)
+def test_settings_out_of_range_are_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig().updated(changes)

@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from gan_probe.config import TrainConfig
+from gan_probe.data import ImageSet
+from gan_probe.device import has_native_bf16
+from gan_probe.training.step import critic_update, decayed, new_state, step_generator, train_step, update_average
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(batch_size=8, steps=10, precision="fp32")
+
+
+def test_random_numbers_follow_from_seed_and_step_alone() -> None:
+    first = torch.randn(4, generator=step_generator(1, 5))
+    assert torch.equal(first, torch.randn(4, generator=step_generator(1, 5)))
+    assert not torch.equal(first, torch.randn(4, generator=step_generator(1, 6)))
+    assert not torch.equal(first, torch.randn(4, generator=step_generator(2, 5)))
+
+
+def test_a_critic_update_raises_the_w_distance_and_leaves_the_generator_alone(train_set: ImageSet) -> None:
+    state = new_state(CONFIG, train_set.image_shape, CPU)
+    images = torch.from_numpy(train_set.images)
+    generator = [p.clone() for p in state.generator.parameters()]
+    distances = [
+        critic_update(state, images, CONFIG, "fp32", step_generator(0, i))["w_distance"].item() for i in range(12)
+    ]
+    assert distances[-1] > distances[0] + 1
+    assert all(torch.equal(a, b) for a, b in zip(generator, state.generator.parameters(), strict=True))
+
+
+def test_a_step_moves_both_networks_and_restores_requires_grad(train_set: ImageSet) -> None:
+    state = new_state(CONFIG, train_set.image_shape, CPU)
+    before = [p.clone() for p in (*state.critic.parameters(), *state.generator.parameters())]
+    metrics = train_step(state, torch.from_numpy(train_set.images), CONFIG, "fp32")
+    after = [*state.critic.parameters(), *state.generator.parameters()]
+    assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True) if b.ndim > 1)
+    assert all(p.requires_grad for p in after)
+    assert set(metrics) == {"w_distance", "penalty", "critic_loss", "generator_loss"}
+    assert state.step == 1
+
+
+@pytest.mark.skipif(not has_native_bf16(CPU), reason="this CPU multiplies no bfloat16")
+def test_bf16_takes_nearly_the_same_step_as_fp32(train_set: ImageSet) -> None:
+    images = torch.from_numpy(train_set.images)
+    values = {}
+    for precision in ("fp32", "bf16"):
+        state = new_state(CONFIG, train_set.image_shape, CPU)
+        values[precision] = critic_update(state, images, CONFIG, precision, step_generator(0, 1))
+    for name in ("w_distance", "penalty"):
+        assert values["bf16"][name].item() == pytest.approx(values["fp32"][name].item(), rel=0.1, abs=0.02)
+
+
+def test_the_average_critic_is_the_exponential_average() -> None:
+    slow, fast = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        slow.weight.fill_(0.0)
+        fast.weight.fill_(1.0)
+    for _ in range(3):
+        update_average(slow, fast, 0.5)
+    assert slow.weight.item() == pytest.approx(1 - 0.5**3)
+
+
+def test_the_learning_rate_falls_over_the_last_share_of_the_steps() -> None:
+    config = TrainConfig(steps=10, decay_share=0.5)
+    assert [decayed(s, config) for s in (1, 6, 7, 10)] == pytest.approx([1.0, 1.0, 0.8, 0.2])
+    assert decayed(10, TrainConfig(steps=10, decay_share=0.0)) == 1.0
