@@ -252,10 +252,10 @@ def _critic_folder(path: Path) -> Path:
     for folder in (path, path / "critic"):
         if (folder / WEIGHTS).is_file():
             return folder
-    snapshots = sorted((path / "snapshots").glob("step-*"))
-    if snapshots:
+    if (path / "metrics.jsonl").is_file():
+        snapshots = sorted((path / "snapshots").glob("step-*"))
+        last = f", or use its last snapshot: {snapshots[-1]}" if snapshots else ""
         raise InputError(
-            f"the training in {path} is not finished. Finish it with: gan-probe train --resume --out {path},"
-            f" or use its last snapshot: {snapshots[-1]}"
+            f"the training in {path} is not finished. Finish it with: gan-probe train DATA --out {path} --resume{last}."
         )
     raise InputError(f"{path} is not a run folder: it holds neither critic/ nor {WEIGHTS}.")

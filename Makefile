@@ -1,0 +1,47 @@
+# Each target makes .venv and installs by itself when that is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: setup demo test test-slow check docs benchmarks gallery clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+demo: setup  ## the article's experiment, from nothing to a report, in about a minute
+	$(BIN)/gan-probe demo --out .demo --overwrite
+
+test: setup  ## everything but the slow tests, in under three minutes
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu"
+
+test-slow: setup  ## the slow tests: minutes of training
+	$(BIN)/python -m pytest -m slow
+
+check: setup  ## what a contribution must pass
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+	$(MAKE) test
+
+docs: setup  ## the pages that are generated
+	$(BIN)/python docs/generate.py
+
+benchmarks: setup  ## remake benchmarks/records
+	$(BIN)/python benchmarks/drawing.py
+	$(BIN)/python benchmarks/precision.py
+	$(BIN)/python benchmarks/article.py
+
+gallery: setup  ## remake reports/
+	$(BIN)/gan-probe demo --out .demo --overwrite
+	rm -rf reports/article && cp -r .demo/report reports/article
+
+clean:
+	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

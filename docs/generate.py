@@ -1,0 +1,52 @@
+"""Write ``docs/commands.md`` from the commands' own help: ``python docs/generate.py [--check]``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+os.environ["COLUMNS"] = os.environ["TERMINAL_WIDTH"] = "100"
+
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from gan_probe.cli import app
+
+PAGE = Path(__file__).parent / "commands.md"
+INTRO = """\
+# Commands
+
+Written by `python docs/generate.py` from the commands' own help.
+
+Results go to stdout, progress and warnings to stderr. `--json` prints one object
+`{schema, command, status, outputs, metrics, warnings}`; `--dry-run` prints the plan. Nothing is overwritten without
+`--overwrite`, which replaces only what gan-probe wrote.
+
+| exit code | meaning |
+|---|---|
+| 0 | ok |
+| 1 | a bug in gan-probe, or a training that diverged |
+| 2 | usage |
+| 3 | bad input or config |
+| 4 | a gate (`--fail-if`) failed; the output is kept |
+| 5 | finished, some items skipped |
+| 6 | an extra or a device is missing |
+| 130 | interrupted; trainings go on with `--resume` |
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    parts = [INTRO]
+    for name in get_command(app).commands:
+        shown = CliRunner().invoke(app, [name, "--help"], prog_name="gan-probe").stdout
+        lines = "\n".join(line.rstrip() for line in shown.strip().splitlines())
+        parts.append(f"## gan-probe {name}\n\n```text\n{lines}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit("" if PAGE.read_text() == page() else "docs/commands.md is out of date: run python docs/generate.py")
+    PAGE.write_text(page())

@@ -1,0 +1,108 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from gan_probe.analysis.separation import auroc, auroc_interval, n_separated, separation, with_controls
+from gan_probe.errors import InputError
+
+values = st.lists(st.integers(-5, 5), min_size=1, max_size=20)
+
+
+@given(values, values)
+@settings(deadline=None)
+def test_auroc_is_the_share_of_ordered_pairs(high: list[int], low: list[int]) -> None:
+    counted = np.mean([(h > b) + 0.5 * (h == b) for h, b in itertools.product(high, low)])
+    assert auroc(np.array(high, float), np.array(low, float)) == pytest.approx(counted)
+
+
+def test_auroc_equals_scikit_learn_s() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(1, 1, 50), rng.normal(0, 1, 70)
+    assert auroc(a, b) == pytest.approx(roc_auc_score([1] * 50 + [0] * 70, np.r_[a, b]))
+
+
+def test_monotone_maps_change_no_auroc_and_a_sign_flips_the_direction() -> None:
+    rng = np.random.default_rng(1)
+    scores, labels = rng.normal(size=60) + np.repeat([0, 1, 2], 20), np.repeat(["a", "b", "c"], 20)
+    plain = separation(scores, labels)
+    assert [p.auroc for p in separation(np.exp(scores), labels)] == [p.auroc for p in plain]
+    assert [p.auroc for p in separation(7 * scores - 3, labels)] == [p.auroc for p in plain]
+    flipped = separation(-scores, labels)
+    assert [(p.b, p.a) for p in flipped] == [(p.a, p.b) for p in plain]
+    assert [p.auroc for p in flipped] == pytest.approx([p.auroc for p in plain])
+
+
+def test_the_order_of_images_changes_nothing() -> None:
+    rng = np.random.default_rng(2)
+    scores, labels = rng.normal(size=40), np.repeat(["a", "b"], 20)
+    order = np.r_[0, 1 + rng.permutation(39)]  # the first row fixes the order of classes
+    assert separation(scores, labels) == separation(scores[order], labels[order])
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    rng, truth, covered = np.random.default_rng(3), 0.9, 0
+    shift = 1.2815515655446004 * np.sqrt(2)  # two unit normals this far apart have AUROC 0.9
+    for _ in range(400):
+        found = auroc(rng.normal(shift, 1, 40), rng.normal(0, 1, 40))
+        low, high = auroc_interval(found, 40, 40)
+        covered += low <= truth <= high
+    assert 0.92 <= covered / 400 <= 0.99
+
+
+def test_the_interval_does_not_collapse_where_classes_do_not_overlap() -> None:
+    assert auroc_interval(1.0, 40, 40) == (pytest.approx(0.950, abs=0.001), 1.0)
+    assert auroc_interval(1.0, 300, 300)[0] > 0.99
+    assert auroc_interval(0.0, 40, 40) == (0.0, pytest.approx(0.050, abs=0.001))
+    low, high = auroc_interval(0.5, 40, 40)
+    assert low + high == pytest.approx(1)
+
+
+def test_independent_scores_separate_nothing() -> None:
+    rng = np.random.default_rng(4)
+    pairs = separation(rng.normal(size=400), np.repeat(list("abcdefghij"), 40))
+    assert n_separated(pairs) == 0
+    assert max(p.auroc for p in pairs) < 0.75
+    assert min(p.p_value for p in pairs) > 0.05
+
+
+def test_constant_scores_separate_nothing() -> None:
+    (pair,) = separation(np.zeros(20), np.repeat(["a", "b"], 10))
+    assert (pair.auroc, pair.separated, pair.p_value) == (0.5, False, 1.0)
+
+
+def test_distant_classes_are_separated_and_certain_only_with_enough_images() -> None:
+    small = separation(np.r_[np.arange(40.0), 100 + np.arange(40.0)], np.repeat(["a", "b"], 40))[0]
+    large = separation(np.r_[np.arange(300.0), 1000 + np.arange(300.0)], np.repeat(["a", "b"], 300))[0]
+    assert (small.a, small.b) == ("b", "a")
+    assert (small.separated, small.certain) == (True, False)
+    assert (large.separated, large.certain) == (True, True)
+
+
+def test_a_few_images_that_happen_to_be_apart_are_not_significant() -> None:
+    (pair,) = separation(np.array([1.0, 2.0, 3.0, 4.0]), np.array(["a", "a", "b", "b"]))
+    assert (pair.auroc, pair.separated) == (1.0, False)
+
+
+def test_each_pair_stands_beside_its_best_control_in_the_control_s_own_direction() -> None:
+    labels = np.repeat(["a", "b"], 20)
+    ramp = np.r_[np.zeros(20), np.ones(20)] + np.linspace(0, 0.5, 40)
+    noise = np.random.default_rng(5).normal(size=40)
+    controls = {"noise": separation(noise, labels), "flipped": separation(-ramp, labels)}
+    (found,) = with_controls(separation(ramp, labels), controls)
+    assert (found.best_control, found.control_auroc, found.excess) == ("flipped", 1.0, 0.0)
+    (alone,) = with_controls(separation(ramp, labels), {})
+    assert alone.best_control == ""
+    assert np.isnan(alone.excess)
+
+
+def test_what_cannot_be_separated_is_refused() -> None:
+    with pytest.raises(InputError, match=r"at least two classes, got 1 \(a\)"):
+        separation(np.arange(3.0), ["a"] * 3)
+    with pytest.raises(InputError, match="each class needs at least two images; b has one"):
+        separation(np.arange(3.0), ["a", "a", "b"])
+    with pytest.raises(InputError, match="1 of 4 scores are not finite"):
+        separation(np.array([1, 2, np.nan, 3]), ["a", "a", "b", "b"])

@@ -1,0 +1,73 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from gan_probe.analysis.summary import analyse, findings
+from gan_probe.data import ScoreTable
+from gan_probe.errors import InputError
+
+
+def table(critic: np.ndarray, seen: list[bool] | None = None, **controls: np.ndarray) -> ScoreTable:
+    labels = np.repeat(["a", "b", "c"], 20)
+    frame = pd.DataFrame({"critic_score": critic.astype(np.float32), "label": labels})
+    for name, values in controls.items():
+        frame[f"control.{name.replace('__', '.')}"] = values
+    if seen:
+        frame["seen"] = np.repeat(seen, 20)
+    return ScoreTable(frame, {})
+
+
+STEPS = np.repeat([0.0, 1.0, 2.0], 20) + np.linspace(0, 0.5, 60)
+NOISE = np.random.default_rng(0).normal(size=60)
+
+
+def test_a_critic_that_beats_its_controls_is_said_to() -> None:
+    lines = findings(analyse(table(STEPS, untrained__0=NOISE, brightness=NOISE)))
+    assert lines[0].startswith("The critic's score separates 3 of 3 pairs")
+    assert "separate 0 (median of 1 seeds, from 0 to 0): fewer than the trained one" in lines[1]
+    assert "brightness, separates 0: fewer than the critic" in lines[2]
+    assert not any("does not beat" in line for line in lines)
+
+
+def test_a_critic_that_loses_to_a_control_is_said_to_in_plain_words() -> None:
+    lines = findings(analyse(table(NOISE, untrained__0=NOISE, brightness=STEPS)))
+    assert lines[0].startswith("The critic's score separates 0 of 3 pairs")
+    assert "Not separated: " in lines[0]
+    assert "brightness, separates 3: MORE than the critic" in lines[2]
+    assert any("does not beat its controls" in line for line in lines)
+
+
+def test_a_tie_with_a_control_is_no_win() -> None:
+    lines = findings(analyse(table(STEPS, brightness=STEPS)))
+    assert any("as many as the critic" in line for line in lines)
+    assert any("does not beat its controls" in line for line in lines)
+
+
+def test_unseen_classes_that_score_high_are_named() -> None:
+    wrong = findings(analyse(table(STEPS, seen=[True, False, True])))
+    right = findings(analyse(table(STEPS, seen=[False, False, True])))
+    assert any("1 of 1 unseen classes score higher" in line and "(b)" in line for line in wrong)
+    assert any("Every unseen class (2) has a lower mean score" in line for line in right)
+
+
+def test_parts_that_cannot_be_done_are_noted_not_silent() -> None:
+    analysis = analyse(table(np.zeros(60), odd=np.full(60, np.nan)))
+    text = " ".join(analysis.warnings)
+    assert "control.odd holds values that are not finite" in text
+    assert "clusters of critic_score: left out, all rows are equal" in text
+    assert "no embeddings" in text
+    assert "no controls" in text
+
+
+def test_the_hardest_pairs_come_first() -> None:
+    scores = np.r_[np.zeros(20), np.full(20, 1.0), np.full(20, 10.0)] + np.tile(np.linspace(0, 0.1, 20), 3)
+    closest = analyse(table(scores)).closest()
+    assert [{p.a, p.b} for p in closest] == [{"a", "b"}, {"b", "c"}, {"a", "c"}]
+
+
+def test_scores_without_labels_or_classes_are_refused() -> None:
+    scores = table(STEPS)
+    with pytest.raises(InputError, match="have no labels, so there are no classes to separate"):
+        analyse(ScoreTable(scores.table.drop(columns="label"), {}))
+    with pytest.raises(InputError, match="at least two classes"):
+        analyse(ScoreTable(scores.table.assign(label="a"), {}))

@@ -1,0 +1,241 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from gan_probe.cli import app
+from gan_probe.data import ImageSet
+from synthetic import PRESETS
+
+VERBS = ("demo", "synth", "train", "score", "cluster", "report", "doctor")
+
+
+def call(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(w) for w in words])
+
+
+def call_json(*words: object) -> dict[str, object]:
+    result = call(*words, "--json")
+    record = json.loads(result.stdout)
+    assert set(record) == {"schema", "command", "status", "outputs", "metrics", "warnings"}
+    assert record["schema"] == "gan_probe.command/1"
+    assert record["command"] == words[0]
+    return record
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory, test_set: ImageSet) -> Path:
+    """A folder with one sub-folder for each class."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("data")
+    for i, (image, label) in enumerate(zip(test_set.images, test_set.table["label"], strict=True)):
+        (folder / label).mkdir(exist_ok=True)
+        Image.fromarray(image).save(folder / label / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def score_file(tmp_path_factory: pytest.TempPathFactory, run: Path, images: Path) -> Path:
+    out = tmp_path_factory.mktemp("scores") / "scores.parquet"
+    assert call("score", run, images, "--out", out).exit_code == 0
+    return out
+
+
+def test_help_imports_nothing_heavy_and_is_quick() -> None:
+    code = (
+        "import sys\nsys.argv = ['gan-probe', '--help']\n"
+        "try:\n    from gan_probe.cli import main; main()\nexcept SystemExit: pass\n"
+        "print([m for m in ('torch', 'sklearn', 'pandas', 'matplotlib', 'numpy', 'scipy') if m in sys.modules])"
+    )
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert time.perf_counter() - start < 2  # 0.1 s on an idle machine
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_and_a_page(verb: str) -> None:
+    result = call(verb, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout
+    assert verb in call("--help").stdout
+    assert f"## gan-probe {verb}" in (Path(__file__).parents[3] / "docs" / "commands.md").read_text()
+
+
+def test_the_whole_story_on_a_small_scale(tmp_path: Path) -> None:
+    record = call_json("demo", "--out", tmp_path / "d", "--steps", "3", "--per-class", "8")
+    assert record["status"] == "ok"
+    assert record["metrics"]["n_pairs"] == 45
+    assert 4 <= len(record["metrics"]["findings"]) <= 7
+    for name in ("data-train/contact-sheet.png", "run/critic/critic.safetensors", "scores.parquet", "clusters.csv",
+                 "report/report.html", "report/figures/examples.png"):  # fmt: skip
+        assert (tmp_path / "d" / name).is_file(), name
+    again = call("demo", "--out", tmp_path / "d")
+    assert again.exit_code == 3
+    assert "exists. Choose another folder, or replace this one with --overwrite" in again.stderr
+
+
+def test_synth_writes_lists_and_plans(tmp_path: Path) -> None:
+    record = call_json("synth", "article-test", "--out", tmp_path / "d", "--per-class", "2")
+    assert record["metrics"] == {"n_images": 20, "n_classes": 10}
+    listed = call("synth", "--list", "--out", tmp_path / "sheet.png")
+    assert all(name in listed.stdout for name in PRESETS)
+    assert (tmp_path / "sheet.png").stat().st_size > 10_000
+    assert call("synth", "shapes", "--out", tmp_path / "e", "--dry-run").exit_code == 0
+    assert not (tmp_path / "e").exists()
+    (tmp_path / "own.toml").write_text('per_class = 2\n[grid]\nshape = ["star", "ring"]\n')
+    assert call("synth", tmp_path / "own.toml", "--out", tmp_path / "own").exit_code == 0
+    assert len(pd.read_csv(tmp_path / "own" / "metadata.csv")) == 4
+
+
+def test_train_score_cluster_report(images: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    trained = call_json("train", images, "--out", run, "--steps", "2", "--batch-size", "4", "--set", "n_snapshots=1")
+    assert trained["metrics"]["steps"] == 2
+    settings = json.loads((run / "config.json").read_text())["settings"]
+    assert settings["steps"] == {"value": 2, "origin": "given"}
+    assert settings["beta2"]["origin"] == "default"
+    scored = call_json("score", run, images, "--out", tmp_path / "s.parquet")
+    assert scored["metrics"]["n_images"] == 80
+    assert pd.read_parquet(tmp_path / "s.parquet")["seen"].all()
+    clustered = call_json("cluster", tmp_path / "s.parquet", "--out", tmp_path / "c.csv")
+    assert {row["of"] for row in clustered["metrics"]["clusters"]} >= {"critic_score", "embedding.critic"}
+    assert len(pd.read_csv(tmp_path / "c.csv")) == 80
+    reported = call_json("report", tmp_path / "s.parquet", "--out", tmp_path / "r")
+    assert reported["metrics"]["n_pairs"] == 45
+    assert (tmp_path / "r" / "figures" / "training.png").is_file()
+
+
+def test_epochs_are_passes_over_the_data(images: Path, tmp_path: Path) -> None:
+    plan = call_json("train", images, "--out", tmp_path / "r", "--epochs", "3", "--batch-size", "16", "--dry-run")
+    assert plan["metrics"]["plan"]["steps"] == "15"
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_gate_fails_with_4_and_the_report_is_kept(score_file: Path, tmp_path: Path) -> None:
+    result = call("report", score_file, "--out", tmp_path / "r", "--fail-if", "n_pairs>=45")
+    assert result.exit_code == 4
+    assert "the gate 'n_pairs>=45' holds: n_pairs is 45" in result.stderr
+    assert (tmp_path / "r" / "report.html").is_file()
+    passed = call("report", score_file, "--out", tmp_path / "r", "--overwrite", "--fail-if", "n_pairs<45")
+    assert passed.exit_code == 0
+    odd = call("report", score_file, "--out", tmp_path / "r2", "--fail-if", "n_pears<4")
+    assert odd.exit_code == 3
+    assert "Names: n_pairs, n_separated, n_certain" in odd.stderr
+
+
+def test_skipped_files_exit_with_5_and_are_named(run: Path, images: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(images, tmp_path / "data")
+    broken = next((tmp_path / "data").rglob("*.png"))
+    broken.write_bytes(broken.read_bytes()[:60])
+    result = call("score", run, tmp_path / "data", "--out", tmp_path / "s.parquet")
+    assert result.exit_code == 5
+    assert f"skipped 1 of 80 files: {broken.parent.name}/{broken.name}" in result.stderr
+    assert len(pd.read_parquet(tmp_path / "s.parquet")) == 79
+
+
+def test_every_kind_of_bad_input_has_its_exit_code_and_its_words(run: Path, images: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "taken.parquet").write_text("mine")
+    cases = [
+        (("synth", "artcle-test", "--out", tmp_path / "x"), 3, "Did you mean 'article-test'"),
+        (("synth", "shapes"), 2, "give a PRESET_OR_TOML and --out DIR"),
+        (("synth", "shapes", "--out", tmp_path / "x", "--format", "zip"), 3, "unknown format 'zip'"),
+        (("train", tmp_path / "empty", "--out", tmp_path / "x"), 3, "holds no images"),
+        (("train", images, "--out", tmp_path / "x", "--preset", "compat"), 3, "Did you mean 'compact'"),
+        (("train", images, "--out", tmp_path / "x", "--set", "step=3"), 3, "Did you mean 'steps'"),
+        (("train", images, "--out", tmp_path / "x", "--set", "steps"), 3, "--set takes name=value, got 'steps'"),
+        (("train", images, "--out", tmp_path / "x", "--steps", "many"), 2, "valid integer"),
+        (("train", images, "--out", tmp_path / "x", "--steps", "2", "--epochs", "1"), 2, "--steps or --epochs"),
+        (("train", images, "--out", tmp_path / "x", "--precision", "tf32", "--device", "cpu"), 3, "CUDA devices only"),
+        (("train", images, "--out", images), 3, "holds no config.json, so it is left alone"),
+        (("score", images, images, "--out", tmp_path / "x"), 3, "is not a run folder"),
+        (("score", tmp_path / "no", images, "--out", tmp_path / "x"), 3, "does not exist"),
+        (("score", run, images, "--out", tmp_path / "taken.parquet"), 3, "taken.parquet exists"),
+        (("score", run, images, "--out", tmp_path / "x", "--size", "16"), 3, "takes uint8 images of 32x32x3"),
+        (("score", run, images, "--out", tmp_path / "x", "--device", "gpu"), 3, "Known: auto, cpu, cuda, cuda:N"),
+        (("score", run, images, "--out", tmp_path / "x", "--device", "cuda:99"), 6, "Use --device cpu"),
+        (("cluster", tmp_path / "taken.parquet"), 3, "cannot be read as Parquet"),
+        (("report", tmp_path / "taken.parquet", "--out", tmp_path / "x"), 3, "cannot be read as Parquet"),
+        (("nonsense",), 2, "No such command"),
+    ]  # fmt: skip
+    for words, code, message in cases:
+        result = call(*words)
+        assert (result.exit_code, message in result.stderr) == (code, True), (words, result.exit_code, result.stderr)
+        assert not (tmp_path / "x").exists(), words
+    assert (tmp_path / "taken.parquet").read_text() == "mine"
+
+
+def test_errors_are_json_too(tmp_path: Path) -> None:
+    record = call_json("score", tmp_path / "no", tmp_path / "no", "--out", tmp_path / "x")
+    assert record["status"] == "error"
+    assert "does not exist" in record["metrics"]["error"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    result = call("synth", "shapes", "--out", tmp_path / "x")
+    assert result.exit_code == 3
+    assert "Permission denied" in result.stderr
+
+
+def test_a_place_where_nothing_can_be_written_is_named() -> None:
+    result = call("synth", "shapes", "--per-class", "1", "--out", "/proc/x")
+    assert result.exit_code == 3
+    assert "Check the path, its permissions and the free space" in result.stderr
+
+
+def test_ctrl_c_exits_with_130_and_says_how_to_go_on(images: Path, tmp_path: Path) -> None:
+    import signal
+
+    words = ["train", str(images), "--out", str(tmp_path / "r"), "--steps", "5000", "--device", "cpu"]
+    process = subprocess.Popen([sys.executable, "-m", "gan_probe", *words], stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "r" / "metrics.jsonl").is_file() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"Go on with: gan-probe train {images} --out {tmp_path / 'r'} --resume" in stderr
+    result = call("score", tmp_path / "r", images, "--out", tmp_path / "s")
+    assert "is not finished" in result.stderr
+
+
+def test_doctor_names_versions_and_devices() -> None:
+    record = call_json("doctor")
+    assert {"torch", "python", "device (auto)", "precision (auto)"} <= set(record["metrics"])
+
+
+def test_resume_takes_the_settings_of_the_run(images: Path, tmp_path: Path) -> None:
+    arguments = ("train", images, "--out", tmp_path / "r", "--resume")
+    assert call(*arguments, "--steps", "2", "--batch-size", "4").exit_code == 0
+    assert call_json(*arguments)["metrics"]["steps"] == 2
+    refused = call(*arguments, "--batch-size", "8", "--steps", "2")
+    assert refused.exit_code == 3
+    assert "started with other settings: batch_size (was 4, now 8)" in refused.stderr
+
+
+def test_grey_arrays_score_with_a_colour_critic_and_a_warning(run: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "g.npy", np.random.default_rng(0).integers(0, 256, (12, 32, 32), dtype=np.uint8))
+    record = call_json("score", run, tmp_path / "g.npy", "--out", tmp_path / "s.parquet")
+    assert record["status"] == "ok"
+    assert record["metrics"]["n_images"] == 12
+
+
+@pytest.mark.slow
+def test_the_demo_reaches_its_floor(tmp_path: Path) -> None:
+    """42 of 45 pairs is the floor in every seed; the record in benchmarks/ says what is reached."""
+    start = time.perf_counter()
+    record = call_json("demo", "--out", tmp_path / "d", "--seed", "11")
+    assert record["metrics"]["n_separated"] >= 42
+    assert time.perf_counter() - start < 600  # under three minutes on two idle cores

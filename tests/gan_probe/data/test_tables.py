@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gan_probe.data import ScoreTable, read_scores, write_scores
+from gan_probe.data.tables import concatenate_scores
+from gan_probe.errors import InputError
+
+
+def test_scores_survive_the_round_trip_with_embeddings_and_provenance(scores: ScoreTable, tmp_path: Path) -> None:
+    write_scores(scores, tmp_path / "s.parquet")
+    found = read_scores(tmp_path / "s.parquet")
+    assert found.table["critic_score"].dtype == np.float32
+    assert found.table["critic_score"].tolist() == scores.table["critic_score"].tolist()
+    assert found.provenance["critic_hash"] == scores.provenance["critic_hash"]
+    assert np.array_equal(found.embeddings["critic"], scores.embeddings["critic"])
+    assert set(found.embeddings) == {"critic", "untrained.0", "untrained.1", "untrained.2", "pixels"}
+    assert not [c for c in found.scalars() if c.startswith("embedding.")]
+
+
+def test_tables_of_other_origin_need_only_scores(tmp_path: Path) -> None:
+    pd.DataFrame({"critic_score": [1.0, 2.0], "label": ["a", "b"]}).to_parquet(tmp_path / "s.parquet")
+    assert read_scores(tmp_path / "s.parquet").provenance == {"schema": None}
+
+
+def test_files_that_are_no_scores_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a file. Make scores with: gan-probe score"):
+        read_scores(tmp_path / "none.parquet")
+    (tmp_path / "text.parquet").write_text("hello")
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        read_scores(tmp_path / "text.parquet")
+    pd.DataFrame({"score": [1.0]}).to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(InputError, match="has no column critic_score. Columns: score"):
+        read_scores(tmp_path / "other.parquet")
+    pd.DataFrame({"critic_score": [1.0, np.nan, np.inf]}).to_parquet(tmp_path / "nan.parquet")
+    with pytest.raises(InputError, match="2 of 3 values of critic_score are not finite"):
+        read_scores(tmp_path / "nan.parquet")
+
+
+def test_scores_of_different_critics_are_not_mixed(scores: ScoreTable) -> None:
+    assert len(concatenate_scores([scores, scores]).table) == 2 * len(scores.table)
+    other = ScoreTable(scores.table, {**scores.provenance, "critic_hash": "another"})
+    with pytest.raises(InputError, match="come from different critics .*Make one report for each"):
+        concatenate_scores([scores, other])
