@@ -185,13 +185,14 @@ def _than(critic: float, control: float) -> str:
 
 
 def _control_sentences(analysis: Analysis) -> list[str]:
+    """Say what the controls separate, in one line; when the critic does not beat them, say that too."""
     n = n_separated(analysis.critic_pairs)
-    lines, rivals = [], []
+    parts, rivals = [], []
     untrained = analysis.untrained_counts()
     if untrained:
         middle = statistics.median(untrained)
         rivals.append(middle)
-        lines.append(
+        parts.append(
             f"Untrained critics of the same architecture separate {middle:g} (median of {len(untrained)} seeds, from"
             f" {min(untrained)} to {max(untrained)}): {_than(n, middle)} the trained one."
         )
@@ -199,15 +200,15 @@ def _control_sentences(analysis: Analysis) -> list[str]:
     if best:
         name, count = best
         rivals.append(count)
-        lines.append(
+        parts.append(
             f"The best plain scalar, {name.replace('_', ' ')}, separates {count}: {_than(n, count)} the critic."
         )
     if rivals and max(rivals) >= n:
-        lines.append(
+        parts.append(
             "So on this data the critic's scalar score does not beat its controls: these separations do not show that"
             " the training taught it anything."
         )
-    return lines
+    return [" ".join(parts)] if parts else []
 
 
 def _direction_sentences(analysis: Analysis) -> list[str]:

@@ -59,8 +59,8 @@ def test_what_cannot_be_clustered_is_refused() -> None:
 def test_projections_keep_groups_apart(method: str) -> None:
     view = project(BLOBS, method)
     assert view.shape == (90, 2)
-    centres = np.stack([view[LABELS == c].mean(0) for c in "abc"])
-    spread = max(view[LABELS == c].std() for c in "abc")
+    centres = np.stack([view[c == LABELS].mean(0) for c in "abc"])
+    spread = max(view[c == LABELS].std() for c in "abc")
     assert min(np.linalg.norm(centres[i] - centres[j]) for i, j in ((0, 1), (0, 2), (1, 2))) > spread
 
 

@@ -28,7 +28,8 @@ def test_filled_area_is_the_mask_s_area() -> None:
 
 def test_total_variation_grows_with_noise_and_edges_with_contrast() -> None:
     images = {
-        noise: make_dataset(Spec("s", (Type("t", {"noise": noise}),), per_class=3)).images for noise in (0.0, 0.01, 0.03)
+        noise: make_dataset(Spec("s", (Type("t", {"noise": noise}),), per_class=3)).images
+        for noise in (0.0, 0.01, 0.03)
     }
     tv = [NUISANCES["total_variation"](i).mean() for i in images.values()]
     assert tv[0] < tv[1] < tv[2]

@@ -122,7 +122,9 @@ def test_folders_and_files_that_hold_no_images_are_named(tmp_path: Path) -> None
     with pytest.raises(InputError, match="empty holds no images. Accepted: .png"):
         read_images(tmp_path / "empty")
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(InputError, match="is not a kind of file that is known. Accepted: a folder, .npy, .npz, .parquet"):
+    with pytest.raises(
+        InputError, match="is not a kind of file that is known. Accepted: a folder, .npy, .npz, .parquet"
+    ):
         read_images(tmp_path / "notes.txt")
     (tmp_path / "meta").mkdir()
     (tmp_path / "meta" / "metadata.csv").write_text("name\nx.png\n")
@@ -154,7 +156,9 @@ def test_arrays_are_read_and_their_mistakes_named(tmp_path: Path) -> None:
 
 def test_npz_archives_with_classes_and_splits(tmp_path: Path) -> None:
     grey = RNG.integers(0, 256, (4, 8, 8), dtype=np.uint8)
-    np.savez(tmp_path / "c.npz", x=grey, y=[0, 1, 1, 0], classes=["hat", "shoe"], split=["train", "train", "test", "test"])
+    np.savez(
+        tmp_path / "c.npz", x=grey, y=[0, 1, 1, 0], classes=["hat", "shoe"], split=["train", "train", "test", "test"]
+    )
     found = read_images(tmp_path / "c.npz", split="test")
     assert found.table["label"].tolist() == ["shoe", "hat"]
     with pytest.raises(InputError, match="has no split 'valid'. Known: test, train"):

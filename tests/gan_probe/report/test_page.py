@@ -48,7 +48,9 @@ def test_every_figure_is_drawn_and_the_samples_come_from_the_run(report: Path) -
     assert {p.stem for p in (report / "figures").glob("*.svg")} == drawn - {"samples"}
 
 
-def test_pictures_of_the_classes_appear_when_the_data_is_there(scores: ScoreTable, test_set: ImageSet, tmp_path: Path) -> None:
+def test_pictures_of_the_classes_appear_when_the_data_is_there(
+    scores: ScoreTable, test_set: ImageSet, tmp_path: Path
+) -> None:
     import numpy as np
 
     np.save(tmp_path / "images.npy", test_set.images)
@@ -91,7 +93,7 @@ def test_a_real_browser_shows_the_page_without_complaints(report: Path, tmp_path
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert "The critic's score separates" in done.stdout
-    assert 'CONSOLE' not in done.stderr  # where the browser reports blocked loads and script errors
+    assert "CONSOLE" not in done.stderr  # where the browser reports blocked loads and script errors
 
 
 def test_the_same_scores_make_the_same_report(scores: ScoreTable, report: Path, tmp_path: Path) -> None:
