@@ -5,6 +5,7 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
@@ -51,8 +52,6 @@ def test_every_figure_is_drawn_and_the_samples_come_from_the_run(report: Path) -
 def test_pictures_of_the_classes_appear_when_the_data_is_there(
     scores: ScoreTable, test_set: ImageSet, tmp_path: Path
 ) -> None:
-    import numpy as np
-
     np.save(tmp_path / "images.npy", test_set.images)
     pipeline.report(scores, tmp_path / "r", data=tmp_path / "images.npy")
     assert (tmp_path / "r" / "figures" / "examples.png").is_file()
@@ -86,10 +85,10 @@ def test_titles_and_labels_are_text_not_markup(report: Path, scores: ScoreTable,
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 def test_a_real_browser_shows_the_page_without_complaints(report: Path, tmp_path: Path) -> None:
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}", "--enable-logging=stderr"]  # fmt: skip
+    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", *quiet, f"--user-data-dir={tmp_path}"]
     done = subprocess.run(
-        [str(CHROMIUM), *flags, "--dump-dom", (report / "report.html").as_uri()],
+        [str(CHROMIUM), *flags, "--enable-logging=stderr", "--dump-dom", (report / "report.html").as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert "The critic's score separates" in done.stdout
