@@ -26,9 +26,9 @@ Results go to stdout, progress and warnings to stderr. `--json` prints one objec
 | exit code | meaning |
 |---|---|
 | 0 | ok |
-| 1 | a bug in gan-probe, or a training that diverged |
+| 1 | a bug in gan-probe |
 | 2 | usage |
-| 3 | bad input or config |
+| 3 | bad input or config; a training that diverged |
 | 4 | a gate (`--fail-if`) failed; the output is kept |
 | 5 | finished, some items skipped |
 | 6 | an extra or a device is missing |

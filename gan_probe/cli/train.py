@@ -20,7 +20,7 @@ def train(
     network: Annotated[str | None, typer.Option(help="Networks, in place of the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Generator updates, each with its critic updates.")] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="In place of --steps: passes over the data, one batch a step.", min=1)
+        int | None, typer.Option(help="In place of --steps: passes of the critic over the data.", min=1)
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Real images in each update.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto (bf16 where it is native), fp32, bf16 or tf32.")] = None,
@@ -65,7 +65,7 @@ def train(
         if epochs is not None:
             if steps is not None:
                 raise typer.BadParameter("give --steps or --epochs, not both.")
-            given["steps"] = -(-epochs * len(images) // config.batch_size)
+            given["steps"] = config.steps_for(epochs, len(images))
             config = config.updated(given)
         chosen = resolve_device(device)
         used = resolve_precision(config.precision, chosen)

@@ -32,7 +32,7 @@ OnStep = Callable[[int, Mapping[str, float]], None]
 class DivergedError(GanProbeError):
     """The training produced values that are not numbers."""
 
-    exit_code = 1
+    exit_code = 3
 
 
 def snapshot_steps(steps: int, n_snapshots: int) -> tuple[int, ...]:

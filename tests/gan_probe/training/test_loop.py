@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from gan_probe.analysis.separation import auroc
-from gan_probe.config import TrainConfig
+from gan_probe.config import TrainConfig, preset
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.errors import ConfigError, InputError
@@ -92,6 +92,13 @@ def test_resumed_equals_uninterrupted_after_real_kills(train_set: ImageSet, tmp_
     steps = RunFolder(tmp_path / "killed").read_metrics()["step"].tolist()
     assert steps == list(range(1, 41))
     assert not list((tmp_path / "killed").rglob("*.tmp*"))
+
+
+def test_the_article_s_recipe_trains(train_set: ImageSet, tmp_path: Path) -> None:
+    config = preset("article").updated({"steps": 1, "n_critic": 1, "batch_size": 2, "precision": "fp32"})
+    critic = train(train_set, tmp_path / "run", config)
+    assert critic.config.network == "article"
+    assert RunFolder(tmp_path / "run").read_metrics()["penalty"].between(0, 10).all()
 
 
 def test_resume_refuses_other_settings_and_other_data(train_set: ImageSet, test_set: ImageSet, run: Path) -> None:
