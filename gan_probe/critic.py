@@ -21,6 +21,7 @@ from gan_probe.data.tensors import to_network
 from gan_probe.errors import InputError
 from gan_probe.naming import check_name
 from gan_probe.networks import ImageShape, build_critic
+from gan_probe.pooling import POOLINGS, pool
 from synthetic.files import atomic_folder
 
 SCHEMA = "gan_probe.critic/1"
@@ -166,34 +167,39 @@ class Critic:
         return np.concatenate(scores) if scores else np.empty(0, dtype=np.float32)
 
     def embed(
-        self, images: Images, *, layers: Sequence[str] | None = None, batch_size: int = 256, progress: Progress = iter
+        self,
+        images: Images,
+        *,
+        layers: Sequence[str] | None = None,
+        pooling: str = "mean",
+        batch_size: int = 256,
+        progress: Progress = iter,
     ) -> npt.NDArray[np.float32]:
-        """Return features (n, d): each chosen layer's activations, averaged over the image, side by side.
+        """Return features (n, d): each chosen layer's activations, pooled over the image, side by side.
 
         Parameters
         ----------
         images : ndarray of uint8, shape (n, h, w, c)
         layers : sequence of str, optional
             Some of ``config.layers``, which is the default.
+        pooling : str
+            A row of `gan_probe.pooling.POOLINGS`: "mean", "std", "max" or "grid4".
         batch_size : int
         progress : callable, optional
 
         Raises
         ------
         ConfigError
-            For an unknown layer, with the nearest known one.
+            For an unknown layer or pooling, with the nearest known one.
         InputError
             For images of another shape or type.
         """
         chosen = self.config.layers if layers is None else tuple(layers)
         for name in chosen:
             check_name("layer", name, self.config.layers)
-        features: list[npt.NDArray[np.float32]] = []
-        with _watched(self.module, chosen) as caught:
-            for batch in self._batches(images, batch_size, progress):
-                self.module(batch)
-                features.append(torch.cat([_pooled(caught[name]) for name in chosen], dim=1).cpu().numpy())
-        return np.concatenate(features)
+        check_name("pooling", pooling, POOLINGS)
+        batches = self._batches(images, batch_size, progress)
+        return np.concatenate([features(self.module, batch, chosen, pooling).cpu().numpy() for batch in batches])
 
     def _batches(self, images: Images, batch_size: int, progress: Progress) -> Iterator[Tensor]:
         if images.dtype != np.uint8 or images.shape[1:] != tuple(self.config.image_shape):
@@ -230,10 +236,11 @@ class _watched:
             handle.remove()
 
 
-def _pooled(activation: Tensor) -> Tensor:
-    """Return (n, channels): the mean over all positions of the rectified activation."""
-    flat = activation.float().flatten(2) if activation.ndim > 2 else activation.float().unsqueeze(2)
-    return nn.functional.leaky_relu(flat, 0.2).mean(2)
+def features(module: nn.Module, batch: Tensor, layers: Sequence[str], pooling: str) -> Tensor:
+    """Return (n, d): the pooled activations of some sub-modules for a batch (n, c, h, w) in [-1, 1], side by side."""
+    with _watched(module, layers) as caught:
+        module(batch)
+    return torch.cat([pool(caught[name], pooling) for name in layers], dim=1)
 
 
 def describe(module: nn.Module, network: str, image_shape: ImageShape) -> CriticConfig:

@@ -14,7 +14,7 @@ from gan_probe.data import ImageSet, ScoreTable
 from gan_probe.training import train
 from synthetic import PRESETS, Spec, make_dataset
 
-SMALL = TrainConfig(steps=8, batch_size=8, n_critic=2, n_snapshots=3, precision="fp32")
+SMALL = TrainConfig(steps=8, batch_size=8, n_critic=2, n_snapshots=3, precision="fp32", critic_average=0.9)
 
 
 def small_spec(preset: str, per_class: int) -> Spec:

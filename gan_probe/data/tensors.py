@@ -6,7 +6,10 @@ Inside of networks:  float32, NCHW, -1..1. -1 is black, +1 is white.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,6 +20,22 @@ def to_network(images: Images | Tensor, device: torch.device | str = "cpu") -> T
     """Return uint8 NHWC images as a float32 NCHW tensor in [-1, 1], contiguous, on ``device``."""
     tensor = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
     return tensor.to(device).permute(0, 3, 1, 2).contiguous().float().div_(127.5).sub_(1.0)
+
+
+def rows_to_network(
+    rows: npt.NDArray[np.floating[Any] | np.uint8], image_shape: tuple[int, int, int], value_range: tuple[float, float]
+) -> Tensor:
+    """Return rows (n, d) of pixels as an NCHW tensor, ``value_range`` mapped to [-1, 1] without clipping.
+
+    Rows shorter than an image are continued with zeros. uint8 becomes float32; other types are kept.
+    """
+    height, width, channels = image_shape
+    pixels = rows if np.issubdtype(rows.dtype, np.floating) else rows.astype(np.float32)
+    low, high = value_range
+    scaled = (pixels - low) * (2 / (high - low)) - 1
+    padded = np.zeros((len(rows), height * width * channels), dtype=pixels.dtype)
+    padded[:, : rows.shape[1]] = scaled
+    return torch.from_numpy(padded).view(-1, height, width, channels).permute(0, 3, 1, 2).contiguous()
 
 
 def to_uint8(tensor: Tensor) -> Images:

@@ -58,13 +58,13 @@ def test_training_does_not_touch_the_caller_s_random_state(train_set: ImageSet, 
 
 
 def test_a_short_training_ranks_reals_above_nulls_better_than_before(train_set: ImageSet, tmp_path: Path) -> None:
-    config = replace(SMALL, steps=25, seed=2)
+    config = replace(SMALL, steps=25)
     critic = train(train_set, tmp_path / "run", config)
     noise = np.random.default_rng(0).integers(0, 256, train_set.images.shape, dtype=np.uint8)
     untrained = Critic.load(tmp_path / "run" / "snapshots" / "step-000000")
     before, after = (auroc(c.score(train_set.images), c.score(noise)) for c in (untrained, critic))
+    assert before < 0.5  # seed 0 happens to start the wrong way around
     assert after > 0.99
-    assert after >= before
 
 
 def test_resumed_equals_uninterrupted_after_real_kills(train_set: ImageSet, tmp_path: Path) -> None:
