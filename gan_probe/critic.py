@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from gan_probe import adapt
 from gan_probe.data.images import Images
 from gan_probe.data.tensors import to_network
 from gan_probe.errors import InputError
+from gan_probe.features import POOLINGS, features, watched
 from gan_probe.naming import check_name
 from gan_probe.networks import ImageShape, build_critic
-from gan_probe.pooling import POOLINGS, pool
 from synthetic.files import atomic_folder
 
 SCHEMA = "gan_probe.critic/1"
@@ -37,7 +38,7 @@ class CriticConfig:
     Attributes
     ----------
     network : str
-        A row of `gan_probe.networks.NETWORKS`.
+        A row of `gan_probe.networks.NETWORKS`; for a discriminator from elsewhere the name of its class.
     image_shape : tuple of int
         Height, width, channels.
     layers : tuple of str
@@ -54,6 +55,12 @@ class CriticConfig:
         Generator updates behind it.
     data_fingerprint : str
         Of the training data.
+    factory : str
+        ``package.module:name`` that builds a discriminator from elsewhere; empty for our own networks.
+    arguments : dict
+        What the factory is called with.
+    adaptation : dict
+        ``output``, ``sign``, ``n_labels``: see `gan_probe.adapt.AdaptedCritic`.
     """
 
     network: str
@@ -65,6 +72,9 @@ class CriticConfig:
     run_id: str = "untrained"
     step: int = 0
     data_fingerprint: str = ""
+    factory: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    adaptation: dict[str, Any] = field(default_factory=dict)
 
 
 class Critic:
@@ -93,18 +103,136 @@ class Critic:
         module = build_critic(network, image_shape, seed=seed)
         return cls(module, describe(module, network, image_shape), device)
 
-    def untrained_twin(self, seed: int) -> Critic:
-        """Return an untrained critic of the same architecture."""
-        return Critic.untrained(self.config.network, self.config.image_shape, seed=seed, device=self.device)
+    @classmethod
+    def from_module(
+        cls,
+        module: nn.Module,
+        image_shape: ImageShape,
+        *,
+        value_range: tuple[float, float] = (-1.0, 1.0),
+        layers: Sequence[str] | None = None,
+        output: str = "auto",
+        sign: int = 1,
+        n_labels: int | None = None,
+        factory: str = "",
+        arguments: Mapping[str, Any] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Critic:
+        """Return a critic around somebody else's discriminator.
+
+        Parameters
+        ----------
+        module : nn.Module
+            See `gan_probe.adapt.AdaptedCritic` for the outputs that are understood.
+        image_shape : tuple of int
+            Height, width, channels.
+        value_range : tuple of float
+            What the module expects for black and white, (-1, 1) or (0, 1) for most.
+        layers : sequence of str, optional
+            Sub-modules for the embedding; default every convolution and linear map but the last.
+        output, sign, n_labels
+            See `gan_probe.adapt.AdaptedCritic`.
+        factory, arguments : str, mapping
+            ``package.module:name`` and what it is called with, to build the module again: `save` needs it.
+        device : str or torch.device
+
+        Raises
+        ------
+        ConfigError
+            For an unknown layer or setting, or a conditional module without ``n_labels``.
+        InputError
+            When the module does not take such images, or returns nothing that could be a score.
+        """
+        adapted = adapt.AdaptedCritic(
+            module, value_range=value_range, output=output, sign=sign, n_labels=n_labels
+        ).eval()
+        height, width, channels = image_shape
+        example = torch.zeros(2, channels, height, width)
+        try:
+            found = adapt.find_layers(adapted.cpu(), example)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"the discriminator does not take {height}x{width}x{channels} images: {error}.") from error
+        adapted.layers = adapt.parse_layers(layers, found, module)
+        config = CriticConfig(
+            type(module).__name__,
+            (height, width, channels),
+            layers=adapted.layers,
+            layer_sizes=tuple(found.get(name, 0) for name in adapted.layers),
+            value_range=adapted.value_range,
+            run_id="",
+            factory=factory,
+            arguments=dict(arguments or {}),
+            adaptation={"output": output, "sign": sign, "n_labels": n_labels},
+        )
+        return cls(adapted, config, device)
 
     @classmethod
-    def load(cls, path: str | Path, device: torch.device | str = "cpu") -> Critic:
-        """Return the critic in a run folder, a snapshot folder or a critic folder.
+    def from_factory(
+        cls, factory: str, image_shape: ImageShape, *, weights: str | Path | None = None, seed: int = 0, **options: Any
+    ) -> Critic:
+        """Return a critic built by ``package.module:name``, which runs that package's code.
+
+        Parameters
+        ----------
+        factory : str
+        image_shape : tuple of int
+        weights : path, optional
+            ``.safetensors``, or a state dict that torch reads with ``weights_only=True``. None: as built.
+        seed : int
+        **options
+            Of `from_module`; ``arguments`` are what the factory is called with.
 
         Raises
         ------
         InputError
-            When there is none, with what is there instead.
+            When the factory fails, or the weights do not match.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = adapt.build_from_factory(factory, options.get("arguments") or {})
+        if weights is not None:
+            adapt.load_weights(module, weights)
+        return cls.from_module(module, image_shape, factory=factory, **options)
+
+    def untrained_twin(self, seed: int) -> Critic:
+        """Return an untrained critic of the same architecture.
+
+        Raises
+        ------
+        InputError
+            When weights from elsewhere cannot be drawn anew without a factory.
+        """
+        config = self.config
+        if not isinstance(self.module, adapt.AdaptedCritic):
+            return Critic.untrained(config.network, config.image_shape, seed=seed, device=self.device)
+        options = {
+            "value_range": config.value_range,
+            "layers": config.layers,
+            "device": self.device,
+            **config.adaptation,
+        }
+        if config.factory:
+            options |= {"arguments": config.arguments, "seed": seed}
+            return Critic.from_factory(config.factory, config.image_shape, **options)
+        return Critic.from_module(adapt.reinitialised(self.module.inner, seed), config.image_shape, **options)
+
+    @classmethod
+    def load(cls, path: str | Path, device: torch.device | str = "cpu", *, trust_code: bool = False) -> Critic:
+        """Return the critic in a run folder, a snapshot folder or a critic folder.
+
+        Parameters
+        ----------
+        path : path
+        device : str or torch.device
+        trust_code : bool
+            Allow a critic from elsewhere to import and call the factory that its ``config.json`` names.
+
+        Raises
+        ------
+        InputError
+            When there is none, with what is there instead; when it needs code and ``trust_code`` is not set.
         """
         folder = _critic_folder(Path(path))
         try:
@@ -113,7 +241,12 @@ class Critic:
                 raise InputError(f"{folder / MARKER} is not of schema {SCHEMA!r}; it was written by another version.")
             known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k != "hash"}
             config = CriticConfig(**known)
-            module = build_critic(config.network, config.image_shape, seed=0)
+            if config.factory and not trust_code:
+                raise InputError(
+                    f"{folder} is a critic from elsewhere: loading it runs {config.factory}. If you trust that code,"
+                    " add --trust-code (in Python: trust_code=True)."
+                )
+            module = rebuild(config)
             module.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError, RuntimeError) as error:
             raise InputError(f"{folder} does not hold a whole critic: {error}.") from error
@@ -125,7 +258,18 @@ class Critic:
             self.write_into(temporary)
 
     def write_into(self, folder: Path) -> None:
-        """Write the two files into a folder that exists."""
+        """Write the two files into a folder that exists.
+
+        Raises
+        ------
+        InputError
+            For a critic from elsewhere without a factory: nothing could build it again.
+        """
+        if isinstance(self.module, adapt.AdaptedCritic) and not self.config.factory:
+            raise InputError(
+                f"{self.config.network} cannot be saved without a factory to build it again: use Critic.from_factory,"
+                " or pass factory='package.module:name'."
+            )
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.module.state_dict().items()}
         save_file(weights, folder / WEIGHTS)
         record = {"schema": SCHEMA, **asdict(self.config), "hash": self.hash}
@@ -183,7 +327,7 @@ class Critic:
         layers : sequence of str, optional
             Some of ``config.layers``, which is the default.
         pooling : str
-            A row of `gan_probe.pooling.POOLINGS`: "mean", "std", "max" or "grid4".
+            A row of `gan_probe.features.POOLINGS`: "mean", "std", "max" or "grid4".
         batch_size : int
         progress : callable, optional
 
@@ -213,41 +357,20 @@ class Critic:
                 yield to_network(images[start : start + batch_size], self.device)
 
 
-class _watched:
-    """A context in which the outputs of some sub-modules are caught at every forward pass, by name."""
-
-    def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
-        self.module, self.names = module, names
-
-    def __enter__(self) -> dict[str, Tensor]:
-        caught: dict[str, Tensor] = {}
-
-        def catch(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-            def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-                caught[name] = output
-
-            return hook
-
-        self.handles = [self.module.get_submodule(n).register_forward_hook(catch(n)) for n in self.names]
-        return caught
-
-    def __exit__(self, *_: object) -> None:
-        for handle in self.handles:
-            handle.remove()
-
-
-def features(module: nn.Module, batch: Tensor, layers: Sequence[str], pooling: str) -> Tensor:
-    """Return (n, d): the pooled activations of some sub-modules for a batch (n, c, h, w) in [-1, 1], side by side."""
-    with _watched(module, layers) as caught:
-        module(batch)
-    return torch.cat([pool(caught[name], pooling) for name in layers], dim=1)
+def rebuild(config: CriticConfig) -> nn.Module:
+    """Return the network that a config describes, with any weights. Runs the factory of a critic from elsewhere."""
+    if not config.factory:
+        return build_critic(config.network, config.image_shape, seed=0)
+    options: dict[str, Any] = {"value_range": config.value_range, "layers": config.layers}
+    options |= {"arguments": config.arguments, **config.adaptation}
+    return Critic.from_factory(config.factory, config.image_shape, **options).module
 
 
 def describe(module: nn.Module, network: str, image_shape: ImageShape) -> CriticConfig:
     """Return the config of a freshly built critic, its layer sizes measured by one forward pass."""
     layers = tuple(getattr(module, "layers", ()))
     height, width, channels = image_shape
-    with _watched(module, layers) as caught, torch.inference_mode():
+    with watched(module, layers) as caught, torch.inference_mode():
         module(torch.zeros(1, channels, height, width))
     return CriticConfig(network, image_shape, layers, tuple(caught[name].shape[1] for name in layers))
 

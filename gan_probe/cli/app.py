@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import gan_probe
-from gan_probe.cli import analyse, demo, doctor, score, synth, train
+from gan_probe.cli import adapt, analyse, check, demo, doctor, score, synth, train
 
 app = typer.Typer(
     name="gan-probe",
@@ -41,6 +41,8 @@ def _root(
 app.command("demo")(demo.demo)
 app.command("synth")(synth.synth)
 app.command("train")(train.train)
+app.command("adapt")(adapt.adapt)
+app.command("check")(check.check)
 app.command("score")(score.score)
 app.command("cluster")(analyse.cluster)
 app.command("report")(analyse.report)

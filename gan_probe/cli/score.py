@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, check_file_free
+from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, TrustCode, check_file_free
 
 
 def score(
@@ -21,6 +21,7 @@ def score(
     batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 256,
     split: Split = None,
     size: SizePx = None,
+    trust_code: TrustCode = False,
     overwrite: Overwrite = False,
     device: Device = "auto",
     dry_run: DryRun = False,
@@ -35,7 +36,7 @@ def score(
         from gan_probe.device import resolve_device
 
         check_file_free(out, overwrite)
-        loaded = Critic.load(critic, resolve_device(device))
+        loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
         images = concatenate([read_images(path, size_px=size, split=split, skip_bad=True) for path in data])
         session.warn(images.warnings)
         session.plan(

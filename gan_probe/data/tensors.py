@@ -18,7 +18,7 @@ from gan_probe.data.images import Images
 
 def to_network(images: Images | Tensor, device: torch.device | str = "cpu") -> Tensor:
     """Return uint8 NHWC images as a float32 NCHW tensor in [-1, 1], contiguous, on ``device``."""
-    tensor = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+    tensor = images if isinstance(images, Tensor) else torch.from_numpy(np.require(images, requirements=("C", "W")))
     return tensor.to(device).permute(0, 3, 1, 2).contiguous().float().div_(127.5).sub_(1.0)
 
 

@@ -18,13 +18,13 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from gan_probe.critic import Critic, CriticConfig, features
+from gan_probe.critic import Critic, CriticConfig, rebuild
 from gan_probe.data.tensors import rows_to_network
 from gan_probe.device import resolve_device
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.features import POOLINGS, features
 from gan_probe.naming import check_name
-from gan_probe.networks import NETWORKS, ImageShape, build_critic
-from gan_probe.pooling import POOLINGS
+from gan_probe.networks import NETWORKS, ImageShape
 
 Rows = npt.NDArray[Any]
 
@@ -62,6 +62,7 @@ class _CriticEstimator(BaseEstimator):
     value_range: tuple[float, float]
     batch_size: Any
     device: str
+    trust_code: bool
     random_state: Any
 
     def _fit_critic(self, X: Any) -> Rows:
@@ -73,7 +74,7 @@ class _CriticEstimator(BaseEstimator):
             raise ConfigError(f"value_range must be (black, white) with black < white, got {self.value_range!r}.")
         X, shape = self._rows(X, reset=True)
         if self.critic is not None:
-            critic = Critic.load(self.critic, "cpu")
+            critic = Critic.load(self.critic, "cpu", trust_code=self.trust_code)
         else:
             check_name("network", self.network, NETWORKS)
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -103,7 +104,7 @@ class _CriticEstimator(BaseEstimator):
         device = str(resolve_device(self.device))
         key = (self.critic_hash_, dtype, device)
         if key not in _MODULES:
-            module = build_critic(self.config_.network, self.config_.image_shape, seed=0)
+            module = rebuild(self.config_)
             module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in self.weights_.items()})
             while len(_MODULES) >= _MAX_MODULES:
                 _MODULES.pop(next(iter(_MODULES)))
@@ -141,7 +142,7 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _CriticE
     layers : sequence of str, optional
         Some of the critic's layers; default all.
     pooling : str
-        "mean", "std", "max" or "grid4": see `gan_probe.pooling`.
+        "mean", "std", "max" or "grid4": see `gan_probe.features`.
     n_components : int, optional
         Reduce the features to so many principal components, fitted on the training rows.
     network : str
@@ -153,6 +154,8 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _CriticE
     batch_size : int
     device : str
         "auto", "cpu", "cuda" or "cuda:N".
+    trust_code : bool
+        Allow a critic from elsewhere to run the factory that builds it.
     random_state : int, RandomState or None
         Of the untrained critic and of PCA.
 
@@ -192,6 +195,7 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _CriticE
         value_range: tuple[float, float] = (0.0, 255.0),
         batch_size: int = 256,
         device: str = "cpu",
+        trust_code: bool = False,
         random_state: Any = None,
     ) -> None:
         self.critic = critic
@@ -203,6 +207,7 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _CriticE
         self.value_range = value_range
         self.batch_size = batch_size
         self.device = device
+        self.trust_code = trust_code
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -240,7 +245,7 @@ class CriticScorer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _CriticEst
 
     Parameters
     ----------
-    critic, network, image_shape, value_range, batch_size, device, random_state
+    critic, network, image_shape, value_range, batch_size, device, trust_code, random_state
         See `CriticEmbedder`.
 
     Examples
@@ -260,6 +265,7 @@ class CriticScorer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _CriticEst
         value_range: tuple[float, float] = (0.0, 255.0),
         batch_size: int = 256,
         device: str = "cpu",
+        trust_code: bool = False,
         random_state: Any = None,
     ) -> None:
         self.critic = critic
@@ -268,6 +274,7 @@ class CriticScorer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _CriticEst
         self.value_range = value_range
         self.batch_size = batch_size
         self.device = device
+        self.trust_code = trust_code
         self.random_state = random_state
 
     _n_features_out = 1
@@ -291,7 +298,7 @@ class CriticNovelty(OutlierMixin, _CriticEstimator):
 
     Parameters
     ----------
-    critic, network, image_shape, value_range, batch_size, device, random_state
+    critic, network, image_shape, value_range, batch_size, device, trust_code, random_state
         See `CriticEmbedder`.
     false_alarm_rate : float
         Between 0 and 0.5: the share of real images that may be called outliers.
@@ -317,6 +324,7 @@ class CriticNovelty(OutlierMixin, _CriticEstimator):
         value_range: tuple[float, float] = (0.0, 255.0),
         batch_size: int = 256,
         device: str = "cpu",
+        trust_code: bool = False,
         random_state: Any = None,
     ) -> None:
         self.critic = critic
@@ -326,6 +334,7 @@ class CriticNovelty(OutlierMixin, _CriticEstimator):
         self.value_range = value_range
         self.batch_size = batch_size
         self.device = device
+        self.trust_code = trust_code
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:

@@ -14,7 +14,7 @@ from gan_probe.cli import app
 from gan_probe.data import ImageSet
 from synthetic import PRESETS
 
-VERBS = ("demo", "synth", "train", "score", "cluster", "report", "doctor")
+VERBS = ("demo", "synth", "train", "adapt", "check", "score", "cluster", "report", "doctor")
 
 
 def call(*words: object) -> Result:

@@ -16,3 +16,9 @@ def test_every_grey_level_survives_the_round_trip() -> None:
 
 def test_values_outside_the_range_are_clipped() -> None:
     assert to_uint8(torch.tensor([-9.0, 9.0]).view(1, 1, 1, 2)).ravel().tolist() == [0, 255]
+
+
+def test_read_only_images_are_copied_not_warned_about() -> None:
+    images = np.zeros((1, 2, 2, 3), dtype=np.uint8)
+    images.flags.writeable = False
+    assert to_network(images).min() == -1

@@ -1,11 +1,17 @@
-"""From a layer's activations to a few numbers a channel. To add a pooling: one function and one row in ``POOLINGS``."""
+"""Features: activations caught on their way through a network, pooled to a few numbers a channel.
+
+To add a pooling: one function and one row in ``POOLINGS``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
+import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def mean(x: Tensor) -> Tensor:
@@ -47,3 +53,30 @@ def pool(activation: Tensor, pooling: str) -> Tensor:
         A row of `POOLINGS`.
     """
     return POOLINGS[pooling](F.leaky_relu(activation, 0.2)) if activation.ndim == 4 else activation.flatten(1)
+
+
+@contextmanager
+def watched(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """Yield a dict in which each forward pass leaves the outputs of some sub-modules, by name."""
+    caught: dict[str, Tensor] = {}
+
+    def catch(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            caught[name] = output
+
+        return hook
+
+    handles = [module.get_submodule(name).register_forward_hook(catch(name)) for name in names]
+    try:
+        yield caught
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def features(module: nn.Module, batch: Tensor, layers: Sequence[str], pooling: str) -> Tensor:
+    """Return (n, d): the pooled activations of some sub-modules for a batch (n, c, h, w) in [-1, 1], side by side."""
+    prefix = getattr(module, "layer_prefix", "")
+    with watched(module, [prefix + name for name in layers]) as caught:
+        module(batch)
+    return torch.cat([pool(caught[prefix + name], pooling) for name in layers], dim=1)

@@ -1,0 +1,68 @@
+"""``gan-probe adapt``: a discriminator from elsewhere as a critic folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gan_probe.cli.session import DryRun, Json, Overwrite, Session, parse_settings
+from gan_probe.errors import ConfigError
+
+
+def adapt(
+    factory: Annotated[str, typer.Argument(metavar="PACKAGE.MODULE:NAME", help="What builds it. Its code is run.")],
+    out: Annotated[Path, typer.Option(help="The critic folder to write.")],
+    image_shape: Annotated[str, typer.Option(metavar="HxWxC", help="Images it takes, such as 32x32x3.")],
+    weights: Annotated[
+        Path | None, typer.Option(help=".safetensors, or a state dict (.pt) that holds tensors only.")
+    ] = None,
+    value_range: Annotated[str, typer.Option(metavar="BLACK,WHITE", help="Its black and white.")] = "-1,1",
+    output: Annotated[str, typer.Option(help="auto, score or probability (turned into a logit).")] = "auto",
+    reverse: Annotated[bool, typer.Option("--reverse", help="It returns higher values for fakes.")] = False,
+    n_labels: Annotated[int | None, typer.Option(help="Conditional: average its score over so many labels.")] = None,
+    layers: Annotated[list[str] | None, typer.Option("--layer", help="Layer of the embedding; repeatable.")] = None,
+    arguments: Annotated[list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help="For the factory.")] = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Bring your own discriminator: build it, load its weights, keep it as a critic that every verb takes."""
+    with Session("adapt", json) as session:
+        from gan_probe.critic import MARKER, Critic
+        from synthetic.files import check_free
+
+        check_free(out, marker=MARKER, overwrite=overwrite)
+        height, width, channels = _numbers(image_shape, "x", 3, int, "--image-shape takes HxWxC, such as 32x32x3")
+        black, white = _numbers(value_range, ",", 2, float, "--value-range takes BLACK,WHITE, such as 0,1")
+        critic = Critic.from_factory(
+            factory,
+            (height, width, channels),
+            weights=weights,
+            arguments=parse_settings(arguments or []),
+            value_range=(black, white),
+            output=output,
+            sign=-1 if reverse else 1,
+            n_labels=n_labels,
+            layers=layers,
+        )
+        session.plan(dry_run, {"network": critic.config.network, "layers": ", ".join(critic.config.layers), "out": out})
+        critic.save(out, overwrite=overwrite)
+        if weights is None:
+            session.warn(["no --weights: the critic keeps the random weights that the factory gave it."])
+        session.outputs["critic"] = str(out)
+        session.metrics |= {"critic_hash": critic.hash, "layers": list(critic.config.layers)}
+        session.say(f"{critic.config.network} as a critic in {out}; its layers: {', '.join(critic.config.layers)}")
+        session.say(f"Use it with --trust-code: gan-probe score {out} DATA --trust-code")
+
+
+def _numbers(text: str, separator: str, n: int, kind: Callable[[str], Any], message: str) -> list[Any]:
+    try:
+        values = [kind(word) for word in text.split(separator)]
+    except ValueError as error:
+        raise ConfigError(f"{message}, got {text!r}.") from error
+    if len(values) != n:
+        raise ConfigError(f"{message}, got {text!r}.")
+    return values
