@@ -12,6 +12,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from gan_probe.cli import app
+from gan_probe.config import PRESETS, TrainConfig
 
 PAGE = Path(__file__).parent / "commands.md"
 INTRO = """\
@@ -21,7 +22,7 @@ Written by `python docs/generate.py` from the commands' own help.
 
 Results go to stdout, progress and warnings to stderr. `--json` prints one object
 `{schema, command, status, outputs, metrics, warnings}`; `--dry-run` prints the plan. Nothing is overwritten without
-`--overwrite`, which replaces only what gan-probe wrote.
+`--overwrite`; of folders it replaces only those that gan-probe wrote.
 
 | exit code | meaning |
 |---|---|
@@ -43,7 +44,23 @@ def page() -> str:
         shown = CliRunner().invoke(app, [name, "--help"], prog_name="gan-probe").stdout
         lines = "\n".join(line.rstrip() for line in shown.strip().splitlines())
         parts.append(f"## gan-probe {name}\n\n```text\n{lines}\n```\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, settings()])
+
+
+def settings() -> str:
+    """Return the table of training settings: what each recipe sets."""
+    recipes = {name: recipe.as_dict() for name, recipe in PRESETS.items()}
+    lines = [
+        "## Training settings",
+        "",
+        "What `gan-probe train --set NAME=VALUE` takes; their meaning is in the docstring of `gan_probe.TrainConfig`.",
+        "",
+        f"| setting | {' | '.join(recipes)} |",
+        f"|---|{'---|' * len(recipes)}",
+    ]
+    for name in TrainConfig().as_dict():
+        lines.append(f"| `{name}` | {' | '.join(str(recipe[name]) for recipe in recipes.values())} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

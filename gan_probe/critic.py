@@ -350,7 +350,8 @@ class Critic:
             wanted = "x".join(map(str, self.config.image_shape))
             raise InputError(
                 f"this critic takes uint8 images of {wanted} (height x width x channels);"
-                f" got {images.dtype} of {'x'.join(map(str, images.shape[1:]))}."
+                f" got {images.dtype} of {'x'.join(map(str, images.shape[1:]))}. Resize with --size"
+                f" {self.config.image_shape[0]} (in Python: read_images(..., size_px={self.config.image_shape[0]}))."
             )
         with torch.inference_mode():
             for start in progress(range(0, len(images), batch_size)):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 import gan_probe
+from gan_probe.analysis.clusters import Clustering
 from gan_probe.analysis.controls import nuisances, pixel_components
 from gan_probe.analysis.summary import Analysis, analyse, findings
 from gan_probe.critic import Critic
@@ -92,6 +91,9 @@ def score(
     table = data.table.drop(columns=ours)
     if "label" in table and critic.config.training_classes:
         table = table.assign(seen=table["label"].isin(critic.config.training_classes))
+    warnings = list(data.warnings)
+    if data.fingerprint == critic.config.data_fingerprint:
+        warnings.append("these are the images that the critic was trained on; scores of new ones will differ.")
     provenance = {
         "critic_hash": critic.hash,
         "critic_source": str(source) if source else "",
@@ -103,7 +105,7 @@ def score(
         "data_source": str(data.source),
         "data_fingerprint": data.fingerprint,
         "version": gan_probe.__version__,
-        "warnings": list(data.warnings),
+        "warnings": warnings,
     }
     return ScoreTable(pd.concat([table, pd.DataFrame(columns)], axis=1), provenance)
 
@@ -153,7 +155,10 @@ def report(
         note for note in (*scores.provenance.get("warnings", ()), training_note, examples_note) if note
     )
     lines = findings(analysis)
-    material = Material(scores, analysis, lines, training, examples, title or "What the critic separates", command)
+    axes = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}[projection]
+    material = Material(
+        scores, analysis, lines, training, examples, title or "What the critic separates", command, axes
+    )
     write_report(material, out, overwrite=overwrite)
     return analysis, lines
 
@@ -191,26 +196,9 @@ def read_examples(scores: ScoreTable, data: str | Path | None) -> tuple[dict[str
     return pictures, ""
 
 
-@dataclass(frozen=True)
-class ClusterTable:
-    """Clusterings as rows, and which cluster each image is in."""
-
-    summary: pd.DataFrame
-    assignments: pd.DataFrame
-
-
-def cluster_table(analysis: Analysis) -> ClusterTable:
-    """Return every clustering of an analysis as one table, and the assignments beside the images."""
-    rows = []
-    assignments: dict[str, Any] = {c: analysis.table[c] for c in ("sample_id", "path", "label") if c in analysis.table}
-    for what, found in analysis.clusterings.items():
-        for c in found:
-            rows.append({k: v for k, v in vars(c).items() if k != "assignment"} | {"of": what})
-            assignments[f"{what} {c.method} ({c.k_from})"] = c.assignment
-    summary = pd.DataFrame(rows)
-    return ClusterTable(summary[["of", *[c for c in summary if c != "of"]]], pd.DataFrame(assignments))
-
-
-def to_json(record: Any) -> str:
-    """Return plain data as JSON; values that are not numbers become null."""
-    return json.dumps(record, indent=2, default=str)
+def cluster_table(table: pd.DataFrame, clusterings: Mapping[str, Sequence[Clustering]]) -> pd.DataFrame:
+    """Return one row an image: what names it, and the cluster that each clustering puts it in (-1: in none)."""
+    columns: dict[str, Any] = {c: table[c] for c in ("sample_id", "path", "label") if c in table}
+    for what, found in clusterings.items():
+        columns |= {f"{what} {c.method} ({c.k_from})": c.assignment for c in found}
+    return pd.DataFrame(columns)

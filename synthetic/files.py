@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+OUR_SCHEMAS = ("gan_probe.", "synthetic.")
 
 
 def _fsync(path: Path) -> None:
@@ -61,8 +64,8 @@ def check_free(out: str | Path, *, marker: str, overwrite: bool) -> None:
     out : path
         Accepted when it does not exist or is an empty folder.
     marker : str
-        A file that every folder of this kind contains. ``overwrite`` replaces such folders only, so that a slip of
-        the keyboard cannot delete anything else.
+        A JSON file with a ``schema`` of ours that every folder of this kind contains. ``overwrite`` replaces such
+        folders only, so that a slip of the keyboard cannot delete anything else.
 
     Raises
     ------
@@ -72,11 +75,24 @@ def check_free(out: str | Path, *, marker: str, overwrite: bool) -> None:
     out = Path(out)
     if out.is_dir() and not any(out.iterdir()):
         return
-    if out.is_dir() and (out / marker).is_file():
+    if out.is_dir() and _is_ours(out / marker):
         if not overwrite:
-            raise FileExistsError(f"{out} exists. Choose another folder, or replace this one with --overwrite.")
+            raise FileExistsError(
+                f"{out} exists. Choose another folder, or replace this one with --overwrite (overwrite=True)."
+            )
     elif out.exists():
-        raise FileExistsError(f"{out} exists and holds no {marker}, so it is left alone. Choose another folder.")
+        raise FileExistsError(
+            f"{out} exists and holds no {marker} of this kind, so it is left alone. Choose another folder."
+        )
+
+
+def _is_ours(marker: Path) -> bool:
+    """Return whether a file is JSON with a schema of ours; other programs write a ``config.json`` too."""
+    try:
+        schema = json.loads(marker.read_text(encoding="utf-8")).get("schema")
+    except (OSError, ValueError, AttributeError):
+        return False
+    return str(schema).startswith(OUR_SCHEMAS)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Choice:
-    """A factor drawn anew for every image, each of ``values`` equally often."""
+    """A factor drawn anew for every image, each of ``values`` as likely as the others."""
 
     values: tuple[Any, ...]
 
@@ -133,7 +133,9 @@ class Spec:
 def _check_label(label: object) -> None:
     ok = isinstance(label, str) and label.strip(". ") and not set(label) & set('/\\:*?"<>|\0\n')
     if not ok or len(str(label)) > 100:
-        raise SpecError(f"label {label!r} cannot name a folder. Use 1 to 100 letters, digits, '.', '+', '-', '_', ' '.")
+        raise SpecError(
+            f"label {label!r} cannot name a folder. Use 1 to 100 characters, without / : * ? < > | or quotes."
+        )
 
 
 def _check_value(label: str, name: str, value: Any) -> None:

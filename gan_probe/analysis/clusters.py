@@ -33,7 +33,7 @@ Assignment = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Clustering:
-    """One clustering and its agreement with the classes.
+    """One clustering and, where there are labels, its agreement with the classes.
 
     Attributes
     ----------
@@ -131,14 +131,17 @@ METHODS: dict[str, tuple[Callable[[Rows, int, int], Assignment], Callable[[Rows,
 }  # fmt: skip
 
 
-def cluster(rows: Rows, labels: npt.NDArray[Any], *, standardise: bool = True, seed: int = 0) -> list[Clustering]:
+def cluster(
+    rows: Rows, labels: npt.NDArray[Any] | None = None, *, standardise: bool = True, seed: int = 0
+) -> list[Clustering]:
     """Return every method's clustering: k chosen without labels and, where k is needed, k = number of classes.
 
     Parameters
     ----------
     rows : ndarray, shape (n,) or (n, d)
         Scores or an embedding.
-    labels : ndarray of str, shape (n,)
+    labels : ndarray of str, shape (n,), optional
+        Without them there is no k = number of classes, and agreement is NaN.
     standardise : bool
         See `prepare`.
     seed : int
@@ -150,24 +153,26 @@ def cluster(rows: Rows, labels: npt.NDArray[Any], *, standardise: bool = True, s
     """
     if len(rows) < 10:
         raise InputError(f"clustering needs at least ten images, got {len(rows)}.")
-    prepared, n_classes = prepare(rows, standardise=standardise, seed=seed), len(set(labels))
+    prepared = prepare(rows, standardise=standardise, seed=seed)
+    n_classes = 0 if labels is None else len(set(labels))
     found = []
     for method, (assign, choose_k, chosen_by) in METHODS.items():
         blind_k = choose_k(prepared, seed) if choose_k else 0
         found.append(_judge(method, chosen_by, assign(prepared, blind_k, seed), labels))
-        if choose_k and n_classes <= len(np.unique(prepared, axis=0)):
+        if choose_k and 0 < n_classes <= len(np.unique(prepared, axis=0)):
             found.append(_judge(method, "classes", assign(prepared, n_classes, seed), labels))
     return found
 
 
-def _judge(method: str, k_from: str, assignment: Assignment, labels: npt.NDArray[Any]) -> Clustering:
+def _judge(method: str, k_from: str, assignment: Assignment, labels: npt.NDArray[Any] | None) -> Clustering:
+    known = labels is not None
     return Clustering(
         method,
         k_from,
         k=len(set(assignment.tolist()) - {NOISE}),
-        ari=float(adjusted_rand_score(labels, assignment)),
-        ami=float(adjusted_mutual_info_score(labels, assignment)),
-        homogeneity=float(homogeneity_score(labels, assignment)),
+        ari=float(adjusted_rand_score(labels, assignment)) if known else math.nan,
+        ami=float(adjusted_mutual_info_score(labels, assignment)) if known else math.nan,
+        homogeneity=float(homogeneity_score(labels, assignment)) if known else math.nan,
         noise_share=float((assignment == NOISE).mean()) if method == "HDBSCAN" else math.nan,
         assignment=assignment,
     )

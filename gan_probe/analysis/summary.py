@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import pandas as pd
 
 from gan_probe.analysis.clusters import Clustering, cluster
 from gan_probe.analysis.projection import project
-from gan_probe.analysis.separation import ControlledPair, Pair, n_separated, separation, with_controls
+from gan_probe.analysis.separation import SIGNIFICANCE, ControlledPair, Pair, n_separated, separation, with_controls
 from gan_probe.data.tables import CONTROL, ScoreTable
 from gan_probe.errors import InputError
 
@@ -90,6 +91,18 @@ class Analysis:
         return statistics.median(values) if values else None
 
 
+def _too_small(table: pd.DataFrame, n_pairs: int) -> list[str]:
+    """Return a warning when the smallest classes cannot reach significance, however far apart they are."""
+    first, second = sorted(table["label"].value_counts())[:2]
+    best_p = 2 / math.comb(first + second, first) * n_pairs
+    if best_p < SIGNIFICANCE:
+        return []
+    return [
+        f"classes of {first} and {second} images are too small: over {n_pairs} pairs, even without overlap their"
+        f" p-value cannot fall below {min(1.0, best_p):.2g}, so they cannot count as separated."
+    ]
+
+
 def describe_classes(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row a class, highest mean score first."""
     grouped = table.groupby("label", sort=False)["critic_score"]
@@ -115,7 +128,7 @@ def analyse(scores: ScoreTable, *, projection: str = "pca", seed: int = 0, clust
         )
     labels = table["label"].astype(str).to_numpy()
     pairs = separation(table["critic_score"].to_numpy(), labels)
-    notes: list[str] = []
+    notes = _too_small(table, len(pairs))
     controls: dict[str, list[Pair]] = {}
     for column in scores.control_columns:
         values = table[column].to_numpy(dtype=np.float64)
@@ -125,23 +138,28 @@ def analyse(scores: ScoreTable, *, projection: str = "pca", seed: int = 0, clust
         controls[column.removeprefix(CONTROL)] = separation(values, labels)
     if not controls:
         notes.append("no controls: these scores were made with --no-controls; nothing shows what the training added.")
-    clusterings: dict[str, list[Clustering]] = {}
+    clusterings = cluster_all(scores, notes, seed=seed) if clusters else {}
     projections: dict[str, npt.NDArray[np.floating[Any]]] = {}
-    sources: dict[str, Any] = {"critic_score": table["critic_score"].to_numpy()} if clusters else {}
-    sources |= {f"embedding.{name}": rows for name, rows in scores.embeddings.items()}
-    for name, rows in sources.items():
-        shares_unit = name == PIXELS
-        if clusters:
-            with _noted(notes, f"clusters of {name}"):
-                clusterings[name] = cluster(rows, labels, standardise=not shares_unit, seed=seed)
+    for name, rows in scores.embeddings.items():
         if name in PROJECTED:
             with _noted(notes, f"projection of {name}"):
-                projections[name] = project(rows, projection, standardise=not shares_unit, seed=seed)
-    if len(sources) == 1:
+                projections[name] = project(rows, projection, standardise=name != PIXELS, seed=seed)
+    if not scores.embeddings:
         notes.append("no embeddings: these scores were made with --no-embeddings.")
     return Analysis(
         table, describe_classes(table), with_controls(pairs, controls), controls, clusterings, projections, notes
     )
+
+
+def cluster_all(scores: ScoreTable, notes: list[str], *, seed: int = 0) -> dict[str, list[Clustering]]:
+    """Return the clusterings of the scores and of every embedding, by name; what cannot be clustered is noted."""
+    labels = scores.table["label"].astype(str).to_numpy() if "label" in scores.table else None
+    sources: dict[str, Any] = {"critic_score": scores.table["critic_score"].to_numpy(), **scores.embeddings}
+    found: dict[str, list[Clustering]] = {}
+    for name, rows in sources.items():
+        with _noted(notes, f"clusters of {name}"):
+            found[name] = cluster(rows, labels, standardise=name != PIXELS, seed=seed)
+    return found
 
 
 @contextmanager
@@ -181,7 +199,7 @@ def _separation_sentence(analysis: Analysis) -> str:
 
 
 def _than(critic: float, control: float) -> str:
-    return "fewer than" if critic > control else "as many as" if critic == control else "MORE than"
+    return "fewer than" if critic > control else "as many as" if critic == control else "more than"
 
 
 def _control_sentences(analysis: Analysis) -> list[str]:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import DryRun, Json, Overwrite, Seed, Session, check_file_free, check_gate, command_line
+from gan_probe.cli.session import (
+    DryRun,
+    Json,
+    Overwrite,
+    Seed,
+    Session,
+    check_file_free,
+    check_gate,
+    command_line,
+    parse_gate,
+)
+
+GATE_NAMES = ("n_pairs", "n_separated", "n_certain")
 
 
 def cluster(
@@ -24,29 +35,32 @@ def cluster(
         from rich.table import Table
 
         from gan_probe import pipeline
-        from gan_probe.analysis.summary import analyse
+        from gan_probe.analysis.summary import cluster_all
         from gan_probe.data import read_scores
         from synthetic.files import write_atomically
 
         if out is not None:
-            check_file_free(out, overwrite)
+            check_file_free(out, overwrite, suffix=".csv")
         loaded = read_scores(scores)
         session.plan(
             dry_run,
             {"scores": scores, "images": len(loaded.table), "embeddings": ", ".join(loaded.embeddings), "out": out},
         )
-        analysis = analyse(loaded, seed=seed)
-        session.warn(analysis.warnings)
-        found = pipeline.cluster_table(analysis)
-        table = Table("of", "method", "k from", "k", "ARI", "AMI", "homogeneity", "in no cluster", box=None)
-        for what, c in ((what, c) for what, several in analysis.clusterings.items() for c in several):
-            noise = f"{c.noise_share:.1%}" if math.isfinite(c.noise_share) else ""
-            agreement = (f"{value:.3f}" for value in (c.ari, c.ami, c.homogeneity))
-            table.add_row(what, c.method, c.k_from, str(c.k), *agreement, noise)
+        notes: list[str] = []
+        found = cluster_all(loaded, notes, seed=seed)
+        session.warn(notes)
+        rows = [(what, c) for what, several in found.items() for c in several]
+        table = Table("of", "method", "k", "ARI", "in no cluster", box=None)
+        for what, c in rows:
+            numbers = (f"{c.ari:.3f}", f"{c.noise_share:.1%}")
+            table.add_row(what, f"{c.method} ({c.k_from})", str(c.k), *("" if "nan" in n else n for n in numbers))
         session.show(table)
-        session.metrics["clusters"] = found.summary.astype(object).where(found.summary.notna(), None).to_dict("records")
+        session.metrics["clusters"] = [
+            {"of": what} | {k: None if v != v else v for k, v in vars(c).items() if k != "assignment"}
+            for what, c in rows
+        ]
         if out is not None:
-            write_atomically(out, found.assignments.to_csv(index=False))
+            write_atomically(out, pipeline.cluster_table(loaded.table, found).to_csv(index=False))
             session.outputs["assignments"] = str(out)
             session.say(f"cluster of each image: {out}")
 
@@ -63,7 +77,8 @@ def report(
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
     projection: Annotated[str, typer.Option(help="2-D view of the embeddings: pca, tsne or umap.")] = "pca",
     fail_if: Annotated[
-        str | None, typer.Option(metavar="NAME<NUMBER", help="Exit with 4 when this holds, e.g. n_separated<42.")
+        str | None,
+        typer.Option(metavar="NAME<NUMBER", help=f"Exit with 4 when this holds. Names: {', '.join(GATE_NAMES)}."),
     ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -80,6 +95,8 @@ def report(
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)
+        if fail_if is not None:
+            parse_gate(fail_if, GATE_NAMES)
         loaded = concatenate_scores([read_scores(path) for path in scores])
         session.plan(dry_run, {"scores": ", ".join(map(str, scores)), "images": len(loaded.table), "out": out})
         analysis, lines = pipeline.report(

@@ -12,12 +12,13 @@ from gan_probe.config import TrainConfig
 from gan_probe.config import preset as find_preset
 
 MARKER = "demo.json"
+SCHEMA = "gan_probe.demo/1"
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("gan-probe-demo"),
     steps: Annotated[int | None, typer.Option(help="Generator updates, in place of the recipe's.", min=1)] = None,
-    per_class: Annotated[int | None, typer.Option(help="Test images of each class.", min=5)] = None,
+    per_class: Annotated[int | None, typer.Option(help="Test images of each class.", min=8)] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     device: Device = "cpu",
@@ -59,7 +60,9 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     chosen = resolve_device(device)
     if out.exists():
         shutil.rmtree(out)
-    write_atomically(out / MARKER, json_module.dumps({"command": command_line(), "seed": seed}) + "\n")
+    write_atomically(
+        out / MARKER, json_module.dumps({"schema": SCHEMA, "command": command_line(), "seed": seed}) + "\n"
+    )
     session.log("1/5 drawing two classes to train on and ten to test")
     write_dataset(make_dataset("article-train", seed=seed), out / "data-train")
     write_dataset(make_dataset("article-test", per_class=per_class, seed=seed), out / "data-test")
@@ -79,7 +82,9 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     analysis, lines = pipeline.report(
         scores, out / "report", title="The article's experiment", command=command_line(), seed=seed
     )
-    write_atomically(out / "clusters.csv", pipeline.cluster_table(analysis).assignments.to_csv(index=False))
+    write_atomically(
+        out / "clusters.csv", pipeline.cluster_table(analysis.table, analysis.clusterings).to_csv(index=False)
+    )
     session.warn(analysis.warnings)
     session.outputs |= {
         "report": str(out / "report" / "report.html"),

@@ -35,7 +35,7 @@ def score(
         from gan_probe.data.images import concatenate
         from gan_probe.device import resolve_device
 
-        check_file_free(out, overwrite)
+        check_file_free(out, overwrite, suffix=".parquet")
         loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
         images = concatenate([read_images(path, size_px=size, split=split, skip_bad=True) for path in data])
         session.warn(images.warnings)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import shlex
 import sys
 import time
 import traceback
@@ -183,14 +185,16 @@ class Session:
             raise typer.Exit(code)
 
 
-def command_line() -> str:
-    """Return the command that was typed, for provenance."""
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    return " ".join("gan-probe" if i == 0 else f"'{w}'" if " " in w else w for i, w in enumerate(words))
+def command_line(*more: str) -> str:
+    """Return the command that was typed, with ``more`` words where they are not there yet."""
+    typed = [word for word in sys.argv[1:] if word != "--overwrite" or "--resume" not in more]
+    return shlex.join(["gan-probe", *typed, *(word for word in more if word not in typed)])
 
 
-def check_file_free(path: Path, overwrite: bool) -> None:
-    """Raise unless a file may be written to ``path``."""
+def check_file_free(path: Path, overwrite: bool, *, suffix: str) -> None:
+    """Raise unless a file of this kind may be written to ``path``."""
+    if path.suffix != suffix:
+        raise ConfigError(f"{path} must end in {suffix}: that is what is written.")
     if path.is_dir():
         raise FileExistsError(f"{path} is a folder; name a file.")
     if path.exists() and not overwrite:
@@ -235,21 +239,29 @@ def check_gate(gate: str | None, metrics: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    ConfigError
-        For a gate that cannot be read, or an unknown metric.
     GateError
         When it holds.
     """
-    if gate is None:
-        return
-    sign = next((s for s in _GATES if s in gate), None)
+    if gate is not None:
+        name, sign, bound = parse_gate(gate, metrics)
+        if _GATES[sign](float(metrics[name]), bound):
+            raise GateError(f"the gate {gate!r} holds: {name} is {metrics[name]:g}.")
+
+
+def parse_gate(gate: str, names: Iterable[str]) -> tuple[str, str, float]:
+    """Return (name, sign, bound) of a gate such as ``n_separated<42``.
+
+    Raises
+    ------
+    ConfigError
+        For a gate that cannot be read, or an unknown name.
+    """
+    sign = next((s for s in _GATES if s in gate), "")
     name, _, limit = gate.partition(sign or " ")
-    numbers = {k: v for k, v in metrics.items() if isinstance(v, int | float)}
     try:
-        value, bound = float(numbers[name.strip()]), float(limit)
-    except (KeyError, ValueError) as error:
-        raise ConfigError(
-            f"--fail-if takes NAME<NUMBER (or <=, >, >=), got {gate!r}. Names: {', '.join(numbers)}."
-        ) from error
-    if sign and _GATES[sign](value, bound):
-        raise GateError(f"the gate {gate!r} holds: {name.strip()} is {value:g}.")
+        bound = float(limit)
+    except ValueError:
+        bound = math.nan
+    if not sign or name.strip() not in set(names) or math.isnan(bound):
+        raise ConfigError(f"--fail-if takes NAME<NUMBER (or <=, >, >=), got {gate!r}. Names: {', '.join(names)}.")
+    return name.strip(), sign, bound

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import DryRun, Json, Overwrite, Seed, Session
+from gan_probe.cli.session import DryRun, Json, Overwrite, Seed, Session, check_file_free
 
 
 def synth(
@@ -31,7 +31,7 @@ def synth(
     """Make a data set of shapes whose every factor is known."""
     with Session("synth", json) as session:
         if list_presets:
-            _list(session, out)
+            _list(session, out, overwrite)
             return
         if preset is None or out is None:
             raise typer.BadParameter("give a PRESET_OR_TOML and --out DIR, or --list.")
@@ -64,11 +64,13 @@ def synth(
         )
 
 
-def _list(session: Session, out: Path | None) -> None:
+def _list(session: Session, out: Path | None, overwrite: bool) -> None:
     from rich.table import Table
 
     from synthetic.presets import PRESETS
 
+    if out is not None:
+        check_file_free(out, overwrite, suffix=".png")
     table = Table("preset", "classes", "images", "what", box=None)
     for spec in PRESETS.values():
         table.add_row(spec.name, str(len(spec.types)), str(spec.n_images), spec.description)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, parse_settings
+from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, command_line, parse_settings
 from gan_probe.config import PRESETS, TrainConfig
 from gan_probe.config import preset as find_preset
 
@@ -39,7 +39,7 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a WGAN-GP on images without labels and keep its critic."""
-    with Session("train", json, resume_hint=f"Go on with: gan-probe train {data} --out {out} --resume") as session:
+    with Session("train", json, resume_hint=f"Go on with: {command_line('--resume')}") as session:
         from gan_probe.data import read_images
         from gan_probe.device import resolve_device, resolve_precision
         from gan_probe.training import RunFolder

@@ -19,6 +19,7 @@ from synthetic.files import atomic_path
 
 SCHEMA = "gan_probe.scores/1"
 CONTROL = "control."  # columns of scalar controls
+FITTED = ("control.pixels_pc1", "embedding.pixels")  # fitted on the images of one table
 EMBEDDING = "embedding."  # columns of vectors: embedding.critic and those of the controls
 
 
@@ -45,9 +46,9 @@ class ScoreTable:
 
     @property
     def embeddings(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The embeddings by name (``critic``, ``untrained.0``, ``pixels``...), each (n, d)."""
+        """The embeddings by column (``embedding.critic``, ``embedding.pixels``, ...), each (n, d)."""
         names = [c for c in self.table.columns if c.startswith(EMBEDDING)]
-        return {c.removeprefix(EMBEDDING): np.stack(self.table[c].to_list()).astype(np.float32) for c in names}
+        return {c: np.stack(self.table[c].to_list()).astype(np.float32) for c in names}
 
     def scalars(self) -> pd.DataFrame:
         """Return the table without embeddings."""
@@ -116,6 +117,13 @@ def concatenate_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
             f"these scores come from different critics ({', '.join(hashes)}); a loss leaves shift and scale free, so"
             " they cannot be put in one report. Make one report for each."
         )
-    shared = [c for c in tables[0].table if all(c in t.table for t in tables)]
+    shared = [c for c in tables[0].table if c not in FITTED and all(c in t.table for t in tables)]
     frame = pd.concat([t.table[shared] for t in tables], ignore_index=True)
-    return ScoreTable(frame, tables[0].provenance)
+    same = [c for c in ("sample_id", "path", "source") if c in frame]
+    is_copy = frame.duplicated(same) if same else pd.Series(False, index=frame.index)
+    notes = [w for t in tables for w in t.provenance.get("warnings", [])]
+    if is_copy.any():
+        notes.append(f"{int(is_copy.sum())} images stand in more than one table; each was counted once.")
+    if any(c in t.table for c in FITTED for t in tables):
+        notes.append("the pixel controls were fitted on each table alone and are left out; score the data in one go.")
+    return ScoreTable(frame[~is_copy].reset_index(drop=True), {**tables[0].provenance, "warnings": notes})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from gan_probe.analysis.separation import THRESHOLD, n_separated
 from gan_probe.analysis.summary import UNTRAINED, Analysis
 from gan_probe.report.style import MAX_LEGEND, Colour, class_colours
 
 N_BINS = 120
+K_FROM = {"bic": "BIC"}
 N_CLOSEST = 6
 N_SHEETS = 6
 MAX_ANNOTATED = 15  # classes up to which numbers are written into the matrix
@@ -31,17 +34,18 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def class_examples(examples: Mapping[str, Sequence[npt.NDArray[np.uint8]]], seen: Mapping[str, bool]) -> Figure:
-    """Return one column a class: its first images."""
+    """Return one column a class, up to twenty: its first images."""
+    examples = dict(list(examples.items())[:MAX_LEGEND])
     n_rows = max(map(len, examples.values()))
     figure = _figure(1.15 * max(4, len(examples)), 0.75 * n_rows + 1.0)
     axes = figure.subplots(n_rows, len(examples), squeeze=False)
     for column, (label, images) in enumerate(examples.items()):
         for row in range(n_rows):
             axis: Axes = axes[row][column]
-            axis.set_axis_off()
+            axis.set(xticks=[], yticks=[], frame_on=row < len(images))
             if row < len(images):
                 axis.imshow(images[row].squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        title = label.replace("_", "\n", 2)
+        title = "\n".join(textwrap.wrap(label.replace("_", " "), 12))
         axes[0][column].set_title(f"{title}\n{'seen' if seen.get(label) else 'unseen'}", fontsize=7)
     return figure
 
@@ -58,6 +62,7 @@ def score_histogram(analysis: Analysis) -> Figure:
             table.loc[table["label"] == label, "critic_score"], bins=bins, color=colours[label], alpha=0.85, label=label
         )
     top.set_ylabel("images")
+    top.yaxis.set_major_locator(MaxNLocator(integer=True))
     top.set_title("Scores by class (all on one axis)")
     if len(order) <= MAX_LEGEND:
         top.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -66,7 +71,9 @@ def score_histogram(analysis: Analysis) -> Figure:
         bottom.scatter(values, np.full(len(values), place), s=10, marker="|", color=colours[label])
     bottom.set_yticks(range(len(order)), _marked(analysis, order), fontsize=7)
     bottom.set_ylim(len(order) - 0.5, -0.5)
-    bottom.set_xlabel("critic_score (higher = more like the training data; shift and scale are arbitrary)")
+    bottom.set_xlabel(
+        "critic_score (higher = more like the training data; shift and scale are arbitrary); * = in training"
+    )
     sns.despine(figure)
     return figure
 
@@ -103,6 +110,8 @@ def closest_pairs(analysis: Analysis) -> Figure:
         axis.set_xlabel("critic_score", fontsize=8)
         axis.legend(fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=1, frameon=False)
         axis.tick_params(labelsize=7)
+        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].set_ylabel("images", fontsize=8)
     for axis in axes[len(pairs) :]:
         axis.set_axis_off()
     sns.despine(figure)
@@ -128,12 +137,13 @@ def auroc_matrix(analysis: Analysis) -> Figure:
         cmap="viridis",
         square=True,
         annot=len(order) <= MAX_ANNOTATED,
-        fmt=".2f",
-        annot_kws={"fontsize": 7},
+        fmt=".3f",
+        annot_kws={"fontsize": 6.5},
         cbar_kws={"label": "AUROC (0.5 = chance)", "shrink": 0.7},
     )
     axis.set_title("Below the diagonal: the critic. Above: the best control of the pair.", fontsize=10)
-    axis.tick_params(labelsize=7)
+    axis.tick_params(labelsize=7, length=0)
+    axis.tick_params(axis="y", rotation=0)
     return figure
 
 
@@ -154,26 +164,24 @@ def separated_pairs(analysis: Analysis) -> Figure:
     axis = figure.subplots()
     axis.barh([r[0] for r in rows], [r[1] for r in rows], color=[r[2] for r in rows])
     for place, (name, count, _) in enumerate(rows):
-        end = count
+        axis.text(total / 100, place, f"{count:g}", va="center", fontsize=8, color="white", fontweight="bold")
         if name.startswith("untrained"):
             axis.plot([min(untrained), max(untrained)], [place, place], color="black", linewidth=2)
-            end = max(untrained)
-        axis.text(end + total / 100, place, f"{count:g}", va="center", fontsize=8)
     axis.invert_yaxis()
     axis.axvline(total, color="black", linewidth=0.8, linestyle=":")
     axis.set_xlim(0, total * 1.08)
-    axis.set_xlabel(f"pairs separated, of {total} (black line: range over untrained seeds)")
+    axis.set_xlabel(f"pairs separated (dotted line: all {total}; black line: range over untrained seeds)")
     axis.tick_params(labelsize=8)
     sns.despine(figure)
     return figure
 
 
-def projections(analysis: Analysis) -> Figure:
+def projections(analysis: Analysis, method: str) -> Figure:
     """Return the embeddings side by side, coloured by class."""
     colours = class_colours(analysis.table)
     names = {
         "embedding.critic": "critic",
-        "embedding.untrained.0": "untrained critic",
+        "embedding.untrained.0": "untrained critic (1 of 3)",
         "embedding.pixels": "raw pixels",
     }
     shown = {name: view for name, view in analysis.projections.items() if name in names}
@@ -185,9 +193,9 @@ def projections(analysis: Analysis) -> Figure:
             rows = labels == label
             axis.scatter(view[rows, 0], view[rows, 1], s=9, color=colour, label=label, alpha=0.8, linewidths=0)
         axis.set_title(names[name], fontsize=10)
-        axis.set_xlabel("component 1")
+        axis.set_xlabel(f"{method} 1")
         axis.tick_params(labelsize=7)
-    axes[0].set_ylabel("component 2")
+    axes[0].set_ylabel(f"{method} 2")
     if len(colours) <= MAX_LEGEND:
         axes[-1].legend(fontsize=7, markerscale=2, loc="center left", bbox_to_anchor=(1.0, 0.5))
     sns.despine(figure)
@@ -197,7 +205,7 @@ def projections(analysis: Analysis) -> Figure:
 def cluster_agreement(analysis: Analysis) -> Figure:
     """Return the adjusted Rand index of every clustering, k chosen without labels beside k = number of classes."""
     rows = [
-        {"of": _source_name(name), "method": f"{c.method}, k from {c.k_from}", "ARI": c.ari}
+        {"of": _source_name(name), "method": f"{c.method}, k from {K_FROM.get(c.k_from, c.k_from)}", "ARI": c.ari}
         for name, found in analysis.clusterings.items()
         for c in found
     ]
@@ -210,6 +218,7 @@ def cluster_agreement(analysis: Analysis) -> Figure:
         y="ARI",
         hue="method",
         ax=axis,
+        estimator="median",
         errorbar=("pi", 100),
         palette="Paired",
         err_kws={"linewidth": 1.2},
@@ -226,7 +235,7 @@ def _source_name(name: str) -> str:
     kind, _, rest = name.partition(".")
     if kind != "embedding":
         return "critic\nscore"
-    return {"critic": "critic\nembedding", "pixels": "raw pixels\n(PCA)"}.get(rest, "untrained\nembeddings")
+    return {"critic": "critic\nembedding", "pixels": "raw pixels\n(PCA)"}.get(rest, "untrained\n(median, range)")
 
 
 def training_curves(metrics: pd.DataFrame) -> Figure:

@@ -65,6 +65,7 @@ class Material:
     examples: Mapping[str, Sequence[npt.NDArray[np.uint8]]]
     title: str
     command: str
+    projection: str = "PCA"
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,9 @@ FIGURES: tuple[Section, ...] = (
     Section(
         "projection",
         "Embeddings",
-        "Two dimensions of each embedding. The critic's is the mean activation of each channel of its layers.",
-        lambda m: figures.projections(m.analysis) if m.analysis.projections else None,
+        "Two dimensions of each embedding, found by the method on the axes. The critic's embedding is the mean"
+        " activation of each channel of its layers.",
+        lambda m: figures.projections(m.analysis, m.projection) if m.analysis.projections else None,
     ),
     Section(
         "clusters",
@@ -216,7 +218,7 @@ def report_record(material: Material) -> dict[str, Any]:
         for p in analysis.pairs
     ]
     controls = {
-        name: {"n_separated": n_separated(found), "auroc": {f"{p.a} > {p.b}": p.auroc for p in found}}
+        name: {"n_separated": n_separated(found), "pairs": [{"a": p.a, "b": p.b, "auroc": p.auroc} for p in found]}
         for name, found in analysis.controls.items()
     }
     clusters = {

@@ -117,17 +117,18 @@ def train(
     while state.step < config.steps:
         metrics = train_step(state, images, config, precision)
         pending.append((state.step, metrics))
-        due = state.step in saves or state.step == config.steps
-        if len(pending) == REPORT_EVERY or due:
+        is_snapshot = state.step in saves or state.step == config.steps
+        is_checkpoint = is_snapshot or time.perf_counter() - last_checkpoint > CHECKPOINT_EVERY_S
+        if len(pending) == REPORT_EVERY or is_checkpoint:
             rows = _read(pending, spent_s + time.perf_counter() - started)
             run.append_metrics(rows)
             pending = []
             _check_finite(rows, run)
             if on_step:
                 on_step(state.step, rows[-1])
-        if due:
+        if is_snapshot:
             saver.save_snapshot(state)
-        if due or time.perf_counter() - last_checkpoint > CHECKPOINT_EVERY_S:
+        if is_checkpoint:
             run.write_checkpoint(state)
             last_checkpoint = time.perf_counter()
     return saver.save_critic(state, n_training=len(training), held_out=held_out)

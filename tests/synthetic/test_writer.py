@@ -58,7 +58,10 @@ def test_overwrite_replaces_data_sets_and_nothing_else(dataset: Dataset, tmp_pat
     home = tmp_path / "home"
     home.mkdir()
     (home / "thesis.txt").write_text("years")
-    with pytest.raises(FileExistsError, match="holds no dataset.json, so it is left alone"):
+    with pytest.raises(FileExistsError, match="holds no dataset.json of this kind, so it is left alone"):
+        write_dataset(dataset, home, overwrite=True)
+    (home / "dataset.json").write_text('{"schema": "somebody else"}')
+    with pytest.raises(FileExistsError, match="so it is left alone"):
         write_dataset(dataset, home, overwrite=True)
     assert (home / "thesis.txt").read_text() == "years"
     (tmp_path / "empty").mkdir()

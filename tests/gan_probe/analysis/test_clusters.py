@@ -81,3 +81,9 @@ def test_umap_without_its_extra_says_what_to_install() -> None:
             project(BLOBS, "umap")
     else:
         assert project(BLOBS, "umap").shape == (90, 2)
+
+
+def test_without_labels_there_are_clusters_and_no_agreement() -> None:
+    found = cluster(BLOBS)
+    assert [(c.k_from, c.k) for c in found] == [("silhouette", 3), ("bic", 3), ("density", 3)]
+    assert all(np.isnan(c.ari) for c in found)

@@ -33,7 +33,7 @@ def test_a_critic_that_loses_to_a_control_is_said_to_in_plain_words() -> None:
     lines = findings(analyse(table(NOISE, untrained__0=NOISE, brightness=STEPS)))
     assert lines[0].startswith("The critic's score separates 0 of 3 pairs")
     assert "Not separated: " in lines[0]
-    assert "brightness, separates 3: MORE than the critic" in lines[1]
+    assert "brightness, separates 3: more than the critic" in lines[1]
     assert any("does not beat its controls" in line for line in lines)
 
 
@@ -63,6 +63,13 @@ def test_the_hardest_pairs_come_first() -> None:
     scores = np.r_[np.zeros(20), np.full(20, 1.0), np.full(20, 10.0)] + np.tile(np.linspace(0, 0.1, 20), 3)
     closest = analyse(table(scores)).closest()
     assert [{p.a, p.b} for p in closest] == [{"a", "b"}, {"b", "c"}, {"a", "c"}]
+
+
+def test_classes_too_small_to_be_significant_are_said_to_be() -> None:
+    frame = pd.DataFrame({"critic_score": np.arange(6.0), "label": list("aabbcc")})
+    warnings = analyse(ScoreTable(frame, {}), clusters=False).warnings
+    assert any("classes of 2 and 2 images are too small: over 3 pairs" in w for w in warnings)
+    assert not any("too small" in w for w in analyse(table(STEPS), clusters=False).warnings)
 
 
 def test_scores_without_labels_or_classes_are_refused() -> None:

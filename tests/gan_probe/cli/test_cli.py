@@ -158,13 +158,15 @@ def test_every_kind_of_bad_input_has_its_exit_code_and_its_words(run: Path, imag
         (("train", images, "--out", tmp_path / "x", "--steps", "many"), 2, "valid integer"),
         (("train", images, "--out", tmp_path / "x", "--steps", "2", "--epochs", "1"), 2, "--steps or --epochs"),
         (("train", images, "--out", tmp_path / "x", "--precision", "tf32", "--device", "cpu"), 3, "CUDA devices only"),
-        (("train", images, "--out", images), 3, "holds no config.json, so it is left alone"),
-        (("score", images, images, "--out", tmp_path / "x"), 3, "is not a run folder"),
-        (("score", tmp_path / "no", images, "--out", tmp_path / "x"), 3, "does not exist"),
+        (("train", images, "--out", images), 3, "holds no config.json of this kind, so it is left alone"),
+        (("score", images, images, "--out", tmp_path / "x.parquet"), 3, "is not a run folder"),
+        (("score", tmp_path / "no", images, "--out", tmp_path / "x.parquet"), 3, "does not exist"),
         (("score", run, images, "--out", tmp_path / "taken.parquet"), 3, "taken.parquet exists"),
-        (("score", run, images, "--out", tmp_path / "x", "--size", "16"), 3, "takes uint8 images of 32x32x3"),
-        (("score", run, images, "--out", tmp_path / "x", "--device", "gpu"), 3, "Known: auto, cpu, cuda, cuda:N"),
-        (("score", run, images, "--out", tmp_path / "x", "--device", "cuda:99"), 6, "Use --device cpu"),
+        (("score", run, images, "--out", tmp_path / "x.parquet", "--size", "16"), 3, "takes uint8 images of 32x32x3"),
+        (("score", run, images, "--out", tmp_path / "x.parquet", "--device", "gpu"), 3, "Known: auto, cpu, cuda, cuda:N"),
+        (("score", run, images, "--out", tmp_path / "x.parquet", "--device", "cuda:99"), 6, "Use --device cpu"),
+        (("score", run, images, "--out", tmp_path / "x.csv"), 3, "must end in .parquet"),
+        (("synth", "--list", "--out", tmp_path / "x.txt"), 3, "must end in .png"),
         (("cluster", tmp_path / "taken.parquet"), 3, "cannot be read as Parquet"),
         (("report", tmp_path / "taken.parquet", "--out", tmp_path / "x"), 3, "cannot be read as Parquet"),
         (("nonsense",), 2, "No such command"),
@@ -172,12 +174,12 @@ def test_every_kind_of_bad_input_has_its_exit_code_and_its_words(run: Path, imag
     for words, code, message in cases:
         result = call(*words)
         assert (result.exit_code, message in result.stderr) == (code, True), (words, result.exit_code, result.stderr)
-        assert not (tmp_path / "x").exists(), words
+        assert not list(tmp_path.glob("x*")), words
     assert (tmp_path / "taken.parquet").read_text() == "mine"
 
 
 def test_errors_are_json_too(tmp_path: Path) -> None:
-    record = call_json("score", tmp_path / "no", tmp_path / "no", "--out", tmp_path / "x")
+    record = call_json("score", tmp_path / "no", tmp_path / "no", "--out", tmp_path / "x.parquet")
     assert record["status"] == "error"
     assert "does not exist" in record["metrics"]["error"]
 
@@ -206,8 +208,8 @@ def test_ctrl_c_exits_with_130_and_says_how_to_go_on(images: Path, tmp_path: Pat
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"Go on with: gan-probe train {images} --out {tmp_path / 'r'} --resume" in stderr
-    result = call("score", tmp_path / "r", images, "--out", tmp_path / "s")
+    assert f"Go on with: gan-probe {' '.join(words)} --resume" in stderr
+    result = call("score", tmp_path / "r", images, "--out", tmp_path / "s.parquet")
     assert "is not finished" in result.stderr
 
 

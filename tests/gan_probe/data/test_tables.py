@@ -15,8 +15,9 @@ def test_scores_survive_the_round_trip_with_embeddings_and_provenance(scores: Sc
     assert found.table["critic_score"].dtype == np.float32
     assert found.table["critic_score"].tolist() == scores.table["critic_score"].tolist()
     assert found.provenance["critic_hash"] == scores.provenance["critic_hash"]
-    assert np.array_equal(found.embeddings["critic"], scores.embeddings["critic"])
-    assert set(found.embeddings) == {"critic", "untrained.0", "untrained.1", "untrained.2", "pixels"}
+    assert np.array_equal(found.embeddings["embedding.critic"], scores.embeddings["embedding.critic"])
+    names = {c.removeprefix("embedding.") for c in found.embeddings}
+    assert names == {"critic", "untrained.0", "untrained.1", "untrained.2", "pixels"}
     assert not [c for c in found.scalars() if c.startswith("embedding.")]
 
 
@@ -40,7 +41,11 @@ def test_files_that_are_no_scores_are_named(tmp_path: Path) -> None:
 
 
 def test_scores_of_different_critics_are_not_mixed(scores: ScoreTable) -> None:
-    assert len(concatenate_scores([scores, scores]).table) == 2 * len(scores.table)
+    other_rows = scores.table.assign(path="elsewhere/" + scores.table["path"])
+    both = concatenate_scores([scores, scores, ScoreTable(other_rows, scores.provenance)])
+    assert len(both.table) == 2 * len(scores.table)  # the copy is counted once
+    assert "80 images stand in more than one table" in " ".join(both.provenance["warnings"])
+    assert "embedding.pixels" not in both.table  # it was fitted on each table alone
     other = ScoreTable(scores.table, {**scores.provenance, "critic_hash": "another"})
     with pytest.raises(InputError, match="come from different critics .*Make one report for each"):
         concatenate_scores([scores, other])
