@@ -126,7 +126,7 @@ _RANGES = (
     ("latent_dim", 1, 4096),
     ("n_snapshots", 0, 1000),
     ("held_out", 0.0, 0.9),
-    ("seed", 0, 2**63 - 1),
+    ("seed", 0, 2**32 - 1),
 )
 
 

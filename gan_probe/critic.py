@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from gan_probe import adapt
 from gan_probe.data.images import Images
 from gan_probe.data.tensors import to_network
-from gan_probe.errors import InputError
+from gan_probe.errors import ConfigError, InputError
 from gan_probe.features import POOLINGS, features, watched
 from gan_probe.naming import check_name
 from gan_probe.networks import ImageShape, build_critic
@@ -248,7 +248,9 @@ class Critic:
                 )
             module = rebuild(config)
             module.load_state_dict(load_file(folder / WEIGHTS))
-        except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError, RuntimeError) as error:
+        except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError, RuntimeError) as error:
+            if isinstance(error, InputError):
+                raise
             raise InputError(f"{folder} does not hold a whole critic: {error}.") from error
         return cls(module, config, device)
 
@@ -272,6 +274,7 @@ class Critic:
             )
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.module.state_dict().items()}
         save_file(weights, folder / WEIGHTS)
+        (folder / WEIGHTS).chmod(0o644)  # safetensors makes it readable for its owner only
         record = {"schema": SCHEMA, **asdict(self.config), "hash": self.hash}
         (folder / MARKER).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -343,6 +346,8 @@ class Critic:
             check_name("layer", name, self.config.layers)
         check_name("pooling", pooling, POOLINGS)
         batches = self._batches(images, batch_size, progress)
+        if not len(images):
+            raise InputError("there are no images to embed.")
         return np.concatenate([features(self.module, batch, chosen, pooling).cpu().numpy() for batch in batches])
 
     def _batches(self, images: Images, batch_size: int, progress: Progress) -> Iterator[Tensor]:
@@ -353,6 +358,8 @@ class Critic:
                 f" got {images.dtype} of {'x'.join(map(str, images.shape[1:]))}. Resize with --size"
                 f" {self.config.image_shape[0]} (in Python: read_images(..., size_px={self.config.image_shape[0]}))."
             )
+        if batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {batch_size!r}.")
         with torch.inference_mode():
             for start in progress(range(0, len(images), batch_size)):
                 yield to_network(images[start : start + batch_size], self.device)

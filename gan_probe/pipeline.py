@@ -15,12 +15,12 @@ from gan_probe.analysis.controls import nuisances, pixel_components
 from gan_probe.analysis.summary import Analysis, analyse, findings
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet, ScoreTable, read_images
-from gan_probe.data.reading import decode_image
+from gan_probe.data.reading import decode_image, inside
 from gan_probe.data.tables import CONTROL, EMBEDDING
 from gan_probe.errors import InputError
 from gan_probe.report import Material, TrainingRecord, write_report
 from gan_probe.training.run_folder import RunFolder
-from synthetic import Dataset
+from synthetic import Dataset, sample_id
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
@@ -87,8 +87,9 @@ def score(
         columns["control.pixels_pc1"] = components[:, 0]
         if embeddings:
             columns["embedding.pixels"] = list(components)
-    ours = [c for c in data.table if c == "critic_score" or str(c).startswith((CONTROL, EMBEDDING))]
-    table = data.table.drop(columns=ours)
+    table = data.table.reset_index(drop=True)
+    ours = [c for c in table if c == "critic_score" or str(c).startswith((CONTROL, EMBEDDING))]
+    table = table.drop(columns=ours)
     if "label" in table and critic.config.training_classes:
         table = table.assign(seen=table["label"].isin(critic.config.training_classes))
     warnings = list(data.warnings)
@@ -149,7 +150,7 @@ def report(
         When ``out`` is taken.
     """
     analysis = analyse(scores, projection=projection, seed=seed)
-    training, training_note = read_training(run or scores.provenance.get("critic_source") or "")
+    training, training_note = read_training(run or scores.provenance.get("critic_source") or "", scores)
     examples, examples_note = read_examples(scores, data)
     analysis.warnings.extend(
         note for note in (*scores.provenance.get("warnings", ()), training_note, examples_note) if note
@@ -163,32 +164,40 @@ def report(
     return analysis, lines
 
 
-def read_training(path: str | Path) -> tuple[TrainingRecord | None, str]:
+def read_training(path: str | Path, scores: ScoreTable) -> tuple[TrainingRecord | None, str]:
     """Return the record of the run in ``path``, or None and why there is none."""
     folder = next((f for f in (Path(path), *Path(path).parents[:2]) if (f / "metrics.jsonl").is_file()), None)
     if not str(path) or folder is None:
         return None, "no run folder was found, so training curves and samples are left out. Name it with --run."
     run = RunFolder(folder)
     config, facts = run.read_config()
-    sheets = {int(p.stem.removeprefix("step-")): p for p in sorted((folder / "samples").glob("step-*.png"))}
+    expected = scores.provenance.get("run_id")
+    if expected and facts.get("run_id") != expected:
+        return (
+            None,
+            f"{folder} now holds run {facts.get('run_id')}, and the scores are of run {expected}; it is left out.",
+        )
+    sheets = {int(p.stem[5:]): p for p in sorted((folder / "samples").glob("step-*.png")) if p.stem[5:].isdigit()}
     return TrainingRecord(config.as_dict(), facts, run.read_metrics(), sheets), ""
 
 
 def read_examples(scores: ScoreTable, data: str | Path | None) -> tuple[dict[str, list[np.ndarray]], str]:
     """Return up to six images of each class, or none and why."""
-    source = Path(data or scores.provenance.get("data_source") or "")
+    source = Path(data or scores.provenance.get("data_source") or "(no source known)")
     first = scores.table.groupby("label", sort=False).head(N_EXAMPLES)
     try:
         if source.is_dir() and all((source / name).is_file() for name in first["path"]):
-            images: Sequence[np.ndarray] = [decode_image(source / name, None)[0] for name in first["path"]]
+            images: Sequence[np.ndarray] = [decode_image(inside(source, name), None)[0] for name in first["path"]]
         else:
             found = read_images(source, skip_bad=True)
             row_of = {sample: i for i, sample in enumerate(found.table["sample_id"])}
             images = [found.images[row_of[sample]] for sample in first["sample_id"]]
-    except (InputError, KeyError):
+        if any(sample_id(image) != sample for image, sample in zip(images, first["sample_id"], strict=True)):
+            raise InputError("changed since they were scored")
+    except (InputError, KeyError, TypeError):
         return (
             {},
-            f"the images at {source} could not be read, so no pictures of them are shown. Name them with --data.",
+            f"the images scored were not found as they were at {source}, so none are shown. Name them with --data.",
         )
     pictures: dict[str, list[np.ndarray]] = {}
     for label, image in zip(first["label"], images, strict=True):

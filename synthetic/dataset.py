@@ -13,7 +13,7 @@ import pandas as pd
 from synthetic.draw import draw_factors, draw_images
 from synthetic.errors import SpecError, unknown_name
 from synthetic.presets import PRESETS
-from synthetic.spec import Spec
+from synthetic.spec import Spec, is_integer
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,11 @@ def make_dataset(
     (10, 64, 64, 3)
     """
     spec = resolve_spec(preset_or_spec).with_per_class(per_class)
-    if not 0 <= seed < 2**64:
+    if not is_integer(seed) or not 0 <= seed < 2**64:
         raise SpecError(f"seed must be from 0 to 2**64 - 1, got {seed}.")
     chosen = range(spec.n_images) if indices is None else [int(i) for i in indices]
+    if not len(chosen):
+        raise SpecError("indices is empty; name at least one image.")
     if any(i < 0 or i >= spec.n_images for i in chosen):
         raise SpecError(f"indices must be from 0 to {spec.n_images - 1}, got {min(chosen)} to {max(chosen)}.")
     columns = draw_factors(spec, chosen, seed)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\.\w+)?")  # what tempfile makes of our prefix and suffix
 OUR_SCHEMAS = ("gan_probe.", "synthetic.")
 
 
@@ -24,6 +26,8 @@ def _fsync(path: Path) -> None:
 def remove_temporaries(folder: str | Path) -> None:
     """Remove what writes left below ``folder`` when their process was killed."""
     for path in Path(folder).rglob(".*.tmp*"):
+        if not _TEMPORARY.fullmatch(path.name):
+            continue  # somebody else's
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -72,7 +76,7 @@ def check_free(out: str | Path, *, marker: str, overwrite: bool) -> None:
     FileExistsError
         With what to do.
     """
-    out = Path(out)
+    out = Path(out).resolve()
     if out.is_dir() and not any(out.iterdir()):
         return
     if out.is_dir() and _is_ours(out / marker):
@@ -104,7 +108,7 @@ def atomic_folder(out: str | Path, *, marker: str, overwrite: bool = False) -> I
     FileExistsError
         See `check_free`.
     """
-    out = Path(out)
+    out = Path(out).resolve()
     check_free(out, marker=marker, overwrite=overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))

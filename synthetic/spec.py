@@ -7,6 +7,7 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ FACTORS: dict[str, Factor] = {
     "texture_contrast": Factor(0.1,   0.0, 1.0, help="amplitude of the pattern"),
 }  # fmt: skip
 
+MAX_IMAGES = 10_000_000
 SIZINGS = ("extent", "area")
 
 
@@ -105,8 +107,12 @@ class Spec:
     def __post_init__(self) -> None:
         if not self.types:
             raise SpecError(f"data set {self.name!r} has no types. Give at least one [[type]] or a [grid].")
-        if not isinstance(self.per_class, int) or self.per_class < 1:
+        if not is_integer(self.per_class) or self.per_class < 1:
             raise SpecError(f"per_class must be an integer of at least 1, got {self.per_class!r}.")
+        if self.per_class * len(self.types) > MAX_IMAGES:
+            raise SpecError(f"{self.per_class * len(self.types):,} images are more than {MAX_IMAGES:,}.")
+        if not isinstance(self.split, str) or not isinstance(self.name, str):
+            raise SpecError(f"name and split must be text, got {self.name!r} and {self.split!r}.")
         if not isinstance(self.side_px, int) or not 8 <= self.side_px <= 1024:
             raise SpecError(f"side_px must be an integer from 8 to 1024, got {self.side_px!r}.")
         if self.sizing not in SIZINGS:
@@ -128,6 +134,11 @@ class Spec:
     def with_per_class(self, per_class: int | None) -> Spec:
         """Return the spec with another number of images per type; None changes nothing."""
         return self if per_class is None else replace(self, per_class=per_class)
+
+
+def is_integer(value: object) -> bool:
+    """Return whether a value is a whole number, numpy's included, and not a truth value."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _check_label(label: object) -> None:
@@ -249,4 +260,11 @@ def load_spec(path: str | Path) -> Spec:
         raise SpecError(f"cannot read the spec {path}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{path} is not a TOML file: {error}.") from error
-    return spec_from_dict(raw, name=path.stem)
+    try:
+        return spec_from_dict(raw, name=path.stem)
+    except (TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, SpecError):
+            raise
+        raise SpecError(
+            f"{path} has a value of the wrong kind: {error}. See docs/synthetic.md for an example."
+        ) from error

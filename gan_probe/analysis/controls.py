@@ -79,6 +79,8 @@ def pixel_components(images: Images, *, n_components: int = N_COMPONENTS, seed: 
 
     The components are fitted on the same images, without labels: for a control that is generous, as it should be.
     """
+    if len(images) < 2:
+        return np.zeros((len(images), 1), dtype=np.float32)  # one image varies in nothing
     rows = images.reshape(len(images), -1).astype(np.float32) / 255
     n = min(n_components, *rows.shape)
     solver = "full" if n == min(rows.shape) else "randomized"

@@ -26,8 +26,8 @@ def demo(
     json: Json = False,
 ) -> None:
     """Run the whole story: make data, train a critic on two classes, score ten, cluster them, write the report."""
-    config = find_preset("compact").updated({"seed": seed} | ({"steps": steps} if steps else {}))
     with Session("demo", json) as session:
+        config = find_preset("compact").updated({"seed": seed} | ({"steps": steps} if steps else {}))
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)

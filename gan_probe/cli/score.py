@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, TrustCode, check_file_free
+from gan_probe.errors import ConfigError
 
 
 def score(
@@ -36,6 +37,8 @@ def score(
         from gan_probe.device import resolve_device
 
         check_file_free(out, overwrite, suffix=".parquet")
+        if out.resolve() in [path.resolve() for path in data]:
+            raise ConfigError(f"{out} is the data itself; name another file.")
         loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
         images = concatenate([read_images(path, size_px=size, split=split, skip_bad=True) for path in data])
         session.warn(images.warnings)

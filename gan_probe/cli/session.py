@@ -29,7 +29,7 @@ PLAIN_LINE_EVERY_S = 10.0
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout in place of text.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output of the same kind.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
 Device = Annotated[str, typer.Option(help="auto (CUDA when there is one), cpu, cuda or cuda:N.")]
 SizePx = Annotated[int | None, typer.Option("--size", help="Resize every image to a square of this many pixels.")]
 TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run the code that an adapted critic names.")]
@@ -180,9 +180,18 @@ class Session:
                 "metrics": self.metrics,
                 "warnings": self.warnings,
             }
-            print(json.dumps(record, default=str))  # noqa: T201 (this is the result)
+            print(json.dumps(_finite(record), default=str, allow_nan=False))  # noqa: T201 (this is the result)
         if code:
             raise typer.Exit(code)
+
+
+def _finite(value: Any) -> Any:
+    """Return plain data in which numbers that are not finite are None, as JSON has no word for them."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def command_line(*more: str) -> str:

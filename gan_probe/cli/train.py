@@ -68,10 +68,10 @@ def train(
             given["steps"] = config.steps_for(epochs, len(images))
             config = config.updated(given)
         chosen = resolve_device(device)
-        used = resolve_precision(config.precision, chosen)
         check_trainable(images, config)
         if resume and (out / MARKER).is_file() and not given and epochs is None:
             config = RunFolder(out).read_config()[0]  # the settings of the run are the settings
+        used = resolve_precision(config.precision, chosen)
         if not (resume and (out / MARKER).is_file()):
             check_free(out, marker=MARKER, overwrite=overwrite)
         session.plan(

@@ -103,9 +103,12 @@ def concatenate(sets: Sequence[ImageSet]) -> ImageSet:
     if len(shapes) > 1:
         listed = "; ".join(f"{s.source}: {'x'.join(map(str, s.image_shape))}" for s in sets)
         raise InputError(f"the data sets differ in shape ({listed}). Resize them with --size N.")
+    table = pd.concat([s.table.assign(source=str(s.source)) for s in sets], ignore_index=True)
+    if "label" in table:
+        table["label"] = table["label"].fillna("(no label)")
     return ImageSet(
         np.concatenate([s.images for s in sets]),
-        pd.concat([s.table.assign(source=str(s.source)) for s in sets], ignore_index=True),
+        table,
         sets[0].source,
         tuple(f"{s.source}: {w}" for s in sets for w in s.warnings),
         sum(s.n_skipped for s in sets),

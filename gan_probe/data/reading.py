@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import tokenize
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +24,12 @@ from synthetic import sample_id
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 NOT_DATA = ("contact-sheet.png",)  # pictures of a data set that lie beside its images
+MAX_PIXELS = 50_000_000  # of one image; more is a mistake or an attack
+# What numpy, zipfile, pyarrow and pandas raise at files that are damaged, or not what their name says.
+BROKEN = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile,
+    zlib.error, tokenize.TokenError, pa.ArrowException,
+)  # fmt: skip
 N_NAMED = 3  # how many offenders a message names
 
 
@@ -58,15 +66,17 @@ def read_images(
         raise InputError(f"the size must be from 4 to 4096 pixels, got {size_px}.")
     if not path.exists():
         raise InputError(f"{path} does not exist. Give a folder of images, or a .npy, .npz or .parquet file.")
-    if path.is_dir():
-        found = _read_folder(path, size_px, split, skip_bad)
-    elif path.suffix in _FILE_READERS:
+    if path.is_dir() or path.suffix in _FILE_READERS:
         try:
-            found = _FILE_READERS[path.suffix](path, size_px, skip_bad)
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, pa.ArrowInvalid) as error:
+            if path.is_dir():
+                found = _read_folder(path, size_px, split, skip_bad)
+            else:
+                found = _FILE_READERS[path.suffix](path, size_px, skip_bad)
+        except BROKEN as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path} cannot be read as {path.suffix}: {error}.") from error
+            kind = "a data set" if path.is_dir() else path.suffix
+            raise InputError(f"{path} cannot be read as {kind}: {type(error).__name__}: {error}.") from error
     else:
         raise InputError(f"{path} is not a kind of file that is known. Accepted: a folder, .npy, .npz, .parquet.")
     found = _keep_split(found, split)
@@ -80,7 +90,7 @@ def _keep_split(found: ImageSet, split: str | None) -> ImageSet:
         return found
     if "split" not in found.table:
         raise InputError(f"{found.source} has no splits, so split {split!r} cannot be chosen.")
-    rows = (found.table["split"] == split).to_numpy()
+    rows = (found.table["split"].astype(str) == split).to_numpy()
     if not rows.any():
         known = ", ".join(sorted(map(str, found.table["split"].unique())))
         raise InputError(f"{found.source} has no split {split!r}. Known: {known}.")
@@ -102,18 +112,18 @@ def _read_folder(folder: Path, size_px: int | None, split: str | None, skip_bad:
     elif "file_name" not in table:
         raise InputError(f"the metadata in {folder} has no column file_name. Columns: {', '.join(table.columns)}.")
     if split is not None and "split" in table:
-        table = table[table["split"] == split].reset_index(drop=True)
+        table = table[table["split"].astype(str) == split].reset_index(drop=True)
     if table.empty:
         raise InputError(
             f"{folder} holds no images{f' of split {split!r}' if split else ''}."
             f" Accepted: {', '.join(IMAGE_SUFFIXES)}, in the folder or in one sub-folder for each class."
         )
     names = table["file_name"].astype(str).tolist()
-    sources = [_inside(folder, name) for name in names]
+    sources = [inside(folder, name) for name in names]
     return _decode_all(sources, names, table.drop(columns="file_name"), folder, size_px, skip_bad)
 
 
-def _inside(folder: Path, name: str) -> Path:
+def inside(folder: Path, name: str) -> Path:
     """Return ``folder/name``, unless the name leads out of the folder."""
     target = Path(os.path.normpath(folder / name))
     if not target.is_relative_to(os.path.normpath(folder)):
@@ -135,7 +145,8 @@ def _read_table(folder: Path) -> pd.DataFrame | None:
 def _list_images(folder: Path) -> pd.DataFrame:
     """Return ``file_name`` and, where images lie in sub-folders, ``label``, sorted by name."""
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.name not in NOT_DATA)
-    relative = [p.relative_to(folder) for p in files if not any(part.startswith(".") for part in p.parts)]
+    relative = [p.relative_to(folder) for p in files]
+    relative = [p for p in relative if not any(part.startswith(".") for part in p.parts)]
     table = pd.DataFrame({"file_name": [p.as_posix() for p in relative]})
     if relative and all(len(p.parts) > 1 for p in relative):
         table["label"] = [p.parts[-2] for p in relative]
@@ -153,11 +164,15 @@ def decode_image(source: Path | bytes, size_px: int | None) -> tuple[Images, str
     InputError
         When it is not a whole image.
     """
+    if isinstance(source, Path) and not source.is_file():
+        raise InputError(f"{source.name} is not a file.")
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise ValueError(f"{opened.width}x{opened.height} pixels are more than {MAX_PIXELS:,}")
             opened.load()
             image, note = _to_known_mode(opened)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
         name = "bytes" if isinstance(source, bytes) else source.name
         raise InputError(f"{name} is not a readable image: {error}.") from error
     if size_px is not None and image.size != (size_px, size_px):
@@ -260,9 +275,11 @@ def _check_array(array: np.ndarray, origin: Path) -> Images:
     """Return ``array`` as (n, h, w, c) uint8."""
     if array.dtype != np.uint8:
         raise InputError(f"{origin}: images must be uint8 (0..255), got {array.dtype}. Scale and convert them first.")
+    if array.ndim == 3 and array.shape[-1] == 3:
+        raise InputError(f"{origin}: {array.shape} is one RGB image, or grey ones 3 pixels wide; give (n, h, w, 3).")
     if array.ndim == 3:
         array = array[..., None]
-    if array.ndim != 4 or array.shape[-1] not in (1, 3):
+    if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape[1:]:
         raise InputError(f"{origin}: images must be (n, h, w), (n, h, w, 1) or (n, h, w, 3), got {array.shape}.")
     return array
 
@@ -313,6 +330,9 @@ def _read_npz(path: Path, size_px: int | None, skip_bad: bool) -> ImageSet:
             if "split" in keys:
                 columns["split"] = archive["split"].astype(str)
         if "classes" in keys and "label" in columns and np.issubdtype(columns["label"].dtype, np.integer):
+            n_classes = len(archive["classes"])
+            if columns["label"].min() < 0 or columns["label"].max() >= n_classes:
+                raise InputError(f"{path}: labels must be from 0 to {n_classes - 1}: it names {n_classes} classes.")
             columns["label"] = archive["classes"].astype(str)[columns["label"]]
     return _from_arrays(images, pd.DataFrame(columns, index=range(len(images))), path, size_px)
 

@@ -64,7 +64,10 @@ def write_scores(scores: ScoreTable, path: str | Path) -> None:
             vectors = np.stack(column.to_list()).astype(np.float32)
             columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
         else:
-            columns[name] = pa.array(column, from_pandas=True)
+            try:
+                columns[name] = pa.array(column, from_pandas=True)
+            except pa.ArrowException:  # a user's column of mixed types
+                columns[name] = pa.array(column.astype(str))
     table = pa.table(columns).replace_schema_metadata(
         {"gan_probe": json.dumps({"schema": SCHEMA, **scores.provenance}, default=str)}
     )
@@ -88,7 +91,10 @@ def read_scores(path: str | Path) -> ScoreTable:
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path} cannot be read as Parquet: {error}.") from error
     raw = (table.schema.metadata or {}).get(b"gan_probe")
-    provenance = json.loads(raw) if raw else {"schema": None}
+    try:
+        provenance = {"schema": None} | json.loads(raw or b"{}")
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: its gan_probe metadata is broken ({error}). Score again.") from error
     if provenance["schema"] not in (SCHEMA, None):
         raise InputError(f"{path} has schema {provenance['schema']!r}; this version reads {SCHEMA!r}. Score again.")
     frame = table.to_pandas()
@@ -98,7 +104,12 @@ def read_scores(path: str | Path) -> ScoreTable:
     n_bad = int((~np.isfinite(values)).sum())
     if n_bad:
         raise InputError(f"{path}: {n_bad} of {len(frame)} values of critic_score are not finite numbers.")
-    return ScoreTable(frame.assign(critic_score=values.astype(np.float32)), provenance)
+    frame["critic_score"] = values.astype(np.float32)
+    if "label" in frame:
+        frame["label"] = frame["label"].astype(str).where(frame["label"].notna(), "(no label)")
+    for column in (c for c in frame if str(c).startswith(CONTROL)):
+        frame[column] = pd.to_numeric(frame[column], errors="coerce")
+    return ScoreTable(frame, provenance)
 
 
 def concatenate_scores(tables: Sequence[ScoreTable]) -> ScoreTable:

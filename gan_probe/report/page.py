@@ -29,6 +29,7 @@ from synthetic.files import atomic_folder
 SCHEMA = "gan_probe.report/1"
 MARKER = "report.json"
 DPI = 110
+PLAIN: Any = {"svg.hashsalt": "gan-probe", "text.parse_math": False}  # the same bytes each time; "$" is a dollar
 MAX_PAIRS = 60  # rows of the pair table on the page; report.json has them all
 
 
@@ -165,7 +166,7 @@ def write_report(material: Material, out: str | Path, *, overwrite: bool = False
     FileExistsError
         When ``out`` is taken.
     """
-    with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder, rc_context({"svg.hashsalt": "gan-probe"}):
+    with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder, rc_context(PLAIN):
         (folder / "figures").mkdir()
         sections = []
         for section in FIGURES:

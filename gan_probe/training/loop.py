@@ -97,7 +97,7 @@ def train(
     DivergedError
         When a metric is no longer a number; snapshots until then are kept.
     """
-    device, out = torch.device(device), Path(out)
+    device, out = torch.device(device), Path(out).resolve()
     check_trainable(data, config)
     run, is_new = _prepare(data, out, config, origins or {}, resume, overwrite, device)
     if run.critic.is_dir():
@@ -143,6 +143,8 @@ def check_trainable(data: ImageSet, config: TrainConfig) -> None:
         For fewer than two images, images that are all equal, or a shape that the network does not take.
     """
     check_image_shape(config.network, data.image_shape)
+    if data.images.dtype != np.uint8:
+        raise InputError(f"images must be uint8 (0..255), got {data.images.dtype}.")
     if len(data) < 2:
         raise InputError(
             f"{data.source} holds {len(data)} image; a training needs at least 2, and some hundred to be of use."
@@ -168,6 +170,8 @@ def _prepare(
         run = open_run(out, config=config, fingerprint=data.fingerprint)
         remove_temporaries(out)
         return run, False
+    if data.source.exists() and data.source.resolve().is_relative_to(out):
+        raise InputError(f"the images lie in {out}, which the run would replace. Choose another --out.")
     check_free(out, marker=MARKER, overwrite=overwrite)
     if out.exists():
         shutil.rmtree(out)

@@ -66,7 +66,7 @@ class RunFolder:
         try:
             record = json.loads((self.path / MARKER).read_text(encoding="utf-8"))
             schema, settings = record.pop("schema"), record.pop("settings")
-        except (OSError, KeyError, AttributeError, json.JSONDecodeError) as error:
+        except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
             raise InputError(
                 f"{self.path} is not a run folder: its {MARKER} is missing or broken ({error})."
             ) from error
@@ -88,10 +88,10 @@ class RunFolder:
         """
         path = self.path / "metrics.jsonl"
         rows = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        for line in path.read_bytes().splitlines() if path.is_file() else []:
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
+                rows.append({name: json.loads(line)[name] for name in METRICS})
+            except (ValueError, TypeError, KeyError):
                 break
         return pd.DataFrame(rows, columns=METRICS)
 
@@ -122,7 +122,7 @@ class RunFolder:
                 step = int((file.metadata() or {})["step"])
                 saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             _restore(state, saved)
-        except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
             raise InputError(
                 f"{self.checkpoint} cannot be resumed from: {error}. Train anew in another folder."
             ) from error

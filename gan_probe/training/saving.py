@@ -31,7 +31,7 @@ def run_id(config: TrainConfig, fingerprint: str) -> str:
 
 def training_classes(data: ImageSet) -> tuple[str, ...]:
     """Return the labels of a data set, sorted; none where it has no labels."""
-    return tuple(sorted(set(data.table["label"]))) if "label" in data.table else ()
+    return tuple(sorted(set(map(str, data.table["label"])))) if "label" in data.table else ()
 
 
 @torch.no_grad()

@@ -214,3 +214,21 @@ def test_real_archives_are_read() -> None:
     clothing = read_images(SHARED / "clothing_small_64.npz")
     assert clothing.image_shape == (64, 64, 3)
     assert clothing.table["label"].nunique() == 10
+
+
+def test_damaged_files_are_bad_input_whatever_the_library_raises(tmp_path: Path) -> None:
+    damaged = {"a.npy": b"", "b.npy": b"\x93NUMPY", "c.npz": b"", "d.parquet": b"PAR1", "e.npz": b"\x93NUMPY"}
+    for name, content in damaged.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name} cannot be read as"):
+            read_images(tmp_path / name)
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "images.npy").write_bytes(b"")
+    with pytest.raises(InputError, match="cannot be read as a data set"):
+        read_images(tmp_path / "f")
+    np.savez(tmp_path / "g.npz", x=np.zeros((2, 8, 8), np.uint8), y=[0, -1], classes=["a", "b"])
+    with pytest.raises(InputError, match="labels must be from 0 to 1: it names 2 classes"):
+        read_images(tmp_path / "g.npz")
+    np.save(tmp_path / "h.npy", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(InputError, match="is one RGB image"):
+        read_images(tmp_path / "h.npy")

@@ -107,7 +107,7 @@ def test_a_report_is_possible_from_scores_of_any_origin(tmp_path: Path) -> None:
     text = " ".join(analysis.warnings)
     assert "no controls" in text
     assert "no run folder was found" in text
-    assert "could not be read, so no pictures" in text
+    assert "so none are shown" in text
     assert json.loads((tmp_path / "r" / "report.json").read_text())["separation"]["pairs"][0]["excess"] is None
 
 
@@ -146,3 +146,21 @@ def test_colours_follow_shape_and_noise() -> None:
     assert sum(colours["s1"]) > sum(colours["s3"])  # less noise, paler
     plain = class_colours(table[["label"]])
     assert len(set(plain.values())) == 3
+
+
+def test_dollars_in_labels_are_dollars(scores: ScoreTable, tmp_path: Path) -> None:
+    table = scores.table.assign(label=scores.table["label"].replace("square_0.7+_n0.03", "$5_$10"))
+    pipeline.report(ScoreTable(table, scores.provenance), tmp_path / "r")
+    assert "$5_$10" in (tmp_path / "r" / "report.html").read_text()
+
+
+def test_another_run_and_changed_images_are_not_shown_as_those_scored(
+    scores: ScoreTable, test_set: ImageSet, tmp_path: Path
+) -> None:
+    other = ScoreTable(scores.table, {**scores.provenance, "run_id": "another"})
+    np.save(tmp_path / "images.npy", 255 - test_set.images)
+    analysis, _ = pipeline.report(other, tmp_path / "r", data=tmp_path / "images.npy")
+    drawn = {p.stem for p in (tmp_path / "r" / "figures").glob("*.png")}
+    assert not drawn & {"training", "samples", "examples"}
+    assert any("the scores are of run another" in w for w in analysis.warnings)
+    assert any("not found as they were" in w for w in analysis.warnings)
