@@ -65,5 +65,5 @@ def settings() -> str:
 
 if __name__ == "__main__":
     if "--check" in sys.argv:
-        sys.exit("" if PAGE.read_text() == page() else "docs/commands.md is out of date: run python docs/generate.py")
+        sys.exit(None if PAGE.read_text() == page() else "docs/commands.md is out of date: run python docs/generate.py")
     PAGE.write_text(page())
