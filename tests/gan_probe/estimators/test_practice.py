@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io as skops
 from PIL import Image
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -78,7 +79,6 @@ def test_fitted_estimators_pickle_clone_hash_and_cache(run: Path, X: np.ndarray,
 
 
 def test_skops_saves_without_pickle(run: Path, X: np.ndarray) -> None:
-    skops = pytest.importorskip("skops.io", reason="skops is not installed")
     embedder = CriticEmbedder(str(run)).fit(X)
     stored = skops.dumps(embedder)
     again = skops.loads(stored, trusted=skops.get_untrusted_types(data=stored))
