@@ -37,6 +37,8 @@ benchmarks: setup  ## remake benchmarks/records
 	$(BIN)/python benchmarks/drawing.py
 	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/article.py
+	$(BIN)/python benchmarks/article.py --test article-dev --seeds 1,2,3,4,5
+	$(BIN)/python benchmarks/article.py --test article-dev --seeds 1,2,3,4,5 --average 0
 
 gallery: setup  ## remake reports/
 	$(BIN)/gan-probe demo --out .demo --overwrite

@@ -50,7 +50,7 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
 
     from gan_probe import pipeline
     from gan_probe.analysis.separation import n_separated
-    from gan_probe.cli.train import _note
+    from gan_probe.cli.train import progress_note
     from gan_probe.data import read_images, write_scores
     from gan_probe.device import resolve_device
     from gan_probe.training import train
@@ -73,7 +73,7 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
             out / "run",
             config,
             device=chosen,
-            on_step=lambda step, row: update(step, _note(step, row, config)),
+            on_step=lambda step, row: update(step, progress_note(step, row, config)),
         )
     session.log("3/5 scoring ten classes, eight of them never seen, and the controls")
     scores = pipeline.score(critic, read_images(out / "data-test"), source=out / "run")

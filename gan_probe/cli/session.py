@@ -23,7 +23,7 @@ from gan_probe.errors import ConfigError, GanProbeError, GateError
 from synthetic.errors import SpecError
 
 SCHEMA = "gan_probe.command/1"
-OK, BUG, USAGE, BAD_INPUT, SKIPPED, INTERRUPTED = 0, 1, 2, 3, 5, 130
+OK, BUG, BAD_INPUT, SKIPPED, INTERRUPTED = 0, 1, 3, 5, 130
 PLAIN_LINE_EVERY_S = 10.0
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout in place of text.")]

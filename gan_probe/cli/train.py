@@ -93,7 +93,7 @@ def train(
                 resume=resume,
                 overwrite=overwrite,
                 device=chosen,
-                on_step=lambda step, row: update(step, _note(step, row, config)),
+                on_step=lambda step, row: update(step, progress_note(step, row, config)),
             )
         last = RunFolder(out).read_metrics().iloc[-1]
         session.outputs |= {"run": str(out), "critic": str(out / "critic")}
@@ -119,7 +119,7 @@ def _origins(config: TrainConfig, preset: str, given: Mapping[str, Any]) -> dict
     }
 
 
-def _note(step: int, row: Mapping[str, float], config: TrainConfig) -> str:
+def progress_note(step: int, row: Mapping[str, float], config: TrainConfig) -> str:
     """Return W-distance, penalty and real images per second of critic training."""
     rate = step * config.n_critic * config.batch_size / max(row["elapsed_s"], 1e-9)
     return f"W {row['w_distance']:.2f}  penalty {row['penalty']:.3f}  {rate:.0f} images/s"

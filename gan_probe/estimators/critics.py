@@ -307,6 +307,9 @@ class CriticNovelty(OutlierMixin, _CriticEstimator):
     ----------
     offset_ : float
         ``decision_function = score_samples - offset_``.
+    guaranteed_rate_ : float
+        What new real images may be called outliers at most, on average. Above ``false_alarm_rate`` when there are fewer
+        than ``1 / false_alarm_rate - 1`` rows: then it is 1 / (n + 1), the least that n rows can promise.
 
     References
     ----------
@@ -343,8 +346,9 @@ class CriticNovelty(OutlierMixin, _CriticEstimator):
             raise ConfigError(f"false_alarm_rate must be above 0 and at most 0.5, got {self.false_alarm_rate!r}.")
         scores = np.sort(self._forward(self._fit_critic(X)).ravel())
         rank = int(np.floor(self.false_alarm_rate * (len(scores) + 1)))
-        # Too few rows for the rate: only scores below all of them may be called outliers.
-        self.offset_ = float(scores[max(rank, 1) - 1])
+        rank = max(rank, 1)  # too few rows for the rate: call outliers only what scores below all of them
+        self.offset_ = float(scores[rank - 1])
+        self.guaranteed_rate_ = rank / (len(scores) + 1)
         return self
 
     def score_samples(self, X: Any) -> Rows:

@@ -124,6 +124,8 @@ def test_novelty_keeps_its_rate_of_false_alarms(run: Path, train_set: ImageSet) 
     assert np.array_equal(detector.decision_function(real), detector.score_samples(real) - detector.offset_)
     strict = CriticNovelty(str(run), false_alarm_rate=0.01).fit(real[:20])
     assert (strict.predict(real[:20]) == 1).all()
+    assert detector.guaranteed_rate_ == pytest.approx(2 / 21)
+    assert strict.guaranteed_rate_ == pytest.approx(1 / 21)  # twenty rows cannot promise 0.01
 
 
 def test_without_a_critic_one_is_built_seeded_and_untrained(X: np.ndarray) -> None:
