@@ -5,7 +5,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gan_probe.estimators import CriticEmbedder, CriticNovelty, CriticScorer, ImageLoader
+from gan_probe.estimators import CriticClassifier, CriticEmbedder, CriticNovelty, CriticScorer, ImageLoader
 
 
 @parametrize_with_checks(
@@ -14,6 +14,8 @@ from gan_probe.estimators import CriticEmbedder, CriticNovelty, CriticScorer, Im
         CriticEmbedder(n_components=1, random_state=0),
         CriticScorer(random_state=0),
         CriticNovelty(random_state=0),
+        CriticClassifier(random_state=0),
+        CriticClassifier(mode="finetune", max_epochs=3, random_state=0),
         ImageLoader(),
     ]
 )

@@ -1,0 +1,356 @@
+"""Probes: how many labels a representation needs, for several representations on the same draws of labels.
+
+The protocol is that of Radford et al. 2016, section 5: the classifier's setting is chosen on validation images, then
+labels are drawn many times from a pool and the classifier is tested on images that nothing was chosen on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import norm
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+
+from gan_probe.errors import ConfigError, InputError
+from gan_probe.naming import check_name
+
+Rows = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.intp]
+Labels = npt.NDArray[Any]
+
+PER_CLASS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # labels a class, as far as the pool has them; then all
+N_DRAWS = 100
+MANY_LABELS = 1000  # labels in all beyond which a tenth of the draws is taken: they overlap, and cost more
+N_TUNING = 5  # draws on which a classifier's setting is chosen
+MAX_VALIDATION, MAX_TEST = 2000, 10_000
+TEST_NAMES, VALIDATION_NAMES = ("test",), ("validation", "valid", "val", "dev")
+EVERY, SEEN, UNSEEN = "all", "seen", "unseen"  # groups of classes that accuracies are given for
+LEVEL = 0.95
+Z = float(norm.ppf(0.5 + LEVEL / 2))
+
+# One row a classifier: its settings, the one in the middle first chosen among equals, and how to make it.
+CLASSIFIERS: dict[str, tuple[tuple[float, ...], Callable[[float], Any]]] = {
+    "linear": ((0.01, 0.03, 0.1, 0.3, 1.0, 3.0), lambda alpha: RidgeClassifier(alpha=alpha)),
+    "knn": ((1, 3, 5, 9), lambda k: KNeighborsClassifier(int(k), algorithm="brute")),
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers: labels are drawn from ``pool``, settings chosen on ``validation``, accuracy measured on ``test``."""
+
+    pool: Indices
+    validation: Indices
+    test: Indices
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One representation, one classifier, one number of labels a class.
+
+    Attributes
+    ----------
+    representation, classifier : str
+    per_class : int
+        Labels a class; in unequal classes the largest has so many.
+    n_labels, n_draws : int
+        Labels in all, and how often they were drawn.
+    setting : float
+        Chosen on validation images: the weight of the ridge penalty, or the number of neighbours.
+    by_draw : dict of ndarray, shape (n_draws,)
+        Accuracy of each draw, for every group of classes: "all" and, where known, "seen" and "unseen".
+    by_image : dict of ndarray, shape (n_images,)
+        Share of the draws that classified each test image correctly, for every group.
+    """
+
+    representation: str
+    classifier: str
+    per_class: int
+    n_labels: int
+    n_draws: int
+    setting: float
+    by_draw: Mapping[str, npt.NDArray[np.float64]]
+    by_image: Mapping[str, npt.NDArray[np.float64]]
+
+    def accuracy(self, group: str = EVERY) -> float:
+        """Return the mean accuracy, 0 to 1."""
+        return float(self.by_draw[group].mean())
+
+    def interval(self, group: str = EVERY) -> tuple[float, float]:
+        """Return the 95 % interval of the mean accuracy over new draws of labels and new test images."""
+        # two successes and two failures more (Agresti and Coull 1998): no interval of width zero at 100 %
+        return _interval(self.by_draw[group], self.by_image[group], extra=(1.0, 1.0, 0.0, 0.0), bounds=(0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Excess:
+    """How far a representation is ahead of another on the same draws and test images."""
+
+    value: float
+    ci_low: float
+    ci_high: float
+    over: str
+
+
+def split_rows(labels: Labels, splits: Labels | None = None, *, seed: int = 0) -> Split:
+    """Return which rows serve for what.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,)
+    splits : ndarray of str, optional
+        Where the data names them: "test" rows are tested on, "validation" rows (also "valid", "val", "dev") choose the
+        setting, the others are the pool. Without: 30 % test, and of the rest 20 % (at most 2,000) validation, by class.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        For fewer than two classes, a class with fewer than four images, or a class that a part lacks.
+    """
+    counts = pd.Series(labels).value_counts()
+    if len(counts) < 2:
+        raise InputError("a probe needs labels of at least two classes.")
+    if counts.min() < 4:
+        raise InputError(f"class {counts.idxmin()!r} has {counts.min()} images; a probe needs at least four of each.")
+    rest = np.arange(len(labels))
+    names = np.full(len(labels), "") if splits is None else np.asarray(splits).astype(str)
+    test = rest[np.isin(names, TEST_NAMES)]
+    if len(test):
+        rest = rest[~np.isin(names, TEST_NAMES)]
+    else:
+        rest, test = _apart(rest, labels, 0.3, seed)
+    validation = rest[np.isin(names[rest], VALIDATION_NAMES)]
+    if len(validation):
+        rest = rest[~np.isin(names[rest], VALIDATION_NAMES)]
+    else:
+        rest, validation = _apart(rest, labels, min(0.2, MAX_VALIDATION / max(1, len(rest))), seed + 1)
+    for name, part in (("test", test), ("pool", rest)):
+        missing = sorted(set(counts.index) - set(labels[part]), key=str)
+        if missing:
+            raise InputError(
+                f"the {name} part has no image of class {missing[0]!r}; a probe needs every class in each part."
+            )
+    if len(test) > MAX_TEST:
+        test = _apart(test, labels, MAX_TEST / len(test), seed + 2)[1]
+    return Split(np.sort(rest), np.sort(validation), np.sort(test))
+
+
+def _apart(rows: Indices, labels: Labels, share: float, seed: int) -> tuple[Indices, Indices]:
+    """Return (what is left, a share), both with every class in proportion."""
+    n_classes = len(set(labels[rows]))
+    n = min(max(round(share * len(rows)), n_classes), len(rows) - n_classes)
+    try:
+        left, taken = train_test_split(rows, test_size=n, stratify=labels[rows], random_state=seed)
+    except ValueError as error:
+        raise InputError(f"{len(rows)} images are too few to take {n} of every class from them: {error}.") from error
+    return left, taken
+
+
+def draw_labels(labels: Labels, pool: Indices, per_class: int, rng: np.random.Generator) -> Indices:
+    """Return row numbers of the pool: ``per_class`` of each class, or all where it has fewer."""
+    drawn = []
+    for label in np.unique(labels[pool]):
+        members = pool[labels[pool] == label]
+        drawn.append(rng.permutation(members)[:per_class])
+    return np.concatenate(drawn)
+
+
+def label_counts(labels: Labels, pool: Indices, wanted: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Return the numbers of labels a class that the pool allows, the last being all there are.
+
+    Raises
+    ------
+    ConfigError
+        For a number below one, or above what the largest class has.
+    """
+    largest = int(pd.Series(labels[pool]).value_counts().max())
+    if wanted is None:
+        return (*(n for n in PER_CLASS if n < largest), largest)
+    for n in wanted:
+        if not 1 <= n <= largest:
+            raise ConfigError(f"labels a class must be from 1 to {largest} (the largest class of the pool), got {n}.")
+    return tuple(sorted(set(wanted)))
+
+
+def probe(
+    representations: Mapping[str, Callable[[], Rows]],
+    labels: Labels,
+    split: Split,
+    *,
+    per_class: Sequence[int] | None = None,
+    n_draws: int = N_DRAWS,
+    classifiers: Sequence[str] = tuple(CLASSIFIERS),
+    seen: npt.NDArray[np.bool_] | None = None,
+    seed: int = 0,
+    on_step: Callable[[str], None] | None = None,
+) -> list[Outcome]:
+    """Return one outcome for each representation, classifier and number of labels; all see the same draws.
+
+    Parameters
+    ----------
+    representations : mapping of str to callable
+        Each returns the rows (n, d) of all images; called one after the other, so only one is in memory.
+    labels : ndarray, shape (n,)
+    split : Split
+    per_class : sequence of int, optional
+        Labels a class. Default: 1, 2, 5, 10, ... up to all.
+    n_draws : int
+        How often labels are drawn; a tenth of that beyond 1,000 labels, once for all labels.
+    classifiers : sequence of str
+        Rows of `CLASSIFIERS`: "linear" (one-against-all ridge regression, a least-squares SVM) and "knn".
+    seen : ndarray of bool, shape (n,), optional
+        Which images are of classes the critic was trained on: accuracies are given for both kinds apart too.
+    seed : int
+    on_step : callable, optional
+        Called with the name of each representation, classifier and count when it is done.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown classifier, or a number out of range.
+    """
+    for name in classifiers:
+        check_name("classifier", name, CLASSIFIERS)
+    if n_draws < 2:
+        raise ConfigError(f"n_draws must be at least 2, got {n_draws!r}.")
+    counts = label_counts(labels, split.pool, per_class)
+    outcomes = []
+    for name, encode in representations.items():
+        rows = prepared(encode(), split.pool)
+        for classifier in classifiers:
+            for n in counts:
+                outcomes.append(_one(name, classifier, n, rows, labels, split, n_draws, seen, seed))
+                if on_step:
+                    on_step(f"{name}, {classifier}, {n} a class")
+    return outcomes
+
+
+def prepared(rows: Rows, pool: Indices) -> Rows:
+    """Return rows scaled to length 1, then centred and scaled on the unlabelled pool so that their mean square is 1."""
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Rows = (rows / np.where(length > 0, length, 1)).astype(np.float32)
+    unit -= unit[pool].mean(0)
+    scale = math.sqrt(float((unit[pool] ** 2).sum(1).mean()))
+    return unit / np.float32(scale) if scale > 0 else unit
+
+
+def _one(
+    name: str,
+    classifier: str,
+    per_class: int,
+    rows: Rows,
+    labels: Labels,
+    split: Split,
+    n_draws: int,
+    seen: npt.NDArray[np.bool_] | None,
+    seed: int,
+) -> Outcome:
+    n_labels = len(draw_labels(labels, split.pool, per_class, np.random.default_rng(seed)))
+    if n_labels == len(split.pool):
+        n_draws = 1
+    elif n_labels > MANY_LABELS:
+        n_draws = max(2, n_draws // 10)
+    n_tuning = min(N_TUNING, n_draws)
+    tuning = [draw_labels(labels, split.pool, per_class, _rng(seed, 1, per_class, i)) for i in range(n_tuning)]
+    settings, make = CLASSIFIERS[classifier]
+    settings = tuple(s for s in settings if classifier != "knn" or s <= n_labels)
+    found = {
+        s: np.mean([_correct(make(s), rows, labels, drawn, split.validation).mean() for drawn in tuning])
+        for s in settings
+    }
+    setting = max(found, key=lambda s: found[s])
+    correct = np.stack(
+        [
+            _correct(
+                make(setting),
+                rows,
+                labels,
+                draw_labels(labels, split.pool, per_class, _rng(seed, 0, per_class, i)),
+                split.test,
+            )
+            for i in range(n_draws)
+        ]
+    )
+    groups = {EVERY: np.ones(len(split.test), dtype=bool)}
+    if seen is not None and 0 < seen[split.test].sum() < len(split.test):
+        groups |= {SEEN: seen[split.test], UNSEEN: ~seen[split.test]}
+    return Outcome(
+        name,
+        classifier,
+        per_class,
+        n_labels,
+        n_draws,
+        float(setting),
+        {group: correct[:, mask].mean(1) for group, mask in groups.items()},
+        {group: correct[:, mask].mean(0) for group, mask in groups.items()},
+    )
+
+
+def _rng(*words: int) -> np.random.Generator:
+    return np.random.default_rng(words)
+
+
+def _correct(model: Any, rows: Rows, labels: Labels, drawn: Indices, tested: Indices) -> npt.NDArray[np.bool_]:
+    return model.fit(rows[drawn], labels[drawn]).predict(rows[tested]) == labels[tested]
+
+
+def excess(of: Outcome, over: Outcome, group: str = EVERY) -> Excess:
+    """Return how far one outcome is ahead of another that saw the same draws, with a 95 % interval.
+
+    Raises
+    ------
+    ValueError
+        When the two are not paired.
+    """
+    if (of.classifier, of.per_class, of.n_draws) != (over.classifier, over.per_class, over.n_draws):
+        raise ValueError("only outcomes of the same draws can be compared.")
+    by_draw = of.by_draw[group] - over.by_draw[group]
+    by_image = of.by_image[group] - over.by_image[group]
+    # one image more for each side (after Agresti and Min 2005): no interval of width zero
+    low, high = _interval(by_draw, by_image, extra=(1.0, -1.0), bounds=(-1.0, 1.0))
+    return Excess(float(by_draw.mean()), low, high, over.representation)
+
+
+def _interval(
+    by_draw: npt.NDArray[np.float64],
+    by_image: npt.NDArray[np.float64],
+    *,
+    extra: Sequence[float],
+    bounds: tuple[float, float],
+) -> tuple[float, float]:
+    """Return mean +- 1.96 standard errors, over draws and images.
+
+    The variance of a mean over crossed draws and images is at most the sum of the variances of its margins' means
+    (Owen 2007, "The pigeonhole bootstrap", section 3): a little wide, never narrow.
+    """
+    images = np.concatenate([by_image, extra])
+    variance = images.var(ddof=1) / len(images)
+    if len(by_draw) > 1:
+        variance += by_draw.var(ddof=1) / len(by_draw)
+    centre = float(by_draw.mean())
+    half = Z * math.sqrt(variance)
+    return max(bounds[0], centre - half), min(bounds[1], centre + half)
+
+
+def best_control(
+    outcomes: Sequence[Outcome], of: Outcome, controls: Sequence[str], group: str = EVERY
+) -> Outcome | None:
+    """Return the control with the highest accuracy at the same classifier and number of labels: the critic's hardest.
+
+    It is chosen by the test images, which favours the control.
+    """
+    same = [
+        o
+        for o in outcomes
+        if (o.classifier, o.per_class) == (of.classifier, of.per_class) and o.representation in controls
+    ]
+    return max(same, key=lambda o: o.accuracy(group), default=None)

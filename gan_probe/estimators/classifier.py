@@ -1,0 +1,251 @@
+"""`CriticClassifier`: few labels on top of a critic, its weights frozen or fine-tuned."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from sklearn.base import ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from torch import Tensor, nn
+
+from gan_probe.critic import Critic
+from gan_probe.data.tensors import rows_to_network
+from gan_probe.device import resolve_device
+from gan_probe.errors import ConfigError, InputError
+from gan_probe.estimators.base import CriticEstimator, Rows
+from gan_probe.features import POOLINGS, features
+from gan_probe.naming import check_name
+from gan_probe.networks import ImageShape
+
+MODES = ("probe", "finetune")
+
+
+class CriticClassifier(ClassifierMixin, CriticEstimator):
+    """Classify images by a critic's features, learned from few labels.
+
+    Parameters
+    ----------
+    critic : str, optional
+        A run folder or critic folder. None: an untrained critic, seeded by ``random_state``. With ``mode="finetune"``
+        that is the same network trained from scratch.
+    mode : {"probe", "finetune"}
+        "probe": logistic regression on frozen features. "finetune": that first, then the whole network with the
+        regression as its head (Kumar et al. 2022), by Adam.
+    layers, pooling
+        See `CriticEmbedder`; the default pooling is that of DCGAN's protocol.
+    C : float
+        Inverse weight of the logistic regression's penalty, on features whose mean square length is 1.
+    learning_rate : float
+        Of fine-tuning.
+    max_epochs, patience : int
+        Fine-tuning stops after ``max_epochs`` passes, or after ``patience`` without a lower loss on held-out rows; the
+        best pass is kept, the probe included.
+    validation_share : float
+        Share of the rows, by class, held out for that. Where a class has fewer than two rows nothing can be held out
+        of it, and fine-tuning takes all of ``max_epochs``.
+    train_batch_size : int
+        Rows in each fine-tuning step.
+    network, image_shape, value_range, batch_size, device, trust_code, random_state
+        See `CriticEmbedder`.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+    coef_, intercept_ : ndarray, shape (n_classes, d) and (n_classes,)
+        Of the head, on features of length 1 minus ``mean_``, divided by ``scale_``.
+    best_epoch_ : int
+        The pass of fine-tuning that was kept; 0 is the probe.
+    n_epochs_ : int
+        Passes taken.
+
+    References
+    ----------
+    Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution", section 3.4.
+
+    Examples
+    --------
+    >>> from synthetic import make_dataset
+    >>> data = make_dataset("article-test", per_class=4)
+    >>> X, y = data.images.reshape(40, -1), data.table["label"]
+    >>> CriticClassifier(random_state=0).fit(X[::2], y[::2]).score(X[1::2], y[1::2])
+    1.0
+    """
+
+    def __init__(
+        self,
+        critic: str | None = None,
+        *,
+        mode: str = "probe",
+        layers: Sequence[str] | None = None,
+        pooling: str = "grid4",
+        C: float = 100.0,
+        learning_rate: float = 3e-4,
+        max_epochs: int = 100,
+        patience: int = 10,
+        validation_share: float = 0.2,
+        train_batch_size: int = 32,
+        network: str = "compact",
+        image_shape: ImageShape | None = None,
+        value_range: tuple[float, float] = (0.0, 255.0),
+        batch_size: int = 256,
+        device: str = "cpu",
+        trust_code: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.critic = critic
+        self.mode = mode
+        self.layers = layers
+        self.pooling = pooling
+        self.C = C
+        self.learning_rate = learning_rate
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.validation_share = validation_share
+        self.train_batch_size = train_batch_size
+        self.network = network
+        self.image_shape = image_shape
+        self.value_range = value_range
+        self.batch_size = batch_size
+        self.device = device
+        self.trust_code = trust_code
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Load the critic, fit the head and, with ``mode="finetune"``, train the network with it."""
+        self._check_settings()
+        if y is None:
+            raise InputError("CriticClassifier requires y to be passed, but the target y is None.")
+        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None), warn=True)
+        check_classification_targets(y)
+        X = self._fit_critic(X, y)
+        self.classes_, targets = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ConfigError("a classifier needs labels of at least two classes; y has only one class.")
+        self.layers_ = self._chosen_layers(self.layers)
+        lengths_one = _unit(self._forward(X, self.layers_, self.pooling))
+        self.mean_ = lengths_one.mean(0)
+        self.scale_ = float(np.sqrt(((lengths_one - self.mean_) ** 2).sum(1).mean())) or 1.0
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        head = LogisticRegression(C=self.C, max_iter=1000).fit((lengths_one - self.mean_) / self.scale_, targets)
+        self.coef_, self.intercept_ = head.coef_, head.intercept_
+        if len(self.classes_) == 2:  # scikit-learn gives two classes one row; one row each is simpler here
+            self.coef_ = np.concatenate([-head.coef_, head.coef_]) / 2
+            self.intercept_ = np.concatenate([-head.intercept_, head.intercept_]) / 2
+        self.best_epoch_ = self.n_epochs_ = 0
+        if self.mode == "finetune":
+            self._finetune(X, targets, seed)
+        return self
+
+    def decision_function(self, X: Any) -> Rows:
+        """Return the logits, (n, n_classes); for two classes the second's minus the first's, (n,)."""
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: Any) -> Rows:
+        """Return the probability of each class, (n, n_classes)."""
+        logits = self._logits(X)
+        odds = np.exp(logits - logits.max(1, keepdims=True))
+        return odds / odds.sum(1, keepdims=True)
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the most probable class of each row, (n,)."""
+        best = self._logits(X).argmax(1)
+        return self.classes_[best]
+
+    def _logits(self, X: Any) -> Rows:
+        check_is_fitted(self)
+        X, _ = self._rows(X, reset=False)
+        rows = (_unit(self._forward(X, self.layers_, self.pooling)) - self.mean_) / self.scale_
+        return rows @ self.coef_.T + self.intercept_
+
+    def _check_settings(self) -> None:
+        check_name("mode", self.mode, MODES)
+        check_name("pooling", self.pooling, POOLINGS)
+        for name, value, low, high in (
+            ("C", self.C, 1e-12, 1e12),
+            ("learning_rate", self.learning_rate, 0, 1),
+            ("max_epochs", self.max_epochs, 1, 100_000),
+            ("patience", self.patience, 1, 100_000),
+            ("validation_share", self.validation_share, 0, 0.9),
+            ("train_batch_size", self.train_batch_size, 1, 65_536),
+        ):
+            if not low <= value <= high:
+                raise ConfigError(f"{name} must be from {low:g} to {high:g}, got {value!r}.")
+
+    # --- fine-tuning ---
+
+    def _finetune(self, X: Rows, targets: npt.NDArray[np.intp], seed: int) -> None:
+        """Train the network with its head in float32, from the probe; keep the pass with the lowest held-out loss."""
+        device = resolve_device(self.device)
+        module = copy.deepcopy(self._module(torch.float32)).to(device).requires_grad_(True)
+        head = nn.Linear(self.coef_.shape[1], self.coef_.shape[0]).to(device)
+        mean = torch.as_tensor(self.mean_, dtype=torch.float32, device=device)
+        with torch.no_grad():
+            head.weight.copy_(torch.as_tensor(self.coef_))
+            head.bias.copy_(torch.as_tensor(self.intercept_))
+        model = nn.ModuleDict({"body": module, "head": head})
+
+        def loss_of(rows: npt.NDArray[np.intp]) -> Tensor:
+            images = rows_to_network(X[rows], self.config_.image_shape, self.value_range).float().to(device)
+            found = F.normalize(features(module, images, self.layers_, self.pooling), dim=1, eps=1e-12)
+            labels = torch.as_tensor(targets[rows], device=device)
+            return F.cross_entropy(head((found - mean) / self.scale_), labels)
+
+        training, held_out = self._held_out(targets, seed)
+        order = np.random.default_rng(seed)
+        optimizer = torch.optim.Adam(model.parameters(), lr=self.learning_rate)
+        best, best_loss = _copy(model), self._mean_loss(loss_of, held_out)
+        for epoch in range(1, self.max_epochs + 1):
+            shuffled = order.permutation(training)
+            for start in range(0, len(shuffled), self.train_batch_size):
+                optimizer.zero_grad(set_to_none=True)
+                loss_of(shuffled[start : start + self.train_batch_size]).backward()
+                optimizer.step()
+            self.n_epochs_ = epoch
+            loss = self._mean_loss(loss_of, held_out)
+            if loss < best_loss or not len(held_out):
+                best, best_loss, self.best_epoch_ = _copy(model), loss, epoch
+            elif epoch - self.best_epoch_ >= self.patience:
+                break
+        model.load_state_dict(best)
+        self.coef_, self.intercept_ = head.weight.detach().cpu().numpy(), head.bias.detach().cpu().numpy()
+        self.weights_ = {k: v.detach().cpu().numpy().copy() for k, v in module.state_dict().items()}
+        self.critic_hash_ = Critic(module, self.config_, device).hash
+
+    def _held_out(self, targets: npt.NDArray[np.intp], seed: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Return (rows to train on, rows that say when to stop): of each class its share, where it has two rows."""
+        rows = np.arange(len(targets))
+        n_classes, smallest = len(self.classes_), np.bincount(targets).min()
+        n = max(round(self.validation_share * len(rows)), n_classes)
+        if not self.validation_share or smallest < 2 or n > len(rows) - n_classes:
+            return rows, rows[:0]
+        training, held_out = train_test_split(rows, test_size=n, stratify=targets, random_state=seed % 2**32)
+        return training, held_out
+
+    def _mean_loss(self, loss_of: Any, rows: npt.NDArray[np.intp]) -> float:
+        if not len(rows):
+            return float("inf")
+        with torch.inference_mode():
+            starts = range(0, len(rows), self.batch_size)
+            parts = [rows[s : s + self.batch_size] for s in starts]
+            return sum(float(loss_of(part)) * len(part) for part in parts) / len(rows)
+
+
+def _unit(rows: Rows) -> Rows:
+    """Return rows of length 1; rows of zeros are left as they are."""
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(length > 0, length, 1)
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
