@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,16 @@ import numpy as np
 import pandas as pd
 
 import gan_probe
+from gan_probe import imagenet
+from gan_probe.analysis import probing
 from gan_probe.analysis.clusters import Clustering
 from gan_probe.analysis.controls import nuisances, pixel_components
+from gan_probe.analysis.probing import ProbeResult, Split
+from gan_probe.analysis.representations import REPRESENTATIONS, Rows
 from gan_probe.analysis.summary import Analysis, analyse, findings
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet, ScoreTable, read_images
+from gan_probe.data.images import Images
 from gan_probe.data.reading import decode_image, inside
 from gan_probe.data.tables import CONTROL, EMBEDDING
 from gan_probe.errors import InputError
@@ -26,6 +32,7 @@ Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 UNTRAINED_SEEDS = (101, 102, 103)  # none that a user is likely to train with: seed 0's untrained twin is its own start
 N_EXAMPLES = 6
+IMAGENET = "imagenet"
 
 
 def from_synthetic(dataset: Dataset) -> ImageSet:
@@ -162,6 +169,131 @@ def report(
     )
     write_report(material, out, overwrite=overwrite)
     return analysis, lines
+
+
+def probe(
+    critic: Critic,
+    data: ImageSet,
+    *,
+    per_class: Sequence[int] | None = None,
+    n_draws: int = probing.N_DRAWS,
+    classifiers: Sequence[str] = tuple(probing.CLASSIFIERS),
+    pooling: str = "grid4",
+    max_pool: int = probing.MAX_POOL,
+    controls: bool = True,
+    batch_size: int = 256,
+    source: str | Path | None = None,
+    seed: int = 0,
+    on_step: Callable[[str], None] | None = None,
+) -> ProbeResult:
+    """Return how many labels the critic's features need to tell the classes of ``data``, beside their controls.
+
+    Parameters
+    ----------
+    critic : Critic
+    data : ImageSet
+        With labels. Its ``split`` column, where it has one, says which images are tested on.
+    per_class, n_draws, classifiers
+        See `gan_probe.analysis.probing.probe`.
+    pooling : str
+        A row of `gan_probe.features.POOLINGS`; "grid4" is DCGAN's.
+    max_pool : int
+        Images at most that labels are drawn from.
+    controls : bool
+        Run the same probe on untrained critics, on every row of `gan_probe.analysis.representations.REPRESENTATIONS`
+        and, where it is installed, on a network trained on ImageNet.
+    batch_size : int
+    source : path, optional
+        Where the critic was loaded from, for the record.
+    seed : int
+        Of the split, the draws and the controls.
+    on_step : callable, optional
+        Called with the name of each part when it is done.
+
+    Raises
+    ------
+    InputError
+        Without labels, with too few images of a class, or images that do not fit the critic.
+    ConfigError
+        For an unknown classifier or pooling, or a number out of range.
+    """
+    data = data.with_channels(critic.config.image_shape[2])
+    if "label" not in data.table:
+        raise InputError(f"{data.source} has no labels, and a probe needs some. Add a label column or class folders.")
+    labels = data.table["label"].astype(str).to_numpy()
+    splits = data.table["split"].to_numpy() if "split" in data.table else None
+    split = probing.split_rows(labels, splits, max_pool=max_pool, seed=seed)
+    used = np.sort(np.concatenate([split.pool, split.validation, split.test]))
+    images, labels = data.images[used], labels[used]
+    split = Split(*(np.searchsorted(used, part) for part in (split.pool, split.validation, split.test)))
+    seen = np.isin(labels, critic.config.training_classes) if critic.config.training_classes else None
+    encoders, layers, warnings = _representations(critic, images, split, pooling, controls, batch_size, seed)
+    outcomes = probing.probe(
+        encoders, labels, split,
+        per_class=per_class, n_draws=n_draws, classifiers=classifiers, seen=seen, seed=seed, on_step=on_step,
+    )  # fmt: skip
+    provenance = {
+        "critic_hash": critic.hash,
+        "critic_source": str(source) if source else "",
+        "network": critic.config.network,
+        "run_id": critic.config.run_id,
+        "step": critic.config.step,
+        "training_classes": list(critic.config.training_classes),
+        "data_source": str(data.source),
+        "data_fingerprint": data.fingerprint,
+        "pooling": pooling,
+        "seed": seed,
+        "version": gan_probe.__version__,
+    }
+    sizes = {
+        "classes": len(set(labels)),
+        "pool": len(split.pool),
+        "validation": len(split.validation),
+        "test": len(split.test),
+    }
+    references = tuple(name for name in encoders if name == IMAGENET)
+    others = tuple(name for name in encoders if name not in (probing.CRITIC, *layers, *references))
+    return ProbeResult(outcomes, others, layers, references, sizes, provenance, [*data.warnings, *warnings])
+
+
+def _representations(
+    critic: Critic, images: Images, split: Split, pooling: str, controls: bool, batch_size: int, seed: int
+) -> tuple[dict[str, Callable[[], Rows]], tuple[str, ...], list[str]]:
+    """Return how to make each representation, which of them are single layers, and what is missing."""
+    layers = critic.config.layers
+    if not layers:
+        raise InputError(f"{critic.config.network} shows no layers, so it has no features to probe.")
+    widths = [critic.embed(images[:1], layers=[layer], pooling=pooling).shape[1] for layer in layers]
+    blocks = np.split(critic.embed(images, pooling=pooling, batch_size=batch_size), np.cumsum(widths)[:-1], axis=1)
+
+    def together(parts: Sequence[Rows]) -> Rows:
+        """Return layers side by side, each scaled so that its rows have length 1 on average."""
+        return np.concatenate([p / max(float(np.linalg.norm(p[split.pool], axis=1).mean()), 1e-12) for p in parts], 1)
+
+    def untrained(twin: Critic) -> Rows:
+        rows = twin.embed(images, pooling=pooling, batch_size=batch_size)
+        return together(np.split(rows, np.cumsum(widths)[:-1], axis=1))
+
+    found: dict[str, Callable[[], Rows]] = {probing.CRITIC: lambda: together(blocks)}
+    singles = {f"{probing.CRITIC} {layer}": block for layer, block in zip(layers, blocks, strict=True)}
+    if len(layers) > 1:
+        found |= {name: partial(together, [block]) for name, block in singles.items()}
+    warnings = []
+    if controls:
+        try:
+            found |= {
+                f"untrained.{i}": partial(untrained, critic.untrained_twin(s)) for i, s in enumerate(UNTRAINED_SEEDS)
+            }
+        except InputError as error:
+            warnings.append(f"no untrained control: {error}")
+        unlabelled = images[split.pool]
+        for name, fit in REPRESENTATIONS.items():
+            found[name] = partial(lambda fit: fit(unlabelled, seed)(images), fit)
+        if imagenet.is_installed():
+            found[IMAGENET] = lambda: imagenet.embed(images, device=critic.device)
+        else:
+            warnings.append("no ImageNet network: pip install 'gan-probe[imagenet]' adds it as a reference.")
+    return found, tuple(singles) if len(layers) > 1 else (), warnings
 
 
 def read_training(path: str | Path, scores: ScoreTable) -> tuple[TrainingRecord | None, str]:

@@ -30,8 +30,9 @@ PER_CLASS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # labels a class, as far
 N_DRAWS = 100
 MANY_LABELS = 1000  # labels in all beyond which a tenth of the draws is taken: they overlap, and cost more
 N_TUNING = 5  # draws on which a classifier's setting is chosen
-MAX_VALIDATION, MAX_TEST = 2000, 10_000
+MAX_POOL, MAX_VALIDATION, MAX_TEST = 20_000, 2000, 10_000
 TEST_NAMES, VALIDATION_NAMES = ("test",), ("validation", "valid", "val", "dev")
+CRITIC = "critic"  # the representation that the others are controls of
 EVERY, SEEN, UNSEEN = "all", "seen", "unseen"  # groups of classes that accuracies are given for
 LEVEL = 0.95
 Z = float(norm.ppf(0.5 + LEVEL / 2))
@@ -97,10 +98,12 @@ class Excess:
     value: float
     ci_low: float
     ci_high: float
-    over: str
+
+    def __str__(self) -> str:
+        return f"{100 * self.value:+.1f} points [{100 * self.ci_low:+.1f}, {100 * self.ci_high:+.1f}]"
 
 
-def split_rows(labels: Labels, splits: Labels | None = None, *, seed: int = 0) -> Split:
+def split_rows(labels: Labels, splits: Labels | None = None, *, max_pool: int = MAX_POOL, seed: int = 0) -> Split:
     """Return which rows serve for what.
 
     Parameters
@@ -108,7 +111,10 @@ def split_rows(labels: Labels, splits: Labels | None = None, *, seed: int = 0) -
     labels : ndarray, shape (n,)
     splits : ndarray of str, optional
         Where the data names them: "test" rows are tested on, "validation" rows (also "valid", "val", "dev") choose the
-        setting, the others are the pool. Without: 30 % test, and of the rest 20 % (at most 2,000) validation, by class.
+        setting, the others are the pool. Without, or where all rows have one name: 30 % test, and of the rest 20 % (at
+        most 2,000) validation, by class.
+    max_pool : int
+        A larger pool is thinned to so many images, by class; a larger test part to 10,000.
     seed : int
 
     Raises
@@ -124,12 +130,12 @@ def split_rows(labels: Labels, splits: Labels | None = None, *, seed: int = 0) -
     rest = np.arange(len(labels))
     names = np.full(len(labels), "") if splits is None else np.asarray(splits).astype(str)
     test = rest[np.isin(names, TEST_NAMES)]
-    if len(test):
+    if 0 < len(test) < len(rest):
         rest = rest[~np.isin(names, TEST_NAMES)]
     else:
         rest, test = _apart(rest, labels, 0.3, seed)
     validation = rest[np.isin(names[rest], VALIDATION_NAMES)]
-    if len(validation):
+    if 0 < len(validation) < len(rest):
         rest = rest[~np.isin(names[rest], VALIDATION_NAMES)]
     else:
         rest, validation = _apart(rest, labels, min(0.2, MAX_VALIDATION / max(1, len(rest))), seed + 1)
@@ -139,6 +145,8 @@ def split_rows(labels: Labels, splits: Labels | None = None, *, seed: int = 0) -
             raise InputError(
                 f"the {name} part has no image of class {missing[0]!r}; a probe needs every class in each part."
             )
+    if len(rest) > max_pool:
+        rest = _apart(rest, labels, max_pool / len(rest), seed + 3)[1]
     if len(test) > MAX_TEST:
         test = _apart(test, labels, MAX_TEST / len(test), seed + 2)[1]
     return Split(np.sort(rest), np.sort(validation), np.sort(test))
@@ -174,7 +182,7 @@ def label_counts(labels: Labels, pool: Indices, wanted: Sequence[int] | None = N
     """
     largest = int(pd.Series(labels[pool]).value_counts().max())
     if wanted is None:
-        return (*(n for n in PER_CLASS if n < largest), largest)
+        return (*(n for n in PER_CLASS if n < largest / 1.3), largest)  # two that are almost all say the same
     for n in wanted:
         if not 1 <= n <= largest:
             raise ConfigError(f"labels a class must be from 1 to {largest} (the largest class of the pool), got {n}.")
@@ -317,7 +325,7 @@ def excess(of: Outcome, over: Outcome, group: str = EVERY) -> Excess:
     by_image = of.by_image[group] - over.by_image[group]
     # one image more for each side (after Agresti and Min 2005): no interval of width zero
     low, high = _interval(by_draw, by_image, extra=(1.0, -1.0), bounds=(-1.0, 1.0))
-    return Excess(float(by_draw.mean()), low, high, over.representation)
+    return Excess(float(by_draw.mean()), low, high)
 
 
 def _interval(
@@ -341,16 +349,154 @@ def _interval(
     return max(bounds[0], centre - half), min(bounds[1], centre + half)
 
 
-def best_control(
-    outcomes: Sequence[Outcome], of: Outcome, controls: Sequence[str], group: str = EVERY
-) -> Outcome | None:
-    """Return the control with the highest accuracy at the same classifier and number of labels: the critic's hardest.
+@dataclass(frozen=True)
+class ProbeResult:
+    """Everything that a probe's page says.
 
-    It is chosen by the test images, which favours the control.
+    Attributes
+    ----------
+    outcomes : list of Outcome
+    controls : tuple of str
+        Representations that learned nothing from labels, which the critic must beat.
+    layers : tuple of str
+        Representations that are single layers of the critic.
+    references : tuple of str
+        Representations that learned from labels of other images: shown beside, not beaten.
+    sizes : dict of str to int
+        ``classes``, and the images in ``pool``, ``validation`` and ``test``.
+    provenance : dict
+    warnings : list of str
     """
-    same = [
-        o
-        for o in outcomes
-        if (o.classifier, o.per_class) == (of.classifier, of.per_class) and o.representation in controls
-    ]
-    return max(same, key=lambda o: o.accuracy(group), default=None)
+
+    outcomes: list[Outcome]
+    controls: tuple[str, ...]
+    layers: tuple[str, ...]
+    references: tuple[str, ...]
+    sizes: Mapping[str, int]
+    provenance: Mapping[str, Any]
+    warnings: list[str]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of classes that accuracies are known for."""
+        return tuple(self.outcomes[0].by_draw)
+
+    @property
+    def classifiers(self) -> tuple[str, ...]:
+        """Classifiers in the order in which they ran."""
+        return tuple(dict.fromkeys(o.classifier for o in self.outcomes))
+
+    def of(self, representation: str, classifier: str) -> list[Outcome]:
+        """Return the outcomes of a representation, fewest labels first."""
+        return [o for o in self.outcomes if (o.representation, o.classifier) == (representation, classifier)]
+
+    def against(
+        self, names: Sequence[str], classifier: str, group: str = EVERY
+    ) -> list[tuple[Outcome, Outcome, Excess]]:
+        """Return (the critic, the best of some others, the excess) for every number of labels.
+
+        The best is picked by the test images, which favours the others.
+        """
+        found = []
+        for outcome in self.of(CRITIC, classifier):
+            same = [o for name in names for o in self.of(name, classifier) if o.per_class == outcome.per_class]
+            if same:
+                rival = max(same, key=lambda o: o.accuracy(group))
+                found.append((outcome, rival, excess(outcome, rival, group)))
+        return found
+
+    def headline(self) -> dict[str, Any]:
+        """Return the numbers of the first classifier nearest to ten labels a class: what gates and ``--json`` see."""
+        classifier = self.classifiers[0]
+        critic = _middle_outcome(self.of(CRITIC, classifier))
+        numbers = {"classifier": classifier, "labels_per_class": critic.per_class, "accuracy": critic.accuracy()}
+        compared = self.against(self.controls, classifier)
+        if compared:
+            _, rival, found = _middle(compared)
+            numbers |= {"best_control": rival.representation, "excess": found.value}
+            numbers |= {"ci_low": found.ci_low, "ci_high": found.ci_high}
+        return numbers
+
+    def table(self) -> pd.DataFrame:
+        """Return one row an outcome and group: accuracy, interval, and how far the critic is ahead of it."""
+        critics = {(o.classifier, o.per_class): o for o in self.outcomes if o.representation == CRITIC}
+        rows = []
+        for o in self.outcomes:
+            for group in self.groups:
+                low, high = o.interval(group)
+                row = {
+                    "representation": o.representation,
+                    "classifier": o.classifier,
+                    "classes": group,
+                    "labels_per_class": o.per_class,
+                    "n_labels": o.n_labels,
+                    "n_draws": o.n_draws,
+                    "setting": o.setting,
+                    "accuracy": o.accuracy(group),
+                    "ci_low": low,
+                    "ci_high": high,
+                    "sd_over_draws": float(o.by_draw[group].std(ddof=1)) if o.n_draws > 1 else math.nan,
+                }
+                if o.representation != CRITIC:
+                    ahead = excess(critics[o.classifier, o.per_class], o, group)
+                    row |= {"critic_ahead": ahead.value, "ahead_low": ahead.ci_low, "ahead_high": ahead.ci_high}
+                rows.append(row)
+        return pd.DataFrame(rows)
+
+
+HOW_SURE = (
+    "How sure: the 95 % intervals are over new draws of labels and new test images of the same kind, for this one"
+    " critic; another training gives another critic. The best control is picked by the test images, which favours it."
+)
+
+
+def findings(result: ProbeResult) -> list[str]:
+    """Return some sentences in plain words: where the critic is ahead of its controls, and where it is not."""
+    lines = []
+    for classifier in result.classifiers:
+        for group in result.groups:
+            compared = result.against(result.controls, classifier, group)
+            if compared:
+                lines.append(_lead_sentence(classifier, compared, group))
+    if not lines:
+        lines.append("No controls were run, so nothing shows what the training added.")
+    first = result.classifiers[0]
+    compared = result.against(result.references, first)
+    if compared:
+        critic, reference, found = _middle(compared)
+        lines.append(
+            f"For reference, {reference.representation} features (learned from labels of other images) get"
+            f" {reference.accuracy():.1%} at {critic.per_class} labels a class, the critic's {critic.accuracy():.1%}"
+            f" ({first}); difference {found}."
+        )
+    if result.layers:
+        place = result.of(CRITIC, first).index(_middle_outcome(result.of(CRITIC, first)))
+        each = [f"{name.partition(' ')[2]} {result.of(name, first)[place].accuracy():.1%}" for name in result.layers]
+        lines.append(f"Single layers at {result.of(CRITIC, first)[place].per_class} labels a class: {', '.join(each)}.")
+    return [*lines, HOW_SURE]
+
+
+def _middle_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return the outcome nearest to ten labels a class: what a page that names one number names."""
+    return min(outcomes, key=lambda o: abs(math.log(o.per_class / 10)))
+
+
+def _middle(compared: Sequence[tuple[Outcome, Outcome, Excess]]) -> tuple[Outcome, Outcome, Excess]:
+    chosen = _middle_outcome([critic for critic, _, _ in compared])
+    return next(c for c in compared if c[0] is chosen)
+
+
+def _lead_sentence(classifier: str, compared: Sequence[tuple[Outcome, Outcome, Excess]], group: str) -> str:
+    verdicts = {
+        "ahead of every control at": [o.per_class for o, _, e in compared if e.ci_low > 0],
+        "behind the best control at": [o.per_class for o, _, e in compared if e.ci_high < 0],
+        "not to be told from the best control at": [o.per_class for o, _, e in compared if e.ci_low <= 0 <= e.ci_high],
+    }
+    said = [f"{words} {', '.join(map(str, numbers))}" for words, numbers in verdicts.items() if numbers]
+    critic, rival, found = _middle(compared)
+    where = "" if group == EVERY else f" on images of {group} classes"
+    return (
+        f"{classifier}{where}: the critic's features are {'; '.join(said)} labels a class. At {critic.per_class}: the"
+        f" critic {critic.accuracy(group):.1%} correct, {rival.representation} {rival.accuracy(group):.1%}; difference"
+        f" {found}."
+    )

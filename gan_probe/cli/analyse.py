@@ -91,7 +91,7 @@ def report(
         from gan_probe.analysis.separation import n_separated
         from gan_probe.data import read_scores
         from gan_probe.data.tables import concatenate_scores
-        from gan_probe.report.page import MARKER
+        from gan_probe.report.writing import MARKER
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import gan_probe
-from gan_probe.cli import adapt, analyse, check, demo, doctor, score, synth, train
+from gan_probe.cli import adapt, analyse, check, demo, doctor, probe, score, synth, train
 
 app = typer.Typer(
     name="gan-probe",
@@ -46,6 +46,7 @@ app.command("check")(check.check)
 app.command("score")(score.score)
 app.command("cluster")(analyse.cluster)
 app.command("report")(analyse.report)
+app.command("probe")(probe.probe)
 app.command("doctor")(doctor.doctor)
 
 

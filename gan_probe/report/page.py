@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,21 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib import rc_context
 from matplotlib.figure import Figure
-from PIL import Image
 
 from gan_probe.analysis.separation import RULE, n_separated
 from gan_probe.analysis.summary import Analysis
 from gan_probe.data.tables import ScoreTable, write_scores
 from gan_probe.report import figures
-from synthetic.files import atomic_folder
+from gan_probe.report.writing import Section, page_folder, plain
 
 SCHEMA = "gan_probe.report/1"
-MARKER = "report.json"
-DPI = 110
-PLAIN: Any = {"svg.hashsalt": "gan-probe", "text.parse_math": False}  # the same bytes each time; "$" is a dollar
 MAX_PAIRS = 60  # rows of the pair table on the page; report.json has them all
 
 
@@ -69,17 +59,6 @@ class Material:
     projection: str = "PCA"
 
 
-@dataclass(frozen=True)
-class Section:
-    """One figure of the page: its name, heading, what to see in it, and how to draw it (None where it cannot be)."""
-
-    name: str
-    heading: str
-    caption: str
-    draw: Callable[[Material], Figure | None]
-    is_vector: bool = True  # pictures made of pixels gain nothing from SVG
-
-
 def _examples(m: Material) -> Figure | None:
     seen = dict(zip(m.analysis.classes["label"], m.analysis.classes.get("seen", []), strict=False))
     return figures.class_examples(m.examples, seen) if m.examples else None
@@ -93,7 +72,7 @@ def _samples(m: Material) -> Figure | None:
     return figures.samples_over_time(m.training.sheets) if m.training and m.training.sheets else None
 
 
-FIGURES: tuple[Section, ...] = (
+FIGURES: tuple[Section[Material], ...] = (
     Section(
         "examples",
         "The classes",
@@ -166,49 +145,21 @@ def write_report(material: Material, out: str | Path, *, overwrite: bool = False
     FileExistsError
         When ``out`` is taken.
     """
-    with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder, rc_context(PLAIN):
-        (folder / "figures").mkdir()
-        sections = []
-        for section in FIGURES:
-            figure = section.draw(material)
-            if figure is not None:
-                if section.is_vector:
-                    figure.savefig(folder / "figures" / f"{section.name}.svg", metadata={"Date": None})
-                png = _png(figure)
-                (folder / "figures" / f"{section.name}.png").write_bytes(png)
-                sections.append({**vars(section), "png": base64.b64encode(png).decode()})
-        record = report_record(material)
-        (folder / MARKER).write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        (folder / "report.html").write_text(_render(material, sections), encoding="utf-8")
+    context = _context(material)
+    record = report_record(material)
+    with page_folder(
+        out, FIGURES, material, template="report.html.j2", record=record, context=context, overwrite=overwrite
+    ) as folder:
         scalars = ScoreTable(material.scores.scalars(), material.scores.provenance)
         write_scores(scalars, folder / "scores.parquet")
         scalars.table.to_csv(folder / "scores.csv", index=False)
-
-
-def _png(figure: Figure) -> bytes:
-    """Return a figure as PNG of 256 colours, a third of the size of full colour."""
-    drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI)
-    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
-    return packed.getvalue()
-
-
-def _number(value: Any) -> Any:
-    """Return a plain value; numbers that are not finite become None, as JSON has no word for them."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _plain(record: Mapping[Any, Any]) -> dict[str, Any]:
-    return {k: _number(v) for k, v in record.items()}
 
 
 def report_record(material: Material) -> dict[str, Any]:
     """Return every number on the page, as plain data of schema ``gan_probe.report/1``."""
     analysis = material.analysis
     pairs = [
-        _plain(
+        plain(
             {
                 **dataclasses.asdict(p.pair),
                 "best_control": p.best_control,
@@ -223,7 +174,7 @@ def report_record(material: Material) -> dict[str, Any]:
         for name, found in analysis.controls.items()
     }
     clusters = {
-        name: [_plain({k: v for k, v in vars(c).items() if k != "assignment"}) for c in found]
+        name: [plain({k: v for k, v in vars(c).items() if k != "assignment"}) for c in found]
         for name, found in analysis.clusterings.items()
     }
     training = material.training
@@ -235,7 +186,7 @@ def report_record(material: Material) -> dict[str, Any]:
             **{k: v for k, v in material.scores.provenance.items() if k != "warnings"},
         },
         "findings": list(material.findings),
-        "classes": [_plain(row) for row in analysis.classes.to_dict("records")],
+        "classes": [plain(row) for row in analysis.classes.to_dict("records")],
         "separation": {
             "rule": RULE,
             "n_pairs": len(pairs),
@@ -250,28 +201,27 @@ def report_record(material: Material) -> dict[str, Any]:
     }
 
 
-def _render(material: Material, sections: Sequence[Mapping[str, Any]]) -> str:
+def _context(material: Material) -> dict[str, Any]:
+    """Return what the template of the page needs."""
     analysis = material.analysis
-    environment = Environment(loader=PackageLoader("gan_probe.report"), autoescape=True, undefined=StrictUndefined)
     place = {id(pair): i for i, pair in enumerate(analysis.closest())}
     ranked = sorted(analysis.pairs, key=lambda p: place[id(p.pair)])
     clusters = [(name, c) for name, found in analysis.clusterings.items() for c in found]
     controls = sorted(
         ((name, n_separated(found)) for name, found in analysis.controls.items()), key=lambda row: -row[1]
     )
-    return environment.get_template("report.html.j2").render(
-        title=material.title,
-        command=material.command,
-        findings=material.findings,
-        sections=sections,
-        classes=analysis.classes.to_dict("records"),
-        pairs=ranked[:MAX_PAIRS],
-        n_pairs=len(ranked),
-        clusters=clusters,
-        controls=controls,
-        rule=RULE,
-        training=material.training,
-        provenance={k: v for k, v in material.scores.provenance.items() if k != "warnings"},
-        warnings=analysis.warnings,
-        clipped=any(c == "factor.base" for c in analysis.table),
-    )
+    return {
+        "title": material.title,
+        "command": material.command,
+        "findings": material.findings,
+        "classes": analysis.classes.to_dict("records"),
+        "pairs": ranked[:MAX_PAIRS],
+        "n_pairs": len(ranked),
+        "clusters": clusters,
+        "controls": controls,
+        "rule": RULE,
+        "training": material.training,
+        "provenance": {k: v for k, v in material.scores.provenance.items() if k != "warnings"},
+        "warnings": analysis.warnings,
+        "clipped": any(c == "factor.base" for c in analysis.table),
+    }
