@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Discriminators of other people, for the tests of adapters; their own dependencies (tensorflow, ...) are not needed.
+PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 
 .PHONY: setup demo test test-slow check docs benchmarks gallery clean
 
@@ -11,6 +13,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps $(PEERS) || echo "without $(PEERS): their tests are skipped"
 	touch $(STAMP)
 
 demo: setup  ## the article's experiment, from nothing to a report, in about a minute

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.naming import check_name
+from gan_probe.portable import Tap
 
 OUTPUTS = ("auto", "score", "probability")
 MAX_LOGIT = 40.0  # where a float32 probability can no longer be told from 0 or 1
@@ -82,6 +83,7 @@ class AdaptedCritic(nn.Module):
             raise InputError(
                 f"the discriminator returned {_shape(raw)}; tensors, or tuples and lists of tensors, are known."
             )
+        parts = [part.reshape(1) if n == 1 and not part.ndim else part for part in parts]  # squeezed too far
         found = [part for part in parts if part.ndim and len(part) == n and _is_score(part)]
         if not found:
             raise InputError(
@@ -127,7 +129,7 @@ def find_layers(critic: AdaptedCritic, example: Tensor) -> dict[str, int]:
     sizes: dict[str, int] = {}
     handles = []
     for name, module in critic.inner.named_modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.Linear | Tap):
 
             def hook(_module: nn.Module, _inputs: Any, output: Tensor, name: str = name) -> None:
                 if output.ndim in (2, 4) and len(output) == len(example):
@@ -138,6 +140,8 @@ def find_layers(critic: AdaptedCritic, example: Tensor) -> dict[str, int]:
         critic(example)
     for handle in handles:
         handle.remove()
+    if any(isinstance(module, Tap) for module in critic.inner.modules()):
+        return sizes  # a stored graph's own output is not among its taps
     return dict(list(sizes.items())[:-1]) or sizes
 
 

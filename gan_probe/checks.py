@@ -101,7 +101,7 @@ def mode(s: Subject) -> tuple[str, str, str]:
         critic.module.load_state_dict(kept)
         critic.module.eval()
     if change > TOLERANCE:
-        advice = "Batch normalisation or dropout. Always call .eval() before you use it elsewhere."
+        advice = "Batch or spectral normalisation, or dropout. Always call .eval() before you use it elsewhere."
         return NOTE, f"in train mode scores move by {change:.2g} of their spread", advice
     return PASS, "train and eval mode agree", ""
 

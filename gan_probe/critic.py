@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gan_probe import adapt
+from gan_probe import adapt, portable
 from gan_probe.data.images import Images
 from gan_probe.data.tensors import to_network
 from gan_probe.errors import ConfigError, InputError
@@ -28,6 +28,7 @@ from synthetic.files import atomic_folder
 SCHEMA = "gan_probe.critic/1"
 MARKER = "config.json"
 WEIGHTS = "critic.safetensors"
+TRUST = "add --trust-code (in Python: trust_code=True)."
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 
@@ -196,6 +197,38 @@ class Critic:
             adapt.load_weights(module, weights)
         return cls.from_module(module, image_shape, factory=factory, **options)
 
+    @classmethod
+    def from_file(
+        cls, path: str | Path, image_shape: ImageShape, *, trust_code: bool = False, **options: Any
+    ) -> Critic:
+        """Return a critic from a file that carries its own graph: ONNX, or TorchScript.
+
+        Parameters
+        ----------
+        path : path
+            ``.onnx``, whose convolutions and linear maps are the layers; or ``.pt``, ``.pth``, ``.ts``,
+            ``.torchscript``, which can be scored with and not looked into.
+        image_shape : tuple of int
+        trust_code : bool
+            TorchScript is a program: it is run only when this is set.
+        **options
+            Of `from_module`.
+
+        Raises
+        ------
+        InputError
+            For another file, one that cannot be run, or TorchScript without ``trust_code``.
+        MissingError
+            Without the packages that ONNX needs.
+        """
+        kind = portable.SUFFIXES.get(Path(path).suffix, "")
+        if kind and kind not in portable.WITHOUT_CODE and not trust_code:
+            raise InputError(f"{path} is a program: loading it runs it. If you trust it, {TRUST}")
+        kind, module = portable.open_file(path)
+        if options.get("output", "auto") == "auto":
+            options["output"] = "probability" if module.is_sigmoid else "score"
+        return cls.from_module(module, image_shape, factory=kind, **options)
+
     def untrained_twin(self, seed: int) -> Critic:
         """Return an untrained critic of the same architecture.
 
@@ -205,6 +238,8 @@ class Critic:
             When weights from elsewhere cannot be drawn anew without a factory.
         """
         config = self.config
+        if config.factory in portable.KINDS:
+            raise InputError(f"the weights of a stored graph ({config.network}) cannot be drawn anew.")
         if not isinstance(self.module, adapt.AdaptedCritic):
             return Critic.untrained(config.network, config.image_shape, seed=seed, device=self.device)
         options = {
@@ -241,10 +276,10 @@ class Critic:
                 raise InputError(f"{folder / MARKER} is not of schema {SCHEMA!r}; it was written by another version.")
             known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k != "hash"}
             config = CriticConfig(**known)
-            if config.factory and not trust_code:
+            if config.factory and config.factory not in portable.WITHOUT_CODE and not trust_code:
                 raise InputError(
                     f"{folder} is a critic from elsewhere: loading it runs {config.factory}. If you trust that code,"
-                    " add --trust-code (in Python: trust_code=True)."
+                    f" {TRUST}"
                 )
             module = rebuild(config)
             module.load_state_dict(load_file(folder / WEIGHTS))
@@ -339,9 +374,11 @@ class Critic:
         ConfigError
             For an unknown layer or pooling, with the nearest known one.
         InputError
-            For images of another shape or type.
+            For images of another shape or type, or a critic without layers.
         """
         chosen = self.config.layers if layers is None else tuple(layers)
+        if not chosen:
+            raise InputError(f"{self.config.network} shows no layers, so there is nothing to embed with; it can score.")
         for name in chosen:
             check_name("layer", name, self.config.layers)
         check_name("pooling", pooling, POOLINGS)
@@ -369,6 +406,12 @@ def rebuild(config: CriticConfig) -> nn.Module:
     """Return the network that a config describes, with any weights. Runs the factory of a critic from elsewhere."""
     if not config.factory:
         return build_critic(config.network, config.image_shape, seed=0)
+    if config.factory in portable.KINDS:
+        adapted = adapt.AdaptedCritic(
+            portable.KINDS[config.factory](), value_range=config.value_range, **config.adaptation
+        )
+        adapted.layers = config.layers
+        return adapted
     options: dict[str, Any] = {"value_range": config.value_range, "layers": config.layers}
     options |= {"arguments": config.arguments, **config.adaptation}
     return Critic.from_factory(config.factory, config.image_shape, **options).module

@@ -81,11 +81,14 @@ def score(
         raise InputError(
             f"the critic {source or ''} returns scores that are not finite numbers; its training diverged."
         )
+    warnings = list(data.warnings)
+    if embeddings and not critic.config.layers:
+        embeddings = False
+        warnings.append(f"no embeddings: {critic.config.network} shows no layers.")
     if embeddings:
         columns["embedding.critic"] = list(critic.embed(data.images, batch_size=batch_size, progress=progress))
     if controls:
-        for number, seed in enumerate(UNTRAINED_SEEDS):
-            twin = critic.untrained_twin(seed)
+        for number, twin in enumerate(_untrained_twins(critic, warnings)):
             columns[f"control.untrained.{number}"] = twin.score(data.images, batch_size=batch_size)
             if embeddings:
                 columns[f"embedding.untrained.{number}"] = list(twin.embed(data.images, batch_size=batch_size))
@@ -99,7 +102,6 @@ def score(
     table = table.drop(columns=ours)
     if "label" in table and critic.config.training_classes:
         table = table.assign(seen=table["label"].isin(critic.config.training_classes))
-    warnings = list(data.warnings)
     if data.fingerprint == critic.config.data_fingerprint:
         warnings.append("these are the images that the critic was trained on; scores of new ones will differ.")
     provenance = {
@@ -116,6 +118,15 @@ def score(
         "warnings": warnings,
     }
     return ScoreTable(pd.concat([table, pd.DataFrame(columns)], axis=1), provenance)
+
+
+def _untrained_twins(critic: Critic, warnings: list[str]) -> list[Critic]:
+    """Return the untrained controls of a critic, or none and a warning where its weights cannot be drawn anew."""
+    try:
+        return [critic.untrained_twin(seed) for seed in UNTRAINED_SEEDS]
+    except InputError as error:
+        warnings.append(f"no untrained control: {error}")
+        return []
 
 
 def report(
@@ -278,14 +289,11 @@ def _representations(
     singles = {f"{probing.CRITIC} {layer}": block for layer, block in zip(layers, blocks, strict=True)}
     if len(layers) > 1:
         found |= {name: partial(together, [block]) for name, block in singles.items()}
-    warnings = []
+    warnings: list[str] = []
     if controls:
-        try:
-            found |= {
-                f"untrained.{i}": partial(untrained, critic.untrained_twin(s)) for i, s in enumerate(UNTRAINED_SEEDS)
-            }
-        except InputError as error:
-            warnings.append(f"no untrained control: {error}")
+        found |= {
+            f"untrained.{i}": partial(untrained, twin) for i, twin in enumerate(_untrained_twins(critic, warnings))
+        }
         unlabelled = images[split.pool]
         for name, fit in REPRESENTATIONS.items():
             found[name] = partial(lambda fit: fit(unlabelled, seed)(images), fit)

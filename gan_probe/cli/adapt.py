@@ -8,12 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from gan_probe.cli.session import DryRun, Json, Overwrite, Session, parse_settings
+from gan_probe.cli.session import DryRun, Json, Overwrite, Session, TrustCode, parse_settings
 from gan_probe.errors import ConfigError
 
 
 def adapt(
-    factory: Annotated[str, typer.Argument(metavar="PACKAGE.MODULE:NAME", help="What builds it. Its code is run.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="PACKAGE.MODULE:NAME|FILE",
+            help="What builds it (its code is run), or a file that carries its own graph: .onnx, or TorchScript .pt.",
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The critic folder to write.")],
     image_shape: Annotated[str, typer.Option(metavar="HxWxC", help="Images it takes, such as 32x32x3.")],
     weights: Annotated[
@@ -25,6 +31,7 @@ def adapt(
     n_labels: Annotated[int | None, typer.Option(help="Conditional: average its score over so many labels.")] = None,
     layers: Annotated[list[str] | None, typer.Option("--layer", help="Layer of the embedding; repeatable.")] = None,
     arguments: Annotated[list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help="For the factory.")] = None,
+    trust_code: TrustCode = False,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -32,30 +39,39 @@ def adapt(
     """Bring your own discriminator: build it, load its weights, keep it as a critic that every verb takes."""
     with Session("adapt", json) as session:
         from gan_probe.critic import MARKER, Critic
+        from gan_probe.portable import WITHOUT_CODE
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)
         height, width, channels = _numbers(image_shape, "x", 3, int, "--image-shape takes HxWxC, such as 32x32x3")
         black, white = _numbers(value_range, ",", 2, float, "--value-range takes BLACK,WHITE, such as 0,1")
-        critic = Critic.from_factory(
-            factory,
-            (height, width, channels),
-            weights=weights,
-            arguments=parse_settings(arguments or []),
-            value_range=(black, white),
-            output=output,
-            sign=-1 if reverse else 1,
-            n_labels=n_labels,
-            layers=layers,
-        )
+        shape = (height, width, channels)
+        options: dict[str, Any] = {
+            "value_range": (black, white),
+            "output": output,
+            "sign": -1 if reverse else 1,
+            "n_labels": n_labels,
+            "layers": layers,
+        }
+        is_file = ":" not in source and bool(Path(source).suffix)
+        if is_file:
+            if weights or arguments:
+                raise ConfigError("a file carries its own graph and weights: --weights and --arg are for factories.")
+            critic = Critic.from_file(source, shape, trust_code=trust_code, **options)
+        else:
+            critic = Critic.from_factory(
+                source, shape, weights=weights, arguments=parse_settings(arguments or []), **options
+            )
         session.plan(dry_run, {"network": critic.config.network, "layers": ", ".join(critic.config.layers), "out": out})
         critic.save(out, overwrite=overwrite)
-        if weights is None:
+        if weights is None and not is_file:
             session.warn(["no --weights: the critic keeps the random weights that the factory gave it."])
         session.outputs["critic"] = str(out)
         session.metrics |= {"critic_hash": critic.hash, "layers": list(critic.config.layers)}
-        session.say(f"{critic.config.network} as a critic in {out}; its layers: {', '.join(critic.config.layers)}")
-        session.say(f"Use it with --trust-code: gan-probe score {out} DATA --trust-code")
+        named = ", ".join(critic.config.layers) or "none can be looked into"
+        session.say(f"{critic.config.network} as a critic in {out}; its layers: {named}")
+        trust = "" if critic.config.factory in WITHOUT_CODE else " --trust-code"
+        session.say(f"Look at it first: gan-probe check {out} DATA{trust}")
 
 
 def _numbers(text: str, separator: str, n: int, kind: Callable[[str], Any], message: str) -> list[Any]:

@@ -63,6 +63,7 @@ def score(
                 source=critic,
                 progress=progress,
             )
+        session.warn(w for w in scores.provenance["warnings"] if w not in images.warnings)
         write_scores(scores, out)
         values = scores.table["critic_score"]
         session.n_skipped = images.n_skipped
