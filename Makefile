@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Discriminators of other people, for the tests of adapters; their own dependencies (tensorflow, ...) are not needed.
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 
-.PHONY: setup demo test test-slow check docs benchmarks gallery clean
+.PHONY: setup demo test test-slow test-lowest check docs benchmarks gallery clean
 
 setup: $(STAMP)
 
@@ -25,6 +25,13 @@ test: setup  ## everything but the slow tests, in about a minute
 test-slow: setup  ## the slow tests: minutes of training
 	$(BIN)/python -m pytest -m slow
 
+test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is supported
+	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	grep -v -e scikit-learn -e skops constraints.txt > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --quiet --constraint .venv-lowest/constraints.txt torch 'scikit-learn==1.6.*'
+	.venv-lowest/bin/python -m pip install --quiet --constraint .venv-lowest/constraints.txt --editable . pytest 'scikit-learn==1.6.*'
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -p no:cacheprovider tests/gan_probe/estimators/test_checks.py
+
 check: setup  ## what a contribution must pass
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -39,6 +46,7 @@ docs: setup  ## the pages that are generated
 benchmarks: setup  ## remake benchmarks/records
 	$(BIN)/python benchmarks/drawing.py
 	$(BIN)/python benchmarks/precision.py
+	$(BIN)/python benchmarks/embedder.py
 	$(BIN)/python benchmarks/article.py
 	$(BIN)/python benchmarks/article.py --test article-dev --seeds 1,2,3,4,5
 	$(BIN)/python benchmarks/article.py --test article-dev --seeds 1,2,3,4,5 --average 0
@@ -48,5 +56,5 @@ gallery: setup  ## remake reports/
 	rm -rf reports/article && cp -r .demo/report reports/article
 
 clean:
-	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .venv-lowest .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -28,7 +28,7 @@ Labels = npt.NDArray[Any]
 
 PER_CLASS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # labels a class, as far as the pool has them; then all
 N_DRAWS = 100
-MANY_LABELS = 1000  # labels in all beyond which a tenth of the draws is taken: they overlap, and cost more
+MANY_LABELS = 200  # labels in all beyond which a tenth of the draws is taken: they overlap, and cost more
 N_TUNING = 5  # draws on which a classifier's setting is chosen
 MAX_POOL, MAX_VALIDATION, MAX_TEST = 20_000, 2000, 10_000
 TEST_NAMES, VALIDATION_NAMES = ("test",), ("validation", "valid", "val", "dev")
@@ -212,7 +212,7 @@ def probe(
     per_class : sequence of int, optional
         Labels a class. Default: 1, 2, 5, 10, ... up to all.
     n_draws : int
-        How often labels are drawn; a tenth of that beyond 1,000 labels, once for all labels.
+        How often labels are drawn; a tenth of that beyond 200 labels, once for all labels.
     classifiers : sequence of str
         Rows of `CLASSIFIERS`: "linear" (one-against-all ridge regression, a least-squares SVM) and "knn".
     seen : ndarray of bool, shape (n,), optional

@@ -12,7 +12,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from gan_probe.analysis.probing import CRITIC, EVERY, Outcome, ProbeResult, findings
 from gan_probe.report.writing import Section, page_folder, plain
@@ -45,7 +45,7 @@ def colours(result: ProbeResult) -> dict[str, Any]:
 
 
 def curves(result: ProbeResult, classifier: str, group: str = EVERY) -> Figure:
-    """Return accuracy against labels a class, with intervals; the untrained critics as one range."""
+    """Return the error against labels a class, with intervals; the untrained critics as one range."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axis = figure.subplots()
     shown = [CRITIC, *result.references, *(c for c in result.controls if not c.startswith(UNTRAINED))]
@@ -56,12 +56,22 @@ def curves(result: ProbeResult, classifier: str, group: str = EVERY) -> Figure:
     if twins:
         x = [o.per_class for o in twins[0]]
         values = np.array([[o.accuracy(group) for o in twin] for twin in twins])
-        axis.plot(x, np.median(values, 0), color="#8a8a8a", linestyle="--", label=f"untrained (median of {len(twins)})")
-        axis.fill_between(x, values.min(0), values.max(0), color="#8a8a8a", alpha=0.25, linewidth=0)
+        error, floor = 1 - values, _floor(twins[0], group)
+        axis.plot(
+            x, np.maximum(np.median(error, 0), floor), color="#8a8a8a", linestyle="--",
+            label=f"untrained (median of {len(twins)})",
+        )  # fmt: skip
+        axis.fill_between(
+            x,
+            np.maximum(error.min(0), floor),
+            np.maximum(error.max(0), floor),
+            color="#8a8a8a",
+            alpha=0.25,
+            linewidth=0,
+        )
     _label_axis(axis, [o.per_class for o in result.of(CRITIC, classifier)])
-    axis.set_ylabel("accuracy on test images" + ("" if group == EVERY else f" of {group} classes"))
-    axis.axhline(1 / result.sizes["classes"], color="black", linewidth=0.8, linestyle=":", label="chance")
-    axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axis.axhline(1 - 1 / result.sizes["classes"], color="black", linewidth=0.8, linestyle=":", label="chance")
+    _error_axis(axis, group)
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     sns.despine(figure)
     return figure
@@ -71,11 +81,26 @@ def _curve(axis: Axes, outcomes: Sequence[Outcome], group: str, colour: Any, *, 
     x = [o.per_class for o in outcomes]
     low, high = np.array([o.interval(group) for o in outcomes]).T
     name = outcomes[0].representation.replace("_", " ")
+    floor = _floor(outcomes, group)
     axis.plot(
-        x, [o.accuracy(group) for o in outcomes], color=colour, label=name, marker="o", markersize=4,
+        x, [max(floor, 1 - o.accuracy(group)) for o in outcomes], color=colour, label=name, marker="o", markersize=4,
         linewidth=2.2 if is_lead else 1.2, zorder=3 if is_lead else 2,
     )  # fmt: skip
-    axis.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+    axis.fill_between(x, np.maximum(floor, 1 - high), np.maximum(floor, 1 - low), color=colour, alpha=0.2, linewidth=0)
+
+
+def _floor(outcomes: Sequence[Outcome], group: str) -> float:
+    """Return half an image: where an error of zero is drawn on a logarithmic axis."""
+    return 0.5 / len(outcomes[0].by_image[group])
+
+
+def _error_axis(axis: Axes, group: str = EVERY) -> None:
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    where = "" if group == EVERY else f" of {group} classes"
+    axis.set_ylabel(f"error on test images{where} (logarithmic)")
 
 
 def _label_axis(axis: Axes, counts: Sequence[int]) -> None:
@@ -91,7 +116,7 @@ def _label_axis(axis: Axes, counts: Sequence[int]) -> None:
 
 def lead(result: ProbeResult, group: str = EVERY) -> Figure | None:
     """Return how far the critic is ahead of the best control, in points of accuracy, with intervals."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.subplots(1, len(result.classifiers), sharey=True, squeeze=False)[0]
     for axis, classifier in zip(axes, result.classifiers, strict=True):
         compared = result.against(result.controls, classifier, group)
@@ -101,13 +126,12 @@ def lead(result: ProbeResult, group: str = EVERY) -> Figure | None:
         value, low, high = 100 * np.array([(e.value, e.ci_low, e.ci_high) for _, _, e in compared]).T
         axis.axhline(0, color="black", linewidth=0.8)
         axis.errorbar(x, value, yerr=(value - low, high - value), fmt="o", color=CRITIC_COLOUR, markersize=5, capsize=3)
-        for n, top, (_, rival, _) in zip(x, high, compared, strict=True):
-            axis.annotate(
-                rival.representation.replace("_", " "), (n, top), xytext=(0, 4), textcoords="offset points",
-                fontsize=6.5, rotation=90, ha="center", va="bottom", color="#555555",
+        for n, (_, rival, _) in zip(x, compared, strict=True):
+            axis.text(
+                n, 1.02, rival.representation.replace("_", " "), transform=axis.get_xaxis_transform(),
+                fontsize=6.5, rotation=60, ha="left", va="bottom", color="#555555",
             )  # fmt: skip
-        axis.margins(y=0.45)
-        axis.set_title(classifier, fontsize=10)
+        axis.set_title(classifier, fontsize=10, pad=48)
         _label_axis(axis, x)
     axes[0].set_ylabel("critic ahead by (points)")
     sns.despine(figure)
@@ -125,8 +149,7 @@ def layers(result: ProbeResult) -> Figure | None:
         outcomes = result.of(name, classifier)
         _curve(axis, outcomes, EVERY, paint[name] if name != CRITIC else "black", is_lead=name == CRITIC)
     _label_axis(axis, [o.per_class for o in result.of(CRITIC, classifier)])
-    axis.set_ylabel("accuracy on test images")
-    axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+    _error_axis(axis)
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     sns.despine(figure)
     return figure
@@ -137,8 +160,8 @@ def _sections(result: ProbeResult) -> tuple[Section[ProbeResult], ...]:
         Section[ProbeResult](
             f"curves_{classifier}" + ("" if group == EVERY else f"_{group}"),
             f"{classifier.capitalize()} classifier" + ("" if group == EVERY else f", images of {group} classes"),
-            "Accuracy against the number of labels. Bands: 95 % intervals; of the untrained critics the range over"
-            " seeds.",
+            "Error against the number of labels, both logarithmic. Bands: 95 % intervals; of the untrained critics the"
+            " range over seeds.",
             partial(curves, classifier=classifier, group=group),
         )
         for classifier in result.classifiers
@@ -148,8 +171,8 @@ def _sections(result: ProbeResult) -> tuple[Section[ProbeResult], ...]:
         "lead",
         "How much of this is the training?",
         "The critic's accuracy minus that of the best control at each number of labels, on the same draws and test"
-        " images. Above the line the critic is ahead; an interval that crosses it decides nothing. The name is the"
-        " best control's.",
+        " images. Above the line the critic is ahead; an interval that crosses it decides nothing. The names above are"
+        " those of the best controls.",
         lead,
     )
     last = Section[ProbeResult](
