@@ -25,9 +25,13 @@ def test_the_python_of_the_pages_runs(page: str, tmp_path: Path, monkeypatch: py
 
 def test_the_commands_of_the_readme_run_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    small = {"synth": ["--per-class", "8"], "train": ["--steps", "1", "--set", "n_snapshots=1"]}
+    small = {
+        "synth": ["--per-class", "8"],
+        "probe": ["--draws", "2", "--labels", "1"],
+        "train": ["--steps", "1", "--set", "n_snapshots=1"],
+    }
     lines = [line for line in README.splitlines() if re.match(r"gan-probe \w", line)]
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line in lines:
         words = shlex.split(line, comments=True)[1:]
         result = CliRunner().invoke(app, words + small.get(words[0], []))
