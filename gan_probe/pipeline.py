@@ -48,6 +48,8 @@ def score(
     *,
     controls: bool = True,
     embeddings: bool = True,
+    layers: Sequence[str] | None = None,
+    pooling: str = "mean",
     batch_size: int = 256,
     source: str | Path | None = None,
     progress: Progress = iter,
@@ -64,6 +66,10 @@ def score(
         (`gan_probe.analysis.controls.NUISANCES`) and the first principal component of the pixels.
     embeddings : bool
         Add ``embedding.critic`` and, with ``controls``, ``embedding.untrained.*`` and ``embedding.pixels``.
+    layers : sequence of str, optional
+        Layers of the embedding; default all of the critic's.
+    pooling : str
+        A row of `gan_probe.features.POOLINGS`.
     batch_size : int
     source : path, optional
         Where the critic was loaded from, for the record.
@@ -86,12 +92,13 @@ def score(
         embeddings = False
         warnings.append(f"no embeddings: {critic.config.network} shows no layers.")
     if embeddings:
-        columns["embedding.critic"] = list(critic.embed(data.images, batch_size=batch_size, progress=progress))
+        how: dict[str, Any] = {"layers": layers, "pooling": pooling, "batch_size": batch_size}
+        columns["embedding.critic"] = list(critic.embed(data.images, progress=progress, **how))
     if controls:
         for number, twin in enumerate(_untrained_twins(critic, warnings)):
             columns[f"control.untrained.{number}"] = twin.score(data.images, batch_size=batch_size)
             if embeddings:
-                columns[f"embedding.untrained.{number}"] = list(twin.embed(data.images, batch_size=batch_size))
+                columns[f"embedding.untrained.{number}"] = list(twin.embed(data.images, **how))
         columns |= {f"control.{name}": values for name, values in nuisances(data.images).items()}
         components = pixel_components(data.images)
         columns["control.pixels_pc1"] = components[:, 0]
@@ -114,6 +121,8 @@ def score(
         "training_fingerprint": critic.config.data_fingerprint,
         "data_source": str(data.source),
         "data_fingerprint": data.fingerprint,
+        "layers": list(layers or critic.config.layers) if embeddings else [],
+        "pooling": pooling if embeddings else "",
         "version": gan_probe.__version__,
         "warnings": warnings,
     }

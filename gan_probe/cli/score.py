@@ -19,6 +19,10 @@ def score(
         bool, typer.Option("--controls/--no-controls", help="Add the scalars that a separation must beat.")
     ] = True,
     embeddings: Annotated[bool, typer.Option("--embeddings/--no-embeddings", help="Add the critic's features.")] = True,
+    layers: Annotated[
+        list[str] | None, typer.Option("--layer", help="Layer of the embedding; repeatable. Default: all.")
+    ] = None,
+    pooling: Annotated[str, typer.Option(help="Of the embedding: mean, std, max or grid4.")] = "mean",
     batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 256,
     split: Split = None,
     size: SizePx = None,
@@ -59,6 +63,8 @@ def score(
                 images,
                 controls=controls,
                 embeddings=embeddings,
+                layers=layers,
+                pooling=pooling,
                 batch_size=batch_size,
                 source=critic,
                 progress=progress,

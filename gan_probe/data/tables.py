@@ -129,10 +129,15 @@ def concatenate_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
             " they cannot be put in one report. Make one report for each."
         )
     shared = [c for c in tables[0].table if c not in FITTED and all(c in t.table for t in tables)]
+    kinds = {(tuple(t.provenance.get("layers", ())), t.provenance.get("pooling")) for t in tables}
+    if len(kinds) > 1:
+        shared = [c for c in shared if not str(c).startswith(EMBEDDING)]
     frame = pd.concat([t.table[shared] for t in tables], ignore_index=True)
     same = [c for c in ("sample_id", "path", "source") if c in frame]
     is_copy = frame.duplicated(same) if same else pd.Series(False, index=frame.index)
     notes = [w for t in tables for w in t.provenance.get("warnings", [])]
+    if len(kinds) > 1:
+        notes.append("the tables hold embeddings of different layers or pooling, which are left out.")
     if is_copy.any():
         notes.append(f"{int(is_copy.sum())} images stand in more than one table; each was counted once.")
     if any(c in t.table for c in FITTED for t in tables):

@@ -109,8 +109,8 @@ FIGURES: tuple[Section[Material], ...] = (
     Section(
         "projection",
         "Embeddings",
-        "Two dimensions of each embedding, found by the method on the axes. The critic's embedding is the mean"
-        " activation of each channel of its layers.",
+        "Two dimensions of each embedding, found by the method on the axes. The critic's embedding is the pooled"
+        " activations of its layers; which ones and how, Provenance says.",
         lambda m: figures.projections(m.analysis, m.projection) if m.analysis.projections else None,
     ),
     Section(

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gan_probe.data import ScoreTable, read_scores, write_scores
+from gan_probe import pipeline
+from gan_probe.critic import Critic
+from gan_probe.data import ImageSet, ScoreTable, read_scores, write_scores
 from gan_probe.data.tables import concatenate_scores
 from gan_probe.errors import InputError
 
@@ -49,3 +51,14 @@ def test_scores_of_different_critics_are_not_mixed(scores: ScoreTable) -> None:
     other = ScoreTable(scores.table, {**scores.provenance, "critic_hash": "another"})
     with pytest.raises(InputError, match="come from different critics .*Make one report for each"):
         concatenate_scores([scores, other])
+
+
+def test_embeddings_of_different_layers_are_not_mixed(critic: Critic, test_set: ImageSet) -> None:
+    first = pipeline.score(critic, test_set.take(np.arange(40)), controls=False, layers=["stem"], pooling="max")
+    second = pipeline.score(critic, test_set.take(np.arange(40, 80)), controls=False)
+    assert first.embeddings["embedding.critic"].shape == (40, 32)
+    assert (first.provenance["layers"], first.provenance["pooling"]) == (["stem"], "max")
+    both = concatenate_scores([first, second])
+    assert not both.embeddings
+    assert any("different layers or pooling" in note for note in both.provenance["warnings"])
+    assert concatenate_scores([first, first]).embeddings
