@@ -12,6 +12,8 @@ from gan_probe.naming import check_name
 
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 NORMS = ("paper", "article")  # of the slope in the gradient penalty
+OBJECTIVES = ("wasserstein", "minimax", "non-saturating", "least-squares", "hinge", "relativistic")
+PENALTIES = ("none", "gradient", "r1", "r2", "r1r2")
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,19 @@ class TrainConfig:
         Of Adam.
     beta1, beta2 : float
         Of Adam.
+    objective : str
+        One of `OBJECTIVES`: the two losses, see `gan_probe.training.objectives`.
+    penalty : {"none", "gradient", "r1", "r2", "r1r2"}
+        On the critic's slope: towards 1 between reals and fakes (Gulrajani et al. 2017), or towards 0 at reals, at
+        fakes, at both (Mescheder et al. 2018).
     penalty_weight : float
-        Lambda of equation 3.
+        Lambda of Gulrajani's equation 3; gamma of Mescheder's equations 9 and 10.
     penalty_norm : {"paper", "article"}
         The slope's norm over all of a sample, or one norm per colour channel.
+    weight_clip : float
+        Bound on every weight of the critic (Arjovsky et al. 2017); 0 for none.
+    drift : float
+        Weight of E[D(real)^2] (Karras et al. 2018); 0 for none.
     critic_average : float
         Decay of the moving average of the critic's weights, per critic update. The average is what is saved and
         scored; 0 saves the critic itself.
@@ -61,8 +72,12 @@ class TrainConfig:
     learning_rate_generator: float = 1e-3
     beta1: float = 0.0
     beta2: float = 0.9
+    objective: str = "wasserstein"
+    penalty: str = "gradient"
     penalty_weight: float = 10.0
     penalty_norm: str = "paper"
+    weight_clip: float = 0.0
+    drift: float = 0.0
     critic_average: float = 0.997
     decay_share: float = 0.5
     latent_dim: int = 16
@@ -74,12 +89,18 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_name("precision", self.precision, PRECISIONS)
         check_name("penalty_norm", self.penalty_norm, NORMS)
+        check_name("objective", self.objective, OBJECTIVES)
+        check_name("penalty", self.penalty, PENALTIES)
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
                 raise ConfigError(f"{name} must be from {low:g} to {high:g}, got {value!r}.")
             if self.__annotations__[name] == "int" and not isinstance(value, int):
                 raise ConfigError(f"{name} must be a whole number, got {value!r}.")
+        if self.objective == "wasserstein" and self.penalty == "none" and not self.weight_clip:
+            raise ConfigError("objective 'wasserstein' needs a bound on the slope: a penalty, or weight_clip above 0.")
+        if self.penalty == "gradient" and self.weight_clip:
+            raise ConfigError("weight_clip and penalty 'gradient' both bound the slope; set penalty to 'none'.")
 
     def steps_for(self, epochs: int, n_images: int) -> int:
         """Return the steps in which the critic sees ``epochs`` times as many images as it trains on.
@@ -121,6 +142,8 @@ _RANGES = (
     ("beta1", 0.0, 0.9999),
     ("beta2", 0.0, 0.99999),
     ("penalty_weight", 0.0, 1e6),
+    ("weight_clip", 0.0, 1e3),
+    ("drift", 0.0, 1e3),
     ("critic_average", 0.0, 0.99999),
     ("decay_share", 0.0, 1.0),
     ("latent_dim", 1, 4096),
@@ -130,7 +153,8 @@ _RANGES = (
 )
 
 
-# One row a recipe: what differs from the defaults above. The article trains up to 200 epochs at batch 8: 3,000 steps of
+# One row a recipe: what differs from the defaults above. The last five are the objectives of other papers on compact's
+# networks, not those papers' whole recipes. The article trains up to 200 epochs at batch 8: 3,000 steps of
 # five critic updates over 600 images.
 PRESETS: dict[str, TrainConfig] = {
     "compact": TrainConfig(network="compact", steps=300,  batch_size=16, n_critic=2, latent_dim=16,
@@ -138,6 +162,11 @@ PRESETS: dict[str, TrainConfig] = {
     "article": TrainConfig(network="article", steps=3000, batch_size=8,  n_critic=5, latent_dim=128,
                            learning_rate_critic=1e-4, learning_rate_generator=1e-4, penalty_norm="article",
                            decay_share=0.0, critic_average=0.0, n_snapshots=15),
+    "wgan":    TrainConfig(penalty="none", weight_clip=0.05),
+    "gan":     TrainConfig(objective="non-saturating", penalty="r1", penalty_weight=1.0),
+    "hinge":   TrainConfig(objective="hinge", penalty="r1", penalty_weight=1.0),
+    "lsgan":   TrainConfig(objective="least-squares", penalty="r1", penalty_weight=1.0),
+    "r3gan":   TrainConfig(objective="relativistic", penalty="r1r2", penalty_weight=1.0),
 }  # fmt: skip
 
 

@@ -9,15 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, command_line, parse_settings
-from gan_probe.config import PRESETS, TrainConfig
+from gan_probe.config import OBJECTIVES, PRESETS, TrainConfig
 from gan_probe.config import preset as find_preset
 
 
 def train(
     data: Annotated[Path, typer.Argument(help="A folder of images, or a .npy, .npz or .parquet file.")],
     out: Annotated[Path, typer.Option(help="The run folder to write.")],
-    preset: Annotated[str, typer.Option(help=f"Recipe: {' or '.join(PRESETS)}.")] = "compact",
+    preset: Annotated[str, typer.Option(help=f"Recipe: {', '.join(PRESETS)}.")] = "compact",
     network: Annotated[str | None, typer.Option(help="Networks, in place of the recipe's.")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help=f"Losses, in place of the recipe's: {', '.join(OBJECTIVES)}.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Generator updates, each with its critic updates.")] = None,
     epochs: Annotated[
         int | None, typer.Option(help="In place of --steps: passes of the critic over the data.", min=1)
@@ -38,7 +41,7 @@ def train(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Train a WGAN-GP on images without labels and keep its critic."""
+    """Train a GAN (WGAN-GP by default) on images without labels and keep its critic."""
     with Session("train", json, resume_hint=f"Go on with: {command_line('--resume')}") as session:
         from gan_probe.data import read_images
         from gan_probe.device import resolve_device, resolve_precision
@@ -52,6 +55,7 @@ def train(
             k: v
             for k, v in {
                 "network": network,
+                "objective": objective,
                 "steps": steps,
                 "batch_size": batch_size,
                 "precision": precision,

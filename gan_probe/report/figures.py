@@ -238,11 +238,12 @@ def _source_name(name: str) -> str:
     return {"critic": "critic\nembedding", "pixels": "raw pixels\n(PCA)"}.get(rest, "untrained\n(median, range)")
 
 
-def training_curves(metrics: pd.DataFrame) -> Figure:
-    """Return W-distance and penalty against the step."""
+def training_curves(metrics: pd.DataFrame, objective: str = "wasserstein") -> Figure:
+    """Return the gap between scores of reals and fakes, and the penalty, against the step."""
     figure = _figure(9, 2.9)
     left, right = figure.subplots(1, 2)
-    for axis, column, label in ((left, "w_distance", "W-distance estimate"), (right, "penalty", "gradient penalty")):
+    gap = "W-distance estimate" if objective == "wasserstein" else "mean score, reals - fakes"
+    for axis, column, label in ((left, "w_distance", gap), (right, "penalty", "penalty on the slope")):
         axis.plot(metrics["step"], metrics[column], color=CONTROL_COLOUR, linewidth=0.7, label="each step")
         window = max(1, len(metrics) // 20)
         axis.plot(

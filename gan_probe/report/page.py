@@ -65,7 +65,9 @@ def _examples(m: Material) -> Figure | None:
 
 
 def _curves(m: Material) -> Figure | None:
-    return figures.training_curves(m.training.metrics) if m.training and len(m.training.metrics) else None
+    if not m.training or not len(m.training.metrics):
+        return None
+    return figures.training_curves(m.training.metrics, m.training.settings.get("objective", "wasserstein"))
 
 
 def _samples(m: Material) -> Figure | None:
@@ -123,8 +125,9 @@ FIGURES: tuple[Section[Material], ...] = (
     Section(
         "training",
         "The training",
-        "The critic's estimate of the Wasserstein-1 distance between real and generated images, and the mean squared"
-        " deviation of its slope from 1 (logarithmic scales, linear near zero).",
+        "The gap between the critic's mean scores of real and generated images (with the Wasserstein objective an"
+        " estimate of their distance), and the penalty on its slope (logarithmic scales, linear near zero)."
+        " Which ones: see the settings.",
         _curves,
     ),
     Section(

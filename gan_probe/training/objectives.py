@@ -6,9 +6,11 @@ Scores are one number a sample, shape (n,). Loss weights are named where the los
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 Score = Callable[[Tensor], Tensor]
 
@@ -32,14 +34,108 @@ def wasserstein_critic_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
     return fake_score.mean() - real_score.mean()
 
 
-def wasserstein_generator_loss(fake_score: Tensor) -> Tensor:
-    """Return -E[D(fake)], to be minimised by the generator.
+def raise_fakes(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """Return -E[D(fake)], to be minimised by the generator: of Wasserstein and hinge GANs.
 
     References
     ----------
     Arjovsky, Chintala, Bottou 2017, algorithm 1, line 10.
     """
     return -fake_score.mean()
+
+
+def logistic_critic_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """Return -E[log s(D(real))] - E[log(1 - s(D(fake)))], s the sigmoid: the negative of the game's value.
+
+    References
+    ----------
+    Goodfellow et al. 2014, "Generative Adversarial Nets", equation 1, with D's sigmoid written out.
+    """
+    return F.softplus(-real_score).mean() + F.softplus(fake_score).mean()
+
+
+def minimax_generator_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """Return E[log(1 - s(D(fake)))]: the same value from the other side. Flat where the critic is sure.
+
+    References
+    ----------
+    Goodfellow et al. 2014, equation 1.
+    """
+    return -F.softplus(fake_score).mean()
+
+
+def non_saturating_generator_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """Return -E[log s(D(fake))]: steep where the critic is sure.
+
+    References
+    ----------
+    Goodfellow et al. 2014, section 3, last paragraph.
+    """
+    return F.softplus(-fake_score).mean()
+
+
+def least_squares_critic_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """Return E[(D(real) - 1)^2] / 2 + E[D(fake)^2] / 2.
+
+    References
+    ----------
+    Mao et al. 2017, "Least Squares Generative Adversarial Networks", equation 9.
+    """
+    return ((real_score - 1).square().mean() + fake_score.square().mean()) / 2
+
+
+def least_squares_generator_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """Return E[(D(fake) - 1)^2] / 2.
+
+    References
+    ----------
+    Mao et al. 2017, equation 9.
+    """
+    return (fake_score - 1).square().mean() / 2
+
+
+def hinge_critic_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """Return E[max(0, 1 - D(real))] + E[max(0, 1 + D(fake))].
+
+    References
+    ----------
+    Miyato et al. 2018, "Spectral Normalization for GANs", equation 16.
+    """
+    return F.relu(1 - real_score).mean() + F.relu(1 + fake_score).mean()
+
+
+def relativistic_critic_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """Return E[softplus(D(fake) - D(real))] over pairs of a real and a fake.
+
+    References
+    ----------
+    Huang et al. 2024, "The GAN is dead; long live the GAN!" (R3GAN), equation 2, with f(t) = -softplus(-t).
+    """
+    return F.softplus(fake_score - real_score).mean()
+
+
+def relativistic_generator_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """Return E[softplus(D(real) - D(fake))] over pairs of a real and a fake."""
+    return F.softplus(real_score - fake_score).mean()
+
+
+class Objective(NamedTuple):
+    """Two losses, each of (real_score, fake_score), and whether the generator's looks at reals."""
+
+    critic_loss: Callable[[Tensor, Tensor], Tensor]
+    generator_loss: Callable[[Tensor, Tensor], Tensor]
+    generator_sees_reals: bool = False
+
+
+# Names: `gan_probe.config.OBJECTIVES`.
+OBJECTIVES: dict[str, Objective] = {
+    "wasserstein":    Objective(wasserstein_critic_loss,   raise_fakes),
+    "minimax":        Objective(logistic_critic_loss,      minimax_generator_loss),
+    "non-saturating": Objective(logistic_critic_loss,      non_saturating_generator_loss),
+    "least-squares":  Objective(least_squares_critic_loss, least_squares_generator_loss),
+    "hinge":          Objective(hinge_critic_loss,         raise_fakes),
+    "relativistic":   Objective(relativistic_critic_loss,  relativistic_generator_loss, generator_sees_reals=True),
+}  # fmt: skip
 
 
 def interpolate(real: Tensor, fake: Tensor, alpha: Tensor) -> Tensor:
@@ -90,3 +186,38 @@ def gradient_penalty(score: Score, real: Tensor, fake: Tensor, alpha: Tensor, *,
     Gulrajani et al. 2017, "Improved Training of Wasserstein GANs", equation 3 (without the weight lambda).
     """
     return (slopes(score, interpolate(real, fake, alpha), norm=norm) - 1).square().mean()
+
+
+def zero_centred_penalty(score: Score, x: Tensor) -> Tensor:
+    """Return E[|grad D(x)|^2] / 2: R1 where ``x`` are reals, R2 where they are fakes.
+
+    References
+    ----------
+    Mescheder, Geiger, Nowozin 2018, "Which Training Methods for GANs do actually Converge?", equations 9 and 10
+    (without the weight gamma).
+    """
+    x = x.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
+    return gradient.float().square().flatten(1).sum(1).mean() / 2
+
+
+def drift_penalty(real_score: Tensor) -> Tensor:
+    """Return E[D(real)^2]: what keeps scores from wandering off, as their shift costs a Wasserstein critic nothing.
+
+    References
+    ----------
+    Karras et al. 2018, "Progressive Growing of GANs", appendix A.1.
+    """
+    return real_score.square().mean()
+
+
+def clip_weights(critic: nn.Module, bound: float) -> None:
+    """Clip every weight to [-bound, bound], in place.
+
+    References
+    ----------
+    Arjovsky, Chintala, Bottou 2017, algorithm 1, line 7.
+    """
+    with torch.no_grad():
+        for weight in critic.parameters():
+            weight.clamp_(-bound, bound)

@@ -110,6 +110,7 @@ class Saver:
         return MODEL_CARD.substitute(
             network=critic.config.network,
             step=critic.config.step,
+            objective=describe_objective(self.config),
             n=n_training,
             classes=", ".join(critic.config.training_classes) or "(no labels)",
             fingerprint=self.data.fingerprint,
@@ -122,12 +123,26 @@ class Saver:
         )
 
 
+def describe_objective(config: TrainConfig) -> str:
+    """Return the losses and what bounds the critic's slope, in words."""
+    bounds = {
+        "gradient": "gradient penalty towards 1",
+        "none": "no penalty",
+        "r1r2": "R1 and R2 penalties",
+    }
+    parts = [config.objective, bounds.get(config.penalty, f"{config.penalty.upper()} penalty")]
+    if config.weight_clip:
+        parts.append(f"weights clipped at {config.weight_clip:g}")
+    return ", ".join(parts)
+
+
 MODEL_CARD = Template("""\
 # A critic trained by gan-probe
 
 | | |
 |---|---|
-| network | $network, $step generator steps, WGAN-GP |
+| network | $network, $step generator steps |
+| objective | $objective |
 | images | uint8, $height x $width x $channels; networks see float32 in [-1, 1] |
 | trained on | $n images; classes: $classes |
 | data fingerprint | $fingerprint |

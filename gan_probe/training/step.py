@@ -1,4 +1,4 @@
-"""The two updates of a WGAN-GP, as functions of one state and explicit random numbers."""
+"""The two updates of a GAN, as functions of one state and explicit random numbers."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def train_step(state: State, images: Tensor, config: TrainConfig, precision: str
     Returns
     -------
     dict of scalar Tensor
-        ``w_distance`` (E[D(real)] - E[D(fake)]), ``penalty`` (unweighted) and ``critic_loss`` of the last critic
-        update, and ``generator_loss``.
+        Of the last critic update ``w_distance`` (E[D(real)] - E[D(fake)], an estimate of that distance with the
+        Wasserstein objective only), ``penalty`` (unweighted) and ``critic_loss``; and ``generator_loss``.
     """
     state.step += 1
     rng = step_generator(config.seed, state.step)
@@ -82,13 +82,13 @@ def train_step(state: State, images: Tensor, config: TrainConfig, precision: str
         optimizer.param_groups[0]["lr"] = rate * decayed(state.step, config)
     for _ in range(config.n_critic):
         metrics = critic_update(state, images, config, precision, rng)
-    return {**metrics, "generator_loss": generator_update(state, config, precision, rng, images.device)}
+    return {**metrics, "generator_loss": generator_update(state, images, config, precision, rng)}
 
 
 def critic_update(
     state: State, images: Tensor, config: TrainConfig, precision: str, rng: torch.Generator
 ) -> dict[str, Tensor]:
-    """Take one descent step on equation 3 of Gulrajani et al. 2017 and move the average critic along."""
+    """Take one descent step on the objective and its penalty, and move the average critic along."""
     device, n = images.device, config.batch_size
     rows = torch.randint(len(images), (n,), generator=rng)
     z = torch.randn(n, config.latent_dim, generator=rng)
@@ -102,24 +102,45 @@ def critic_update(
     with torch.no_grad(), arithmetic(precision, device):
         fake = state.generator(z.to(device)).float()
     real_score, fake_score = score(torch.cat([real, fake])).chunk(2)
-    loss = objectives.wasserstein_critic_loss(real_score, fake_score)
-    penalty = objectives.gradient_penalty(score, real, fake, alpha.to(device), norm=config.penalty_norm)
+    loss = objectives.OBJECTIVES[config.objective].critic_loss(real_score, fake_score)
+    penalty = penalty_of(score, real, fake, alpha.to(device), config)
+    drift = config.drift * objectives.drift_penalty(real_score) if config.drift else 0.0
     state.critic_optimizer.zero_grad(set_to_none=True)
-    (loss + config.penalty_weight * penalty).backward()
+    (loss + config.penalty_weight * penalty + drift).backward()
     state.critic_optimizer.step()
+    if config.weight_clip:
+        objectives.clip_weights(state.critic, config.weight_clip)
     update_average(state.average, state.critic, config.critic_average)
-    return {"w_distance": -loss.detach(), "penalty": penalty.detach(), "critic_loss": loss.detach()}
+    gap = real_score.detach().mean() - fake_score.detach().mean()
+    return {"w_distance": gap, "penalty": penalty.detach(), "critic_loss": loss.detach()}
 
 
-def generator_update(
-    state: State, config: TrainConfig, precision: str, rng: torch.Generator, device: torch.device
-) -> Tensor:
-    """Take one step of the generator up the critic's score; return its loss."""
+def penalty_of(score: objectives.Score, real: Tensor, fake: Tensor, alpha: Tensor, config: TrainConfig) -> Tensor:
+    """Return the penalty on the critic's slope that the config names, unweighted; zero for none."""
+    match config.penalty:
+        case "gradient":
+            return objectives.gradient_penalty(score, real, fake, alpha, norm=config.penalty_norm)
+        case "r1":
+            return objectives.zero_centred_penalty(score, real)
+        case "r2":
+            return objectives.zero_centred_penalty(score, fake)
+        case "r1r2":
+            return objectives.zero_centred_penalty(score, real) + objectives.zero_centred_penalty(score, fake)
+    return torch.zeros((), device=real.device)
+
+
+def generator_update(state: State, images: Tensor, config: TrainConfig, precision: str, rng: torch.Generator) -> Tensor:
+    """Take one descent step on the generator's loss; return it."""
+    device, objective = images.device, objectives.OBJECTIVES[config.objective]
     z = torch.randn(config.batch_size, config.latent_dim, generator=rng).to(device)
     state.critic.requires_grad_(False)
     with arithmetic(precision, device):
         fake_score = state.critic(state.generator(z)).float()
-    loss = objectives.wasserstein_generator_loss(fake_score)
+        real_score = torch.zeros_like(fake_score)
+        if objective.generator_sees_reals:
+            rows = torch.randint(len(images), (config.batch_size,), generator=rng)
+            real_score = state.critic(to_network(images[rows.to(device)], device)).float()
+    loss = objective.generator_loss(real_score, fake_score)
     state.generator_optimizer.zero_grad(set_to_none=True)
     loss.backward()
     state.generator_optimizer.step()

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from gan_probe.config import TrainConfig
+from gan_probe.config import PRESETS, TrainConfig
 from gan_probe.data import ImageSet
+from gan_probe.data.tensors import to_network
 from gan_probe.device import has_native_bf16
 from gan_probe.training.step import critic_update, decayed, new_state, step_generator, train_step, update_average
 
@@ -64,3 +65,30 @@ def test_the_learning_rate_falls_over_the_last_share_of_the_steps() -> None:
     config = TrainConfig(steps=10, decay_share=0.5)
     assert [decayed(s, config) for s in (1, 6, 7, 10)] == pytest.approx([1.0, 1.0, 0.8, 0.2])
     assert decayed(10, TrainConfig(steps=10, decay_share=0.0)) == 1.0
+
+
+@pytest.mark.parametrize("name", [n for n in PRESETS if n != "article"])
+def test_every_recipe_widens_the_gap_between_reals_and_fakes(name: str, train_set: ImageSet) -> None:
+    config = PRESETS[name].updated({"batch_size": 8, "precision": "fp32"})
+    state = new_state(config, train_set.image_shape, CPU)
+    images = torch.from_numpy(train_set.images)
+    found = [critic_update(state, images, config, "fp32", step_generator(0, i)) for i in range(20)]
+    gaps = [metrics["w_distance"].item() for metrics in found]
+    assert sum(gaps[-5:]) > sum(gaps[:5])
+    if config.weight_clip:
+        assert max(p.abs().max().item() for p in state.critic.parameters()) <= config.weight_clip + 1e-6
+        assert {m["penalty"].item() for m in found} == {0.0}
+    metrics = train_step(state, images, config, "fp32")
+    assert all(torch.isfinite(value) for value in metrics.values())
+
+
+def test_drift_holds_scores_near_zero(train_set: ImageSet) -> None:
+    images = torch.from_numpy(train_set.images)
+    means = {}
+    for drift in (0.0, 10.0):
+        config = CONFIG.updated({"drift": drift})
+        state = new_state(config, train_set.image_shape, CPU)
+        for i in range(20):
+            critic_update(state, images, config, "fp32", step_generator(0, i))
+        means[drift] = state.critic(to_network(train_set.images)).square().mean().item()
+    assert means[10.0] < means[0.0]
