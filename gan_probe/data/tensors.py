@@ -32,10 +32,17 @@ def rows_to_network(
     height, width, channels = image_shape
     pixels = rows if np.issubdtype(rows.dtype, np.floating) else rows.astype(np.float32)
     low, high = value_range
-    scaled = (pixels - low) * (2 / (high - low)) - 1
-    padded = np.zeros((len(rows), height * width * channels), dtype=pixels.dtype)
-    padded[:, : rows.shape[1]] = scaled
-    return torch.from_numpy(padded).view(-1, height, width, channels).permute(0, 3, 1, 2).contiguous()
+    scaled = pixels - pixels.dtype.type(low)
+    scaled *= 2 / (high - low)
+    scaled -= 1
+    missing = height * width * channels - rows.shape[1]
+    padded = np.pad(scaled, ((0, 0), (0, missing))) if missing else scaled
+    return (
+        torch.from_numpy(np.ascontiguousarray(padded))
+        .view(-1, height, width, channels)
+        .permute(0, 3, 1, 2)
+        .contiguous()
+    )
 
 
 def to_uint8(tensor: Tensor) -> Images:
