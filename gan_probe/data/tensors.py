@@ -37,12 +37,8 @@ def rows_to_network(
     scaled -= 1
     missing = height * width * channels - rows.shape[1]
     padded = np.pad(scaled, ((0, 0), (0, missing))) if missing else scaled
-    return (
-        torch.from_numpy(np.ascontiguousarray(padded))
-        .view(-1, height, width, channels)
-        .permute(0, 3, 1, 2)
-        .contiguous()
-    )
+    images = torch.from_numpy(np.ascontiguousarray(padded)).view(-1, height, width, channels)
+    return images.permute(0, 3, 1, 2).contiguous()
 
 
 def to_uint8(tensor: Tensor) -> Images:
