@@ -129,9 +129,9 @@ def lead(result: ProbeResult, group: str = EVERY) -> Figure | None:
         for n, (_, rival, _) in zip(x, compared, strict=True):
             axis.text(
                 n, 1.02, rival.representation.replace("_", " "), transform=axis.get_xaxis_transform(),
-                fontsize=6.5, rotation=60, ha="left", va="bottom", color="#555555",
+                fontsize=6.5, rotation=60, ha="left", va="bottom", color="#555555", rotation_mode="anchor",
             )  # fmt: skip
-        axis.set_title(classifier, fontsize=10, pad=48)
+        axis.set_title(classifier, fontsize=10, pad=64)
         _label_axis(axis, x)
     axes[0].set_ylabel("critic ahead by (points)")
     sns.despine(figure)
