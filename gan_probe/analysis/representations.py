@@ -135,7 +135,7 @@ def _chunks(images: Images) -> list[Images]:
 def _patches(images: Images) -> Rows:
     """Return (n, rows, columns, values) of all patches, every so many pixels in large images."""
     side = min(images.shape[1:3])
-    stride = max(1, (side - PATCH_PX + 1) // POSITIONS_PER_SIDE)
+    stride = -(-(side - PATCH_PX + 1) // POSITIONS_PER_SIDE)
     windows = sliding_window_view(images, (PATCH_PX, PATCH_PX), axis=(1, 2))[:, ::stride, ::stride]
     return windows.reshape(*windows.shape[:3], -1).astype(np.float32)
 
