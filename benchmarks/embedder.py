@@ -20,7 +20,7 @@ from gan_probe.data.tensors import to_network
 from gan_probe.estimators import CriticEmbedder
 from synthetic import make_dataset
 
-BATCH, N_PAIRS = 256, 15
+BATCH, N_PAIRS = 128, 7
 
 
 def ratios(network: str, images: torch.Tensor, folder: Path) -> dict[str, object]:
@@ -45,7 +45,7 @@ def ratios(network: str, images: torch.Tensor, folder: Path) -> dict[str, object
 
 
 def main() -> None:
-    small = make_dataset("jitter-test", per_class=103).images[:1024]
+    small = make_dataset("jitter-test", per_class=26).images[:256]
     with tempfile.TemporaryDirectory() as folder:
         results = {name: ratios(name, small, Path(folder)) for name in ("compact", "article")}
     record.save(

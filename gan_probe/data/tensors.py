@@ -30,15 +30,17 @@ def rows_to_network(
     Rows shorter than an image are continued with zeros. uint8 becomes float32; other types are kept.
     """
     height, width, channels = image_shape
-    pixels = rows if np.issubdtype(rows.dtype, np.floating) else rows.astype(np.float32)
     low, high = value_range
-    scaled = pixels - pixels.dtype.type(low)
-    scaled *= 2 / (high - low)
-    scaled -= 1
     missing = height * width * channels - rows.shape[1]
-    padded = np.pad(scaled, ((0, 0), (0, missing))) if missing else scaled
-    images = torch.from_numpy(np.ascontiguousarray(padded)).view(-1, height, width, channels)
-    return images.permute(0, 3, 1, 2).contiguous()
+    tensor = torch.from_numpy(np.require(rows, requirements=("C", "W")))
+    if not missing:
+        tensor = tensor.view(-1, height, width, channels).permute(0, 3, 1, 2).contiguous()
+    pixels = tensor.clone() if tensor.is_floating_point() else tensor.float()
+    pixels.sub_(low).mul_(2 / (high - low)).sub_(1)
+    if missing:
+        padded = torch.nn.functional.pad(pixels, (0, missing)).view(-1, height, width, channels)
+        return padded.permute(0, 3, 1, 2).contiguous()
+    return pixels
 
 
 def to_uint8(tensor: Tensor) -> Images:
