@@ -47,9 +47,18 @@ class TrainConfig:
         Bound on every weight of the critic (Arjovsky et al. 2017); 0 for none.
     drift : float
         Weight of E[D(real)^2] (Karras et al. 2018); 0 for none.
+    spectral_norm : bool
+        Divide every weight matrix of the critic by its largest singular value (Miyato et al. 2018).
+    conditional : bool
+        Critic and generator know the labels: a projection critic (Miyato and Koyama 2018), a one-hot label beside the
+        latent.
+    minibatch_kernels : int
+        Kernels of minibatch discrimination (Salimans et al. 2016) in the critic's training; 0 for none.
     critic_average : float
         Decay of the moving average of the critic's weights, per critic update. The average is what is saved and
         scored; 0 saves the critic itself.
+    generator_average : float
+        The same for the generator, per step.
     decay_share : float
         Share of the steps, at the end, over which both learning rates fall linearly to zero.
     latent_dim : int
@@ -78,7 +87,11 @@ class TrainConfig:
     penalty_norm: str = "paper"
     weight_clip: float = 0.0
     drift: float = 0.0
+    spectral_norm: bool = False
+    conditional: bool = False
+    minibatch_kernels: int = 0
     critic_average: float = 0.997
+    generator_average: float = 0.99
     decay_share: float = 0.5
     latent_dim: int = 16
     precision: str = "auto"
@@ -97,10 +110,22 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be from {low:g} to {high:g}, got {value!r}.")
             if self.__annotations__[name] == "int" and not isinstance(value, int):
                 raise ConfigError(f"{name} must be a whole number, got {value!r}.")
-        if self.objective == "wasserstein" and self.penalty == "none" and not self.weight_clip:
-            raise ConfigError("objective 'wasserstein' needs a bound on the slope: a penalty, or weight_clip above 0.")
+        for name in ("spectral_norm", "conditional"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} must be true or false, got {getattr(self, name)!r}.")
+        if self.objective == "wasserstein" and self.penalty == "none" and not (self.weight_clip or self.spectral_norm):
+            raise ConfigError(
+                "objective 'wasserstein' needs a bound on the slope: a penalty, spectral_norm, or weight_clip above 0."
+            )
         if self.penalty == "gradient" and self.weight_clip:
             raise ConfigError("weight_clip and penalty 'gradient' both bound the slope; set penalty to 'none'.")
+        if self.weight_clip and self.spectral_norm:
+            raise ConfigError("weight_clip and spectral_norm both bound the weights; choose one.")
+        if self.minibatch_kernels and self.penalty != "none":
+            raise ConfigError(
+                f"penalty {self.penalty!r} is a slope at each image alone, and with minibatch_kernels a score"
+                " depends on the batch. Set penalty to 'none' and choose another objective or spectral_norm."
+            )
 
     def steps_for(self, epochs: int, n_images: int) -> int:
         """Return the steps in which the critic sees ``epochs`` times as many images as it trains on.
@@ -144,7 +169,9 @@ _RANGES = (
     ("penalty_weight", 0.0, 1e6),
     ("weight_clip", 0.0, 1e3),
     ("drift", 0.0, 1e3),
+    ("minibatch_kernels", 0, 1000),
     ("critic_average", 0.0, 0.99999),
+    ("generator_average", 0.0, 0.99999),
     ("decay_share", 0.0, 1.0),
     ("latent_dim", 1, 4096),
     ("n_snapshots", 0, 1000),
@@ -167,6 +194,18 @@ PRESETS: dict[str, TrainConfig] = {
     "hinge":   TrainConfig(objective="hinge", penalty="r1", penalty_weight=1.0),
     "lsgan":   TrainConfig(objective="least-squares", penalty="r1", penalty_weight=1.0),
     "r3gan":   TrainConfig(objective="relativistic", penalty="r1r2", penalty_weight=1.0),
+    "mlp-2014": TrainConfig(network="mlp-deep", objective="non-saturating", penalty="none", steps=6000, batch_size=100,
+                           n_critic=1, latent_dim=100, learning_rate_critic=2e-4, learning_rate_generator=2e-4,
+                           beta1=0.5, beta2=0.999, decay_share=0.0, critic_average=0.0, generator_average=0.999),
+    "dcgan":   TrainConfig(network="dcgan", objective="non-saturating", penalty="none", steps=2000, batch_size=128,
+                           n_critic=1, latent_dim=100, learning_rate_critic=2e-4, learning_rate_generator=2e-4,
+                           beta1=0.5, beta2=0.999, decay_share=0.0, critic_average=0.0, generator_average=0.995),
+    "sngan":   TrainConfig(network="sngan", objective="hinge", penalty="none", spectral_norm=True, steps=50_000,
+                           batch_size=64, n_critic=5, latent_dim=128, learning_rate_critic=2e-4,
+                           learning_rate_generator=2e-4, beta1=0.0, beta2=0.9, decay_share=1.0, critic_average=0.0),
+    "wgan-gp-32": TrainConfig(network="sngan", steps=100_000, batch_size=64, n_critic=5, latent_dim=128,
+                           learning_rate_critic=1e-4, learning_rate_generator=1e-4, decay_share=1.0,
+                           critic_average=0.0),
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from gan_probe.errors import ConfigError, InputError
 from gan_probe.features import POOLINGS, features, watched
 from gan_probe.naming import check_name
 from gan_probe.networks import ImageShape, build_critic
+from gan_probe.networks.heads import CriticWithHeads
 from synthetic.files import atomic_folder
 
 SCHEMA = "gan_probe.critic/1"
@@ -62,6 +63,8 @@ class CriticConfig:
         What the factory is called with.
     adaptation : dict
         ``output``, ``sign``, ``n_labels``: see `gan_probe.adapt.AdaptedCritic`.
+    heads : dict
+        ``n_classes``, ``n_kernels``: see `gan_probe.networks.heads.CriticWithHeads`; empty without.
     """
 
     network: str
@@ -76,6 +79,12 @@ class CriticConfig:
     factory: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
     adaptation: dict[str, Any] = field(default_factory=dict)
+    heads: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the critic was trained with the classes of its images."""
+        return self.heads.get("n_classes", 0) > 0
 
 
 class Critic:
@@ -98,11 +107,17 @@ class Critic:
 
     @classmethod
     def untrained(
-        cls, network: str, image_shape: ImageShape, *, seed: int = 0, device: torch.device | str = "cpu"
+        cls,
+        network: str,
+        image_shape: ImageShape,
+        *,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        heads: Mapping[str, int] | None = None,
     ) -> Critic:
         """Return a critic with random weights: the control for every trained one."""
-        module = build_critic(network, image_shape, seed=seed)
-        return cls(module, describe(module, network, image_shape), device)
+        module = build_critic(network, image_shape, seed=seed, **(heads or {})).eval()
+        return cls(module, replace(describe(module, network, image_shape), heads=dict(heads or {})), device)
 
     @classmethod
     def from_module(
@@ -241,7 +256,9 @@ class Critic:
         if config.factory in portable.KINDS:
             raise InputError(f"the weights of a stored graph ({config.network}) cannot be drawn anew.")
         if not isinstance(self.module, adapt.AdaptedCritic):
-            return Critic.untrained(config.network, config.image_shape, seed=seed, device=self.device)
+            return Critic.untrained(
+                config.network, config.image_shape, seed=seed, device=self.device, heads=config.heads
+            )
         options = {
             "value_range": config.value_range,
             "layers": config.layers,
@@ -324,6 +341,21 @@ class Critic:
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the scores must know about how they come about; empty for most critics."""
+        notes = []
+        if self.config.heads.get("n_kernels"):
+            notes.append(
+                "trained with minibatch discrimination, so it depends on the batch in training; here every image is"
+                " scored as if it were alone in its batch."
+            )
+        if self.config.is_conditional:
+            notes.append(
+                f"trained with {self.config.heads['n_classes']} classes; here scores are means over the classes."
+            )
+        return tuple(notes)
+
     def score(self, images: Images, *, batch_size: int = 256, progress: Progress = iter) -> npt.NDArray[np.float32]:
         """Return the critic_score of each image, (n,): higher = more like the training data, unbounded.
 
@@ -347,6 +379,22 @@ class Critic:
         """
         scores = [self.module(batch).float().cpu().numpy() for batch in self._batches(images, batch_size, progress)]
         return np.concatenate(scores) if scores else np.empty(0, dtype=np.float32)
+
+    def class_scores(self, images: Images, *, batch_size: int = 256) -> npt.NDArray[np.float32]:
+        """Return the score of each image under each class of a conditional critic, (n, n_classes).
+
+        Columns are ``config.training_classes``; their mean is `score`.
+
+        Raises
+        ------
+        InputError
+            For a critic that was trained without classes.
+        """
+        if not self.config.is_conditional:
+            raise InputError("this critic was trained without classes; train one with --set conditional=true.")
+        assert isinstance(self.module, CriticWithHeads)
+        batches = self._batches(images, batch_size, iter)
+        return np.concatenate([self.module.class_scores(batch).cpu().numpy() for batch in batches])
 
     def embed(
         self,
@@ -405,7 +453,7 @@ class Critic:
 def rebuild(config: CriticConfig) -> nn.Module:
     """Return the network that a config describes, with any weights. Runs the factory of a critic from elsewhere."""
     if not config.factory:
-        return build_critic(config.network, config.image_shape, seed=0)
+        return build_critic(config.network, config.image_shape, seed=0, **config.heads)
     if config.factory in portable.KINDS:
         adapted = adapt.AdaptedCritic(
             portable.KINDS[config.factory](), value_range=config.value_range, **config.adaptation
@@ -421,9 +469,10 @@ def describe(module: nn.Module, network: str, image_shape: ImageShape) -> Critic
     """Return the config of a freshly built critic, its layer sizes measured by one forward pass."""
     layers = tuple(getattr(module, "layers", ()))
     height, width, channels = image_shape
-    with watched(module, layers) as caught, torch.inference_mode():
+    names = [getattr(module, "layer_prefix", "") + name for name in layers]
+    with watched(module, names) as caught, torch.inference_mode():
         module(torch.zeros(1, channels, height, width))
-    return CriticConfig(network, image_shape, layers, tuple(caught[name].shape[1] for name in layers))
+    return CriticConfig(network, image_shape, layers, tuple(caught[name].shape[1] for name in names))
 
 
 def _critic_folder(path: Path) -> Path:

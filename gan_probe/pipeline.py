@@ -87,7 +87,7 @@ def score(
         raise InputError(
             f"the critic {source or ''} returns scores that are not finite numbers; its training diverged."
         )
-    warnings = list(data.warnings)
+    warnings = [*data.warnings, *(f"the critic was {note}" for note in critic.notes)]
     if embeddings and not critic.config.layers:
         embeddings = False
         warnings.append(f"no embeddings: {critic.config.network} shows no layers.")
@@ -112,21 +112,28 @@ def score(
     if data.fingerprint == critic.config.data_fingerprint:
         warnings.append("these are the images that the critic was trained on; scores of new ones will differ.")
     provenance = {
+        **_provenance(critic, data, source),
+        "training_fingerprint": critic.config.data_fingerprint,
+        "layers": list(layers or critic.config.layers) if embeddings else [],
+        "pooling": pooling if embeddings else "",
+        "warnings": warnings,
+    }
+    return ScoreTable(pd.concat([table, pd.DataFrame(columns)], axis=1), provenance)
+
+
+def _provenance(critic: Critic, data: ImageSet, source: str | Path | None) -> dict[str, Any]:
+    """Return where numbers come from: which critic, which data, which version."""
+    return {
         "critic_hash": critic.hash,
         "critic_source": str(source) if source else "",
         "network": critic.config.network,
         "run_id": critic.config.run_id,
         "step": critic.config.step,
         "training_classes": list(critic.config.training_classes),
-        "training_fingerprint": critic.config.data_fingerprint,
         "data_source": str(data.source),
         "data_fingerprint": data.fingerprint,
-        "layers": list(layers or critic.config.layers) if embeddings else [],
-        "pooling": pooling if embeddings else "",
         "version": gan_probe.__version__,
-        "warnings": warnings,
     }
-    return ScoreTable(pd.concat([table, pd.DataFrame(columns)], axis=1), provenance)
 
 
 def _untrained_twins(critic: Critic, warnings: list[str]) -> list[Critic]:
@@ -252,19 +259,7 @@ def probe(
         encoders, labels, split,
         per_class=per_class, n_draws=n_draws, classifiers=classifiers, seen=seen, seed=seed, on_step=on_step,
     )  # fmt: skip
-    provenance = {
-        "critic_hash": critic.hash,
-        "critic_source": str(source) if source else "",
-        "network": critic.config.network,
-        "run_id": critic.config.run_id,
-        "step": critic.config.step,
-        "training_classes": list(critic.config.training_classes),
-        "data_source": str(data.source),
-        "data_fingerprint": data.fingerprint,
-        "pooling": pooling,
-        "seed": seed,
-        "version": gan_probe.__version__,
-    }
+    provenance = {**_provenance(critic, data, source), "pooling": pooling, "seed": seed}
     sizes = {
         "classes": len(set(labels)),
         "pool": len(split.pool),

@@ -37,7 +37,7 @@ EVERY, SEEN, UNSEEN = "all", "seen", "unseen"  # groups of classes that accuraci
 LEVEL = 0.95
 Z = float(norm.ppf(0.5 + LEVEL / 2))
 
-# One row a classifier: its settings, the one in the middle first chosen among equals, and how to make it.
+# One row a classifier: its settings, of which the first is chosen among equals, and how to make it.
 CLASSIFIERS: dict[str, tuple[tuple[float, ...], Callable[[float], Any]]] = {
     "linear": ((0.01, 0.03, 0.1, 0.3, 1.0, 3.0), lambda alpha: RidgeClassifier(alpha=alpha)),
     "knn": ((1, 3, 5, 9), lambda k: KNeighborsClassifier(int(k), algorithm="brute")),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +34,53 @@ def fit_channels(images: Images, n_channels: int) -> Images:
 
 
 @dataclass(frozen=True)
+class LazyImages:
+    """Images that stay where they are until a batch is asked for; then a thread for each core fetches them.
+
+    Takes the place of an array where it is only measured (``len``, ``shape``, ``dtype``) and cut into batches.
+
+    Attributes
+    ----------
+    sources : sequence
+        What ``fetch`` needs to know of each image.
+    fetch : callable
+        Returns one image (h, w, c).
+    image_shape : tuple of int
+        Height, width, channels.
+    """
+
+    sources: Sequence[Any]
+    fetch: Callable[[Any], Images]
+    image_shape: tuple[int, int, int]
+    dtype = np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the array which these images would be."""
+        return (len(self), *self.image_shape)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> Images:
+        """Return the images of some rows as an array (n, h, w, c)."""
+        chosen = [self.sources[i] for i in np.arange(len(self))[rows]]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = list(pool.map(self.fetch, chosen))
+        return np.stack(found) if found else np.empty((0, *self.image_shape), np.uint8)
+
+    def subset(self, rows: npt.NDArray[np.intp]) -> LazyImages:
+        """Return some of the images, still where they are."""
+        return replace(self, sources=[self.sources[i] for i in rows])
+
+
+@dataclass(frozen=True)
 class ImageSet:
     """Images with one row of facts each.
 
     Attributes
     ----------
-    images : ndarray of uint8, shape (n, h, w, c)
+    images : ndarray of uint8, shape (n, h, w, c); or LazyImages, where they are to be read as they are wanted
     table : DataFrame
         ``sample_id`` and ``path``; where known ``label``, ``split``, ``seen``, ``factor.*``; the user's own columns.
     source : Path
@@ -47,7 +91,7 @@ class ImageSet:
         Files that could not be read.
     """
 
-    images: Images
+    images: Any  # an array, or LazyImages, which looks like one where it matters
     table: pd.DataFrame
     source: Path
     warnings: tuple[str, ...] = field(default=())
@@ -78,7 +122,8 @@ class ImageSet:
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> ImageSet:
         """Return the chosen rows (numbers or a mask), as a set of its own."""
         numbers = np.arange(len(self))[rows]
-        return replace(self, images=self.images[numbers], table=self.table.iloc[numbers].reset_index(drop=True))
+        images = self.images.subset(numbers) if isinstance(self.images, LazyImages) else self.images[numbers]
+        return replace(self, images=images, table=self.table.iloc[numbers].reset_index(drop=True))
 
     def with_channels(self, n_channels: int) -> ImageSet:
         """Return the set in grey (1) or colour (3), with a warning when that changed anything."""

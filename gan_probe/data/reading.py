@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from gan_probe.data.images import Images, ImageSet
+from gan_probe.data.images import Images, ImageSet, LazyImages
 from gan_probe.errors import InputError
 from synthetic import sample_id
 
@@ -79,13 +79,20 @@ def read_images(
             raise InputError(f"{path} cannot be read as {kind}: {type(error).__name__}: {error}.") from error
     else:
         raise InputError(f"{path} is not a kind of file that is known. Accepted: a folder, .npy, .npz, .parquet.")
-    found = _keep_split(found, split)
+    found = keep_split(found, split)
     if not len(found):
         raise InputError(f"{path} holds no images.")
     return found
 
 
-def _keep_split(found: ImageSet, split: str | None) -> ImageSet:
+def keep_split(found: ImageSet, split: str | None) -> ImageSet:
+    """Return the rows of a split, or all.
+
+    Raises
+    ------
+    InputError
+        When there is no such split.
+    """
     if split is None:
         return found
     if "split" not in found.table:
@@ -102,11 +109,22 @@ def _keep_split(found: ImageSet, split: str | None) -> ImageSet:
 
 def _read_folder(folder: Path, size_px: int | None, split: str | None, skip_bad: bool) -> ImageSet:
     if (folder / "images.npy").is_file():
-        table = _read_table(folder)
-        return _from_arrays(_load_npy(folder / "images.npy"), table, folder, size_px)
+        table = read_metadata(folder)
+        return _from_arrays(open_npy(folder / "images.npy"), table, folder, size_px)
     if (folder / "images.parquet").is_file():
         return _read_parquet(folder / "images.parquet", size_px, skip_bad)
-    table = _read_table(folder)
+    return _decode_all(*folder_sources(folder, split), folder, size_px, skip_bad)
+
+
+def folder_sources(folder: Path, split: str | None) -> tuple[list[Path], list[str], pd.DataFrame]:
+    """Return the image files of a folder, their names, and the table of what is known about them.
+
+    Raises
+    ------
+    InputError
+        When there are none.
+    """
+    table = read_metadata(folder)
     if table is None:
         table = _list_images(folder)
     elif "file_name" not in table:
@@ -119,8 +137,7 @@ def _read_folder(folder: Path, size_px: int | None, split: str | None, skip_bad:
             f" Accepted: {', '.join(IMAGE_SUFFIXES)}, in the folder or in one sub-folder for each class."
         )
     names = table["file_name"].astype(str).tolist()
-    sources = [inside(folder, name) for name in names]
-    return _decode_all(sources, names, table.drop(columns="file_name"), folder, size_px, skip_bad)
+    return [inside(folder, name) for name in names], names, table.drop(columns="file_name")
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -131,7 +148,7 @@ def inside(folder: Path, name: str) -> Path:
     return target
 
 
-def _read_table(folder: Path) -> pd.DataFrame | None:
+def read_metadata(folder: Path) -> pd.DataFrame | None:
     """Return a folder's metadata, or None where it has none. Parquet is preferred: it keeps types."""
     for name, read in (("metadata.parquet", pd.read_parquet), ("metadata.csv", pd.read_csv)):
         if (folder / name).is_file():
@@ -228,15 +245,16 @@ def _decode_all(
     if len({array.shape[2] for array in arrays}) > 1:
         warnings.append(f"{sum(a.shape[2] == 1 for a in arrays)} grey images were repeated into three channels.")
         arrays = [np.repeat(a, 3, axis=-1) if a.shape[2] == 1 else a for a in arrays]
-    _check_sizes(arrays, origin)
+    check_sizes([a.shape for a in arrays], origin)
     kept = [not isinstance(r, InputError) for r in results]
     table = table[kept].reset_index(drop=True)
     images = np.stack(arrays)
-    return _with_ids(images, table, [n for n, k in zip(names, kept, strict=True) if k], origin, warnings, len(bad))
+    return name_rows(images, table, [n for n, k in zip(names, kept, strict=True) if k], origin, warnings, len(bad))
 
 
-def _check_sizes(arrays: Sequence[Images], origin: Path) -> None:
-    sizes = Counter(f"{a.shape[1]}x{a.shape[0]}" for a in arrays)
+def check_sizes(shapes: Sequence[tuple[int, ...]], origin: Path) -> None:
+    """Raise unless all images have the same height and width."""
+    sizes = Counter(f"{shape[1]}x{shape[0]}" for shape in shapes)
     if len(sizes) > 1:
         listed = ", ".join(f"{size} ({count})" for size, count in sizes.most_common(N_NAMED))
         raise InputError(
@@ -245,16 +263,24 @@ def _check_sizes(arrays: Sequence[Images], origin: Path) -> None:
         )
 
 
-def _with_ids(
-    images: Images, table: pd.DataFrame, names: Sequence[str], origin: Path, warnings: Sequence[str], n_skipped: int
+def name_rows(
+    images: Images | LazyImages,
+    table: pd.DataFrame,
+    names: Sequence[str],
+    origin: Path,
+    warnings: Sequence[str] = (),
+    n_skipped: int = 0,
+    *,
+    ids: Sequence[str] | None = None,
 ) -> ImageSet:
+    """Return images and what is known about them as a set: with ids, names, labels as text, and warnings."""
     table = table.drop(columns=["sample_id", "path"], errors="ignore")
     if "label" in table:
         missing = table["label"].isna()
         table["label"] = table["label"].astype(str).where(~missing, "(no label)")
         if missing.any():
             warnings = [*warnings, f"{int(missing.sum())} images have no label."]
-    ids = [sample_id(image) for image in images]
+    ids = [sample_id(image) for image in np.asarray(images)] if ids is None else list(ids)
     table.insert(0, "sample_id", ids)
     table.insert(1, "path", list(names))
     repeats = len(ids) - len(set(ids))
@@ -266,7 +292,8 @@ def _with_ids(
 # --- single files ------------------------------------------------------------------------------------------------
 
 
-def _load_npy(path: Path) -> Images:
+def open_npy(path: Path) -> Images:
+    """Return a ``.npy`` file as (n, h, w, c) uint8, mapped into memory, not read."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     return _check_array(array, path)
 
@@ -302,11 +329,11 @@ def _from_arrays(array: Images, table: pd.DataFrame | None, origin: Path, size_p
         raise InputError(f"{origin}: {len(array)} images but {len(table)} rows of metadata.")
     names = table["file_name"].tolist() if "file_name" in table else [f"{origin.name}#{i}" for i in range(len(array))]
     table = table.drop(columns="file_name", errors="ignore")
-    return _with_ids(_resize_array(array, size_px), table, names, origin, [], 0)
+    return name_rows(_resize_array(array, size_px), table, names, origin)
 
 
 def _read_npy(path: Path, size_px: int | None, skip_bad: bool) -> ImageSet:
-    return _from_arrays(_load_npy(path), None, path, size_px)
+    return _from_arrays(open_npy(path), None, path, size_px)
 
 
 def _read_npz(path: Path, size_px: int | None, skip_bad: bool) -> ImageSet:
@@ -338,6 +365,17 @@ def _read_npz(path: Path, size_px: int | None, skip_bad: bool) -> ImageSet:
 
 
 def _read_parquet(path: Path, size_px: int | None, skip_bad: bool) -> ImageSet:
+    return _decode_all(*parquet_sources(path), path, size_px, skip_bad)
+
+
+def parquet_sources(path: Path) -> tuple[list[bytes], list[str], pd.DataFrame]:
+    """Return the encoded images of a Parquet file, their names, and the table of what is known about them.
+
+    Raises
+    ------
+    InputError
+        When it has no such column.
+    """
     table = pd.read_parquet(path)
     if "image" not in table:
         raise InputError(f"{path} has no column image. Columns: {', '.join(table.columns)}.")
@@ -346,7 +384,7 @@ def _read_parquet(path: Path, size_px: int | None, skip_bad: bool) -> ImageSet:
         raise InputError(f"{path}: the column image must hold structs {{bytes, path}} with the encoded image in bytes.")
     names = [str(c.get("path") or f"{path.name}#{i}") for i, c in enumerate(cells)]
     rest = table.drop(columns=["image", "mask", "file_name"], errors="ignore")
-    return _decode_all([c["bytes"] for c in cells], names, rest, path, size_px, skip_bad)
+    return [c["bytes"] for c in cells], names, rest
 
 
 _FILE_READERS: dict[str, Callable[[Path, int | None, bool], ImageSet]] = {

@@ -1,12 +1,14 @@
 """Critics and generators, and the table that names them. To add a pair: two modules and one row in ``NETWORKS``.
 
-A critic maps (n, c, h, w) float32 in [-1, 1] to scores (n,) and names in ``layers`` the sub-modules whose outputs are
-worth looking at, from the image upwards. A generator maps latents (n, latent_dim) to images.
+A critic maps (n, c, h, w) float32 in [-1, 1] to scores (n,). It names in ``layers`` the sub-modules whose outputs are
+worth looking at, from the image upwards, and in ``n_features`` how many numbers its last linear map reads;
+``score_and_features`` returns those beside the scores. A generator maps latents (n, latent_dim) to images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -16,23 +18,35 @@ from gan_probe.errors import InputError
 from gan_probe.naming import check_name
 from gan_probe.networks.article import ArticleCritic, ArticleGenerator
 from gan_probe.networks.compact import CompactCritic, CompactGenerator
+from gan_probe.networks.dcgan import DcganCritic, DcganGenerator
+from gan_probe.networks.heads import CriticWithHeads
+from gan_probe.networks.mlp import MlpCritic, MlpGenerator
+from gan_probe.networks.sngan import SnganCritic, SnganGenerator
 
 ImageShape = tuple[int, int, int]  # height, width, channels
 
 
 class Network(NamedTuple):
-    """A critic, its generator, and the images that they take."""
+    """A critic, its generator, the images that they take, and whether the critic's training scores see the batch."""
 
     critic: Callable[[ImageShape], nn.Module]
     generator: Callable[[ImageShape, int], nn.Module]
     sides_px: tuple[int, ...]
     help: str
+    batch_dependent: bool = False
 
 
 NETWORKS: dict[str, Network] = {
-    "compact": Network(CompactCritic, CompactGenerator, (16, 32, 64, 128, 256), "small, fast, sees texture"),
-    "article": Network(ArticleCritic, ArticleGenerator, (32, 64, 128, 256), "residual, 4x4 kernels, 32 to 512 wide"),
-}
+    "compact":  Network(CompactCritic, CompactGenerator, (16, 32, 64, 128, 256), "small, fast, sees texture"),
+    "article":  Network(ArticleCritic, ArticleGenerator, (32, 64, 128, 256), "residual, 4x4 kernels, 32 to 512 wide"),
+    "dcgan":    Network(DcganCritic, DcganGenerator, (16, 32, 64, 128, 256), "strided, batch-normalised critic",
+                        batch_dependent=True),
+    "sngan":    Network(SnganCritic, SnganGenerator, (32,), "residual, as torch-mimicry's SNGAN and WGAN-GP"),
+    "mlp":      Network(partial(MlpCritic, widths=(100,)), partial(MlpGenerator, widths=()), (16, 28, 32, 64),
+                        "perceptrons, 784-100-1 and 100-784 for 28 pixels"),
+    "mlp-deep": Network(partial(MlpCritic, widths=(240, 240), n_pieces=5), partial(MlpGenerator, widths=(1200, 1200)),
+                        (16, 28, 32, 64), "perceptrons of 2014: maxout critic, generator 1200-1200"),
+}  # fmt: skip
 
 
 def check_image_shape(network: str, image_shape: ImageShape) -> None:
@@ -56,17 +70,27 @@ def check_image_shape(network: str, image_shape: ImageShape) -> None:
         )
 
 
-def build_critic(network: str, image_shape: ImageShape, *, seed: int) -> nn.Module:
-    """Return an untrained critic; ``seed`` fixes its weights, and torch's own random state is left alone."""
+def build_critic(
+    network: str, image_shape: ImageShape, *, seed: int, n_classes: int = 0, n_kernels: int = 0
+) -> nn.Module:
+    """Return an untrained critic; ``seed`` fixes its weights, and torch's own random state is left alone.
+
+    With ``n_classes`` or ``n_kernels`` it carries the heads of `gan_probe.networks.heads.CriticWithHeads`.
+    """
     check_image_shape(network, image_shape)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return NETWORKS[network].critic(image_shape)
+        critic = NETWORKS[network].critic(image_shape)
+        if n_classes or n_kernels:
+            return CriticWithHeads(critic, n_classes=n_classes, n_kernels=n_kernels)
+        return critic
 
 
-def build_generator(network: str, image_shape: ImageShape, latent_dim: int, *, seed: int) -> nn.Module:
-    """Return an untrained generator; see `build_critic`."""
+def build_generator(
+    network: str, image_shape: ImageShape, latent_dim: int, *, seed: int, n_classes: int = 0
+) -> nn.Module:
+    """Return an untrained generator; see `build_critic`. A conditional one reads a one-hot label after the latent."""
     check_image_shape(network, image_shape)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return NETWORKS[network].generator(image_shape, latent_dim)
+        return NETWORKS[network].generator(image_shape, latent_dim + n_classes)

@@ -26,13 +26,18 @@ class ArticleCritic(nn.Module):
         ends = (n_channels, *WIDTHS)
         pairs = pairwise(ends)
         self.blocks = nn.ModuleList(ResidualDown(i, o, is_first=k == 0) for k, (i, o) in enumerate(pairs))
-        self.head = nn.Linear(WIDTHS[-1] * (side_px // 2 ** len(WIDTHS)) ** 2, 1)
+        self.n_features = WIDTHS[-1] * (side_px // 2 ** len(WIDTHS)) ** 2
+        self.head = nn.Linear(self.n_features, 1)
         self.layers = tuple(f"blocks.{i}" for i in range(len(WIDTHS)))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def score_and_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         for block in self.blocks:
             x = block(x)
-        return self.head(F.leaky_relu(x, 0.2).flatten(1)).squeeze(1)
+        features = F.leaky_relu(x, 0.2).flatten(1)
+        return self.head(features).squeeze(1), features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.score_and_features(x)[0]
 
 
 class ArticleGenerator(nn.Module):

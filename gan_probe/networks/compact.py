@@ -33,17 +33,22 @@ class CompactCritic(nn.Module):
         self.stem = nn.Conv2d(4 * n_channels, widths[0], 3, padding=1)
         pairs = pairwise(widths)
         self.blocks = nn.ModuleList(nn.Conv2d(i, o, 4, stride=2, padding=1) for i, o in pairs)
-        self.head = nn.Linear(widths[-1] * SMALLEST_PX**2, 1)
+        self.n_features = widths[-1] * SMALLEST_PX**2
+        self.head = nn.Linear(self.n_features, 1)
         self.texture = TexturePath(n_channels, TEXTURE_WIDTH)
         self.texture_head = nn.Linear(TEXTURE_WIDTH, 1, bias=False)
         self.layers = ("texture", "stem", *(f"blocks.{i}" for i in range(len(widths) - 1)))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def score_and_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         texture = self.texture(x)
         y = F.leaky_relu(self.stem(F.pixel_unshuffle(x, 2)), 0.2)
         for block in self.blocks:
             y = F.leaky_relu(block(y), 0.2)
-        return (self.head(y.flatten(1)) + self.texture_head(texture)).squeeze(1)
+        features = y.flatten(1)
+        return (self.head(features) + self.texture_head(texture)).squeeze(1), features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.score_and_features(x)[0]
 
 
 class CompactGenerator(nn.Module):

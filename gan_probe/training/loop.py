@@ -11,15 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gan_probe.config import TrainConfig
 from gan_probe.critic import Critic
 from gan_probe.data.images import ImageSet
 from gan_probe.device import environment, resolve_precision
-from gan_probe.errors import GanProbeError, InputError
-from gan_probe.networks import check_image_shape
+from gan_probe.errors import ConfigError, GanProbeError, InputError
+from gan_probe.networks import NETWORKS, check_image_shape
+from gan_probe.training.batches import Source, batches
+from gan_probe.training.health import Examiner
+from gan_probe.training.objectives import OBJECTIVES
+from gan_probe.training.ranks import Ranks, join
 from gan_probe.training.run_folder import MARKER, RunFolder, open_run
-from gan_probe.training.saving import Saver, run_id
+from gan_probe.training.saving import Saver, run_id, training_classes
 from gan_probe.training.step import new_state, train_step
 from synthetic.files import check_free, remove_temporaries, write_atomically
 
@@ -99,39 +104,58 @@ def train(
     """
     device, out = torch.device(device), Path(out).resolve()
     check_trainable(data, config)
-    run, is_new = _prepare(data, out, config, origins or {}, resume, overwrite, device)
+    ranks = join(device)
+    ranks.check(config.batch_size)
+    if ranks.rank == 0:
+        _prepare(data, out, config, origins or {}, resume, overwrite, device, n_processes=ranks.world)
+    ranks.wait()
+    run = RunFolder(out)
     if run.critic.is_dir():
         return Critic.load(run.critic, device)
     training, held_out = split_held_out(data, config.held_out, config.seed)
-    images = torch.from_numpy(training.images).to(device)
-    state = new_state(config, data.image_shape, device)
-    if not is_new and run.checkpoint.is_file():
+    classes = training_classes(data)
+    labels = np.searchsorted(classes, training.table["label"].astype(str)) if config.conditional else None
+    source = Source.of(training.images, device, labels)
+    state = new_state(config, data.image_shape, device, n_classes=len(classes), ranks=ranks)
+    if run.checkpoint.is_file():
         run.read_checkpoint(state)
-    spent_s = run.forget_after(state.step)
-    precision = resolve_precision(config.precision, device)
-    saves = set(snapshot_steps(config.steps, config.n_snapshots))
-    saver = Saver(run, config, data, device)
-    if state.step == 0 and 0 in saves:
-        saver.save_snapshot(state)
+    ranks.wait()
+    saver, is_first = Saver(run, config, data, device), ranks.rank == 0
+    examiner = Examiner(training, held_out, config.seed) if is_first else None
+    spent_s = run.forget_after(state.step) if is_first else 0.0
+    precision, saves = (
+        resolve_precision(config.precision, device),
+        set(snapshot_steps(config.steps, config.n_snapshots)),
+    )
+    if examiner and state.step == 0 and 0 in saves:
+        saver.save_snapshot(state, examiner)
+    sees_reals = OBJECTIVES[config.objective].generator_sees_reals
     started, last_checkpoint, pending = time.perf_counter(), time.perf_counter(), []
-    while state.step < config.steps:
-        metrics = train_step(state, images, config, precision)
+    for batch in batches(source, config, first=state.step + 1, sees_reals=sees_reals, ranks=ranks):
+        metrics = train_step(state, batch, config, precision, ranks)
         pending.append((state.step, metrics))
         is_snapshot = state.step in saves or state.step == config.steps
-        is_checkpoint = is_snapshot or time.perf_counter() - last_checkpoint > CHECKPOINT_EVERY_S
-        if len(pending) == REPORT_EVERY or is_checkpoint:
-            rows = _read(pending, spent_s + time.perf_counter() - started)
+        if len(pending) < REPORT_EVERY and not is_snapshot:
+            continue
+        rows = _read(pending, spent_s + time.perf_counter() - started, ranks)
+        pending = []
+        if is_first:
             run.append_metrics(rows)
-            pending = []
-            _check_finite(rows, run)
-            if on_step:
-                on_step(state.step, rows[-1])
+        _check_finite(rows, run)
+        if examiner is None:
+            continue
+        if on_step:
+            on_step(state.step, rows[-1])
         if is_snapshot:
-            saver.save_snapshot(state)
-        if is_checkpoint:
+            saver.save_snapshot(state, examiner)
+        if is_snapshot or time.perf_counter() - last_checkpoint > CHECKPOINT_EVERY_S:
             run.write_checkpoint(state)
             last_checkpoint = time.perf_counter()
-    return saver.save_critic(state, n_training=len(training), held_out=held_out)
+    if is_first:
+        saver.save_generator(state)
+        saver.save_critic(state, n_training=len(training), held_out=held_out)
+    ranks.wait()
+    return Critic.load(run.critic, device)
 
 
 def check_trainable(data: ImageSet, config: TrainConfig) -> None:
@@ -140,9 +164,18 @@ def check_trainable(data: ImageSet, config: TrainConfig) -> None:
     Raises
     ------
     InputError
-        For fewer than two images, images that are all equal, or a shape that the network does not take.
+        For fewer than two images, images that are all equal, a shape that the network does not take, or a conditional
+        training without labels.
+    ConfigError
+        For a penalty that does not fit the network.
     """
     check_image_shape(config.network, data.image_shape)
+    if NETWORKS[config.network].batch_dependent and config.penalty != "none":
+        raise ConfigError(
+            f"penalty {config.penalty!r} is a slope at each image alone, and the critic of network {config.network!r}"
+            " normalises over the batch. Set penalty to 'none' and objective to non-saturating, or choose another"
+            " network."
+        )
     if data.images.dtype != np.uint8:
         raise InputError(f"images must be uint8 (0..255), got {data.images.dtype}.")
     if len(data) < 2:
@@ -151,6 +184,11 @@ def check_trainable(data: ImageSet, config: TrainConfig) -> None:
         )
     if data.table["sample_id"].nunique() == 1:
         raise InputError(f"all {len(data)} images in {data.source} are equal; there is nothing to learn.")
+    if config.conditional and len(training_classes(data)) < 2:
+        raise InputError(
+            f"a conditional training needs labels of at least two classes; {data.source} has"
+            f" {len(training_classes(data)) or 'none'}. Add a label column or class folders."
+        )
 
 
 # --- the run folder ----------------------------------------------------------------------------------------------
@@ -164,12 +202,14 @@ def _prepare(
     resume: bool,
     overwrite: bool,
     device: torch.device,
-) -> tuple[RunFolder, bool]:
-    """Return the run folder and whether it is new."""
+    *,
+    n_processes: int,
+) -> None:
+    """Make the run folder, or see that the one there may be resumed."""
     if resume and (out / MARKER).is_file():
-        run = open_run(out, config=config, fingerprint=data.fingerprint)
+        open_run(out, config=config, fingerprint=data.fingerprint)
         remove_temporaries(out)
-        return run, False
+        return
     if data.source.exists() and data.source.resolve().is_relative_to(out):
         raise InputError(f"the images lie in {out}, which the run would replace. Choose another --out.")
     check_free(out, marker=MARKER, overwrite=overwrite)
@@ -185,17 +225,19 @@ def _prepare(
         "image_shape": list(data.image_shape),
         "precision_used": resolve_precision(config.precision, device),
         "device": str(device),
+        "n_processes": n_processes,
     }
     run.write_config(config, origins, facts)
     write_atomically(out / "environment.json", json.dumps(environment(), indent=2) + "\n")
-    return run, True
 
 
-def _read(pending: list[tuple[int, dict[str, torch.Tensor]]], elapsed_s: float) -> list[dict[str, float]]:
-    """Return rows of plain numbers; reading them waits for the device."""
+def _read(pending: list[tuple[int, dict[str, Tensor]]], elapsed_s: float, ranks: Ranks) -> list[dict[str, float]]:
+    """Return rows of plain numbers, each the mean over the ranks; reading them waits for the device."""
+    names = list(pending[0][1])
+    values = ranks.mean(torch.stack([torch.stack([metrics[n].float() for n in names]) for _, metrics in pending]))
     return [
-        {"step": step, **{k: float(v) for k, v in metrics.items()}, "elapsed_s": round(elapsed_s, 3)}
-        for step, metrics in pending
+        {"step": step, **dict(zip(names, row, strict=True)), "elapsed_s": round(elapsed_s, 3)}
+        for (step, _), row in zip(pending, values.tolist(), strict=True)
     ]
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gan_probe.config import TrainConfig
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.training.health import diagnose
 from gan_probe.training.step import State
 from synthetic.files import atomic_path, write_atomically
 
@@ -38,6 +39,11 @@ class RunFolder:
     def critic(self) -> Path:
         """The finished critic."""
         return self.path / "critic"
+
+    @property
+    def generator(self) -> Path:
+        """The finished generator."""
+        return self.path / "generator"
 
     def snapshot(self, step: int) -> Path:
         """The critic as it was after ``step`` steps."""
@@ -78,29 +84,36 @@ class RunFolder:
 
     def append_metrics(self, rows: Iterable[Mapping[str, float]]) -> None:
         """Add lines to ``metrics.jsonl``."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        with (self.path / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
 
     def read_metrics(self) -> pd.DataFrame:
-        """Return one row a step, columns `METRICS`.
+        """Return one row a step, columns `METRICS`; NaN where an older version did not measure something.
 
         A last line that a kill cut short is left out.
         """
-        path = self.path / "metrics.jsonl"
-        rows = []
-        for line in path.read_bytes().splitlines() if path.is_file() else []:
-            try:
-                rows.append({name: json.loads(line)[name] for name in METRICS})
-            except (ValueError, TypeError, KeyError):
-                break
-        return pd.DataFrame(rows, columns=METRICS)
+        return pd.DataFrame(_read_lines(self.path / METRICS_FILE), columns=METRICS)
+
+    def append_health(self, row: Mapping[str, Any]) -> None:
+        """Add a line to ``health.jsonl``: what `gan_probe.training.health` found at a snapshot."""
+        with (self.path / HEALTH_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def read_health(self) -> list[dict[str, Any]]:
+        """Return the lines of ``health.jsonl``, one for each snapshot."""
+        return _read_lines(self.path / HEALTH_FILE)
+
+    def diagnosis(self) -> list[str]:
+        """Return what the records say of the training, in plain words."""
+        return diagnose(self.read_metrics(), self.read_health())
 
     def forget_after(self, step: int) -> float:
-        """Drop the metrics of later steps, which a resumed training takes again; return the seconds spent so far."""
-        metrics = self.read_metrics()
-        metrics = metrics[metrics["step"] <= step]
-        write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in metrics.to_dict("records")))
-        return float(metrics["elapsed_s"].iloc[-1]) if len(metrics) else 0.0
+        """Drop the records of later steps, which a resumed training takes again; return the seconds spent so far."""
+        kept: list[dict[str, Any]] = []
+        for name in (HEALTH_FILE, METRICS_FILE):
+            kept = [row for row in _read_lines(self.path / name) if row["step"] <= step]
+            write_atomically(self.path / name, "".join(json.dumps(row) + "\n" for row in kept))
+        return float(kept[-1]["elapsed_s"]) if kept else 0.0
 
     # --- state ---
 
@@ -129,8 +142,26 @@ class RunFolder:
         state.step = step
 
 
-METRICS = ["step", "w_distance", "penalty", "critic_loss", "generator_loss", "elapsed_s"]
-_MODULES = ("critic", "generator", "average")
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a file of JSON lines, up to the first that is not whole."""
+    rows: list[dict[str, Any]] = []
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            break
+        if not isinstance(row, dict) or "step" not in row:
+            break
+        rows.append(row)
+    return rows
+
+
+METRICS_FILE, HEALTH_FILE = "metrics.jsonl", "health.jsonl"
+METRICS = [
+    "step", "w_distance", "penalty", "critic_loss", "generator_loss", "critic_accuracy", "critic_gradient",
+    "generator_gradient", "elapsed_s",
+]  # fmt: skip
+_MODULES = ("critic", "generator", "average", "generator_average")
 _OPTIMIZERS = ("critic_optimizer", "generator_optimizer")
 
 

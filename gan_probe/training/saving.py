@@ -15,9 +15,11 @@ from skimage.util import montage
 from gan_probe.config import TrainConfig
 from gan_probe.critic import MARKER, Critic
 from gan_probe.data.images import Images, ImageSet
-from gan_probe.data.tensors import to_uint8
+from gan_probe.generator import Generator, GeneratorConfig, calibrate
+from gan_probe.networks import build_generator
+from gan_probe.training.health import Examiner
 from gan_probe.training.run_folder import RunFolder
-from gan_probe.training.step import State, step_generator
+from gan_probe.training.step import State, effective_weights
 from synthetic.files import atomic_folder, atomic_path
 
 N_SAMPLES = 24
@@ -32,20 +34,6 @@ def run_id(config: TrainConfig, fingerprint: str) -> str:
 def training_classes(data: ImageSet) -> tuple[str, ...]:
     """Return the labels of a data set, sorted; none where it has no labels."""
     return tuple(sorted(set(map(str, data.table["label"])))) if "label" in data.table else ()
-
-
-@torch.no_grad()
-def draw_samples(state: State, config: TrainConfig, device: torch.device) -> Images:
-    """Return images from the generator, (24, h, w, c) uint8; the latents are the same at every step of a run.
-
-    Batch normalisation uses the batch, as in training: the running statistics of a short run are not worth much.
-    """
-    z = torch.randn(N_SAMPLES, config.latent_dim, generator=step_generator(config.seed, 0)).to(device)
-    kept = {name: buffer.clone() for name, buffer in state.generator.named_buffers()}
-    images = to_uint8(state.generator(z))
-    for name, buffer in state.generator.named_buffers():
-        buffer.copy_(kept[name])
-    return images
 
 
 def write_sheet(images: Images, run: RunFolder, step: int) -> None:
@@ -72,10 +60,13 @@ class Saver:
     device: torch.device
 
     def critic(self, state: State) -> Critic:
-        """Return the critic of this moment, with weights of its own."""
+        """Return the critic of this moment, with weights of its own, as they act."""
         source = state.average if self.config.critic_average else state.critic
-        critic = Critic.untrained(self.config.network, self.data.image_shape, device=self.device)
-        critic.module.load_state_dict(source.state_dict())
+        heads = {"n_classes": state.n_classes, "n_kernels": self.config.minibatch_kernels}
+        critic = Critic.untrained(
+            self.config.network, self.data.image_shape, device=self.device, heads=heads if any(heads.values()) else None
+        )
+        critic.module.load_state_dict(effective_weights(source))
         critic.config = replace(
             critic.config,
             training_classes=training_classes(self.data),
@@ -85,10 +76,35 @@ class Saver:
         )
         return critic
 
-    def save_snapshot(self, state: State) -> None:
-        """Write ``snapshots/step-*`` and ``samples/step-*.png``."""
-        self.critic(state).save(self.run.snapshot(state.step), overwrite=True)
-        write_sheet(draw_samples(state, self.config, self.device), self.run, state.step)
+    def generator(self, state: State) -> Generator:
+        """Return the generator of this moment, with weights and statistics of its own."""
+        source = state.generator_average if self.config.generator_average else state.generator
+        shape, latent_dim = self.data.image_shape, self.config.latent_dim
+        module = build_generator(self.config.network, shape, latent_dim, seed=0, n_classes=state.n_classes)
+        module.load_state_dict(source.state_dict())
+        module.to(self.device)
+        calibrate(module, latent_dim, n_classes=state.n_classes, device=self.device)
+        config = GeneratorConfig(
+            self.config.network,
+            shape,
+            latent_dim,
+            classes=training_classes(self.data) if state.n_classes else (),
+            run_id=run_id(self.config, self.data.fingerprint),
+            step=state.step,
+            data_fingerprint=self.data.fingerprint,
+        )
+        return Generator(module, config, self.device)
+
+    def save_snapshot(self, state: State, examiner: Examiner) -> None:
+        """Write ``snapshots/step-*`` and ``samples/step-*.png``, and add a line to ``health.jsonl``."""
+        critic, generator = self.critic(state), self.generator(state)
+        critic.save(self.run.snapshot(state.step), overwrite=True)
+        write_sheet(generator.sample(N_SAMPLES, seed=self.config.seed), self.run, state.step)
+        self.run.append_health({"step": state.step, **examiner.examine(critic, generator)})
+
+    def save_generator(self, state: State) -> None:
+        """Write ``generator/``."""
+        self.generator(state).save(self.run.generator, overwrite=True)
 
     def save_critic(self, state: State, *, n_training: int, held_out: ImageSet) -> Critic:
         """Write ``critic/`` with the scores of held-out reals and a model card; return the critic."""
@@ -117,6 +133,7 @@ class Saver:
             run_id=critic.config.run_id,
             hash=critic.hash,
             held_out=held_out,
+            notes="".join(f"\n\n**Note.** {note}" for note in (*critic.notes, *self.run.diagnosis())),
             height=critic.config.image_shape[0],
             width=critic.config.image_shape[1],
             channels=critic.config.image_shape[2],
@@ -133,6 +150,8 @@ def describe_objective(config: TrainConfig) -> str:
     parts = [config.objective, bounds.get(config.penalty, f"{config.penalty.upper()} penalty")]
     if config.weight_clip:
         parts.append(f"weights clipped at {config.weight_clip:g}")
+    if config.spectral_norm:
+        parts.append("spectral norm")
     return ", ".join(parts)
 
 
@@ -150,7 +169,7 @@ MODEL_CARD = Template("""\
 | hash of the weights | $hash |
 
 **Score.** Higher = more like the training data. Unbounded; the loss leaves shift and scale free, so scores of two
-trainings must not be compared as they are. Here $held_out.
+trainings must not be compared as they are. Here $held_out.$notes
 
 **Use.** `gan-probe score THIS_FOLDER DATA --out scores.parquet`, or
 `gan_probe.Critic.load("THIS_FOLDER").score(images)`.

@@ -1,51 +1,124 @@
-"""The two updates of a GAN, as functions of one state and explicit random numbers."""
+"""The two updates of a GAN, as functions of one state and one batch. No random numbers are drawn here."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_probe.config import TrainConfig
 from gan_probe.data.tensors import to_network
 from gan_probe.device import arithmetic
-from gan_probe.networks import ImageShape, build_critic, build_generator
+from gan_probe.networks import NETWORKS, ImageShape, build_critic, build_generator
+from gan_probe.networks.heads import with_labels
 from gan_probe.training import objectives
+from gan_probe.training.batches import StepBatch, UpdateBatch
+from gan_probe.training.ranks import ALONE, Ranks
 
 
 @dataclass
 class State:
-    """Everything that a training changes."""
+    """Everything that a training changes.
+
+    Attributes
+    ----------
+    critic, generator : nn.Module
+        What is trained; in training mode.
+    average, generator_average : nn.Module
+        Moving averages of their weights: what is saved, scored with and sampled from.
+    critic_optimizer, generator_optimizer : Adam
+    n_classes : int
+        Above zero in a conditional training.
+    step : int
+        Steps done.
+    """
 
     critic: nn.Module
     generator: nn.Module
-    average: nn.Module  # moving average of the critic's weights: what is saved and scored
+    average: nn.Module
+    generator_average: nn.Module
     critic_optimizer: torch.optim.Adam
     generator_optimizer: torch.optim.Adam
+    n_classes: int = 0
     step: int = 0
 
 
-def new_state(config: TrainConfig, image_shape: ImageShape, device: torch.device) -> State:
-    """Return the state before the first step; it follows from ``config.seed``."""
-    critic = build_critic(config.network, image_shape, seed=config.seed).to(device)
-    average = build_critic(config.network, image_shape, seed=config.seed).to(device).requires_grad_(False)
-    generator = build_generator(config.network, image_shape, config.latent_dim, seed=config.seed).to(device)
+def new_state(
+    config: TrainConfig,
+    image_shape: ImageShape,
+    device: torch.device,
+    *,
+    n_classes: int = 0,
+    ranks: Ranks = ALONE,
+) -> State:
+    """Return the state before the first step; it follows from ``config.seed``.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    image_shape : tuple of int
+        Height, width, channels.
+    device : torch.device
+    n_classes : int
+        Of the training data; used where the training is conditional.
+    ranks : Ranks
+    """
+    n_classes = n_classes if config.conditional else 0
+
+    def critic() -> nn.Module:
+        heads = {"n_classes": n_classes, "n_kernels": config.minibatch_kernels}
+        return build_critic(config.network, image_shape, seed=config.seed, **heads).to(device)
+
+    def generator() -> nn.Module:
+        build = build_generator(config.network, image_shape, config.latent_dim, seed=config.seed, n_classes=n_classes)
+        return build.to(device)
+
+    trained, average = critic(), critic().requires_grad_(False)
+    if config.spectral_norm:
+        normalise_spectrum(trained, seed=config.seed)
+        average.load_state_dict(effective_weights(trained))
+    trained, made = ranks.share_statistics(trained), ranks.share_statistics(generator())
     betas = (config.beta1, config.beta2)
     return State(
-        critic,
-        generator,
+        trained,
+        made,
         average,
-        torch.optim.Adam(critic.parameters(), lr=config.learning_rate_critic, betas=betas, fused=True),
-        torch.optim.Adam(generator.parameters(), lr=config.learning_rate_generator, betas=betas, fused=True),
+        generator().requires_grad_(False),
+        torch.optim.Adam(trained.parameters(), lr=config.learning_rate_critic, betas=betas, fused=True),
+        torch.optim.Adam(made.parameters(), lr=config.learning_rate_generator, betas=betas, fused=True),
+        n_classes,
     )
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """Return the source of a step's random numbers, which follow from (seed, step) and nothing else."""
-    digest = hashlib.sha256(f"{seed}/{step}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+def normalise_spectrum(critic: nn.Module, *, seed: int) -> None:
+    """Divide every convolution and linear map by its largest singular value, from now on; in place.
+
+    References
+    ----------
+    Miyato et al. 2018, algorithm 1: one power iteration at each look at the weights.
+    """
+    layers = [m for m in critic.modules() if isinstance(m, nn.Conv2d | nn.Linear | nn.Embedding)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in layers:
+            spectral_norm(layer)
+
+
+def effective_weights(module: nn.Module) -> dict[str, Tensor]:
+    """Return a state dict of the weights as they act, under the names of the network without spectral norm."""
+    state = {}
+    for name, value in module.state_dict().items():
+        before, found, after = name.partition("parametrizations.")
+        if not found:
+            state[name] = value
+        elif after.endswith(".original"):
+            plain = before + after.removesuffix(".original")
+            state[plain] = attrgetter(plain)(module).detach()
+    return state
 
 
 def decayed(step: int, config: TrainConfig) -> float:
@@ -54,71 +127,123 @@ def decayed(step: int, config: TrainConfig) -> float:
     return min(1.0, left / config.decay_share) if config.decay_share else 1.0
 
 
-def train_step(state: State, images: Tensor, config: TrainConfig, precision: str) -> dict[str, Tensor]:
+def set_rates(state: State, config: TrainConfig) -> None:
+    """Give both optimizers the learning rates of the step."""
+    factor = decayed(state.step, config)
+    for optimizer, rate in (
+        (state.critic_optimizer, config.learning_rate_critic),
+        (state.generator_optimizer, config.learning_rate_generator),
+    ):
+        current = optimizer.param_groups[0]["lr"]
+        if isinstance(current, Tensor):  # a captured graph reads it from the device
+            current.fill_(rate * factor)
+        else:
+            optimizer.param_groups[0]["lr"] = rate * factor
+
+
+def train_step(
+    state: State, batch: StepBatch, config: TrainConfig, precision: str, ranks: Ranks = ALONE
+) -> dict[str, Tensor]:
     """Update the critic ``n_critic`` times, then the generator once; return the step's metrics, still on the device.
 
     Parameters
     ----------
     state : State
         Changed in place; ``state.step`` counts up.
-    images : Tensor of uint8, shape (n, h, w, c)
-        The training images, on the device.
+    batch : StepBatch
+        On the device.
     config : TrainConfig
     precision : str
         Resolved: "fp32", "bf16" or "tf32".
+    ranks : Ranks
 
     Returns
     -------
     dict of scalar Tensor
-        Of the last critic update ``w_distance`` (E[D(real)] - E[D(fake)], an estimate of that distance with the
-        Wasserstein objective only), ``penalty`` (unweighted) and ``critic_loss``; and ``generator_loss``.
+        See `critic_update` (of the last critic update) and `generator_update`.
     """
     state.step += 1
-    rng = step_generator(config.seed, state.step)
-    for optimizer, rate in (
-        (state.critic_optimizer, config.learning_rate_critic),
-        (state.generator_optimizer, config.learning_rate_generator),
-    ):
-        optimizer.param_groups[0]["lr"] = rate * decayed(state.step, config)
-    for _ in range(config.n_critic):
-        metrics = critic_update(state, images, config, precision, rng)
-    return {**metrics, "generator_loss": generator_update(state, images, config, precision, rng)}
+    set_rates(state, config)
+    return both_updates(state, batch, config, precision, ranks)
+
+
+def both_updates(
+    state: State, batch: StepBatch, config: TrainConfig, precision: str, ranks: Ranks = ALONE
+) -> dict[str, Tensor]:
+    """Do what `train_step` does on the device, without counting or setting rates: what a graph can capture."""
+    for update in batch.critic:
+        metrics = critic_update(state, update, config, precision, ranks)
+    return metrics | generator_update(state, batch.generator, config, precision, ranks)
 
 
 def critic_update(
-    state: State, images: Tensor, config: TrainConfig, precision: str, rng: torch.Generator
+    state: State, batch: UpdateBatch, config: TrainConfig, precision: str, ranks: Ranks = ALONE
 ) -> dict[str, Tensor]:
-    """Take one descent step on the objective and its penalty, and move the average critic along."""
-    device, n = images.device, config.batch_size
-    rows = torch.randint(len(images), (n,), generator=rng)
-    z = torch.randn(n, config.latent_dim, generator=rng)
-    alpha = torch.rand(n, generator=rng)
-    real = to_network(images[rows.to(device)], device)
+    """Take one descent step on the objective and its penalty, and move the average critic along.
 
-    def score(x: Tensor) -> Tensor:
-        with arithmetic(precision, device):
-            return state.critic(x).float()
-
-    with torch.no_grad(), arithmetic(precision, device):
-        fake = state.generator(z.to(device)).float()
-    real_score, fake_score = score(torch.cat([real, fake])).chunk(2)
-    loss = objectives.OBJECTIVES[config.objective].critic_loss(real_score, fake_score)
-    penalty = penalty_of(score, real, fake, alpha.to(device), config)
-    drift = config.drift * objectives.drift_penalty(real_score) if config.drift else 0.0
-    state.critic_optimizer.zero_grad(set_to_none=True)
-    (loss + config.penalty_weight * penalty + drift).backward()
+    Returns
+    -------
+    dict of scalar Tensor
+        ``w_distance``: E[D(real)] - E[D(fake)], an estimate of that distance with the Wasserstein objective only.
+        ``penalty``: unweighted. ``critic_loss``: without penalties. ``critic_accuracy``: share of the pairs of a real
+        and a fake in which the real scores higher; 0.5 in equilibrium. ``critic_gradient``: norm over all weights.
+    """
+    metrics = critic_gradients(state, batch, config, precision)
+    weights = list(state.critic.parameters())
+    ranks.average_gradients(weights)
+    metrics["critic_gradient"] = _norm(weights)
     state.critic_optimizer.step()
     if config.weight_clip:
         objectives.clip_weights(state.critic, config.weight_clip)
     update_average(state.average, state.critic, config.critic_average)
-    gap = real_score.detach().mean() - fake_score.detach().mean()
-    return {"w_distance": gap, "penalty": penalty.detach(), "critic_loss": loss.detach()}
+    return metrics
 
 
-def penalty_of(score: objectives.Score, real: Tensor, fake: Tensor, alpha: Tensor, config: TrainConfig) -> Tensor:
+def critic_gradients(state: State, batch: UpdateBatch, config: TrainConfig, precision: str) -> dict[str, Tensor]:
+    """Leave the gradients of the critic's loss in its weights; return the metrics of `critic_update` but one."""
+    assert batch.real is not None
+    device = batch.real.device
+    real, labels = to_network(batch.real, device), batch.labels
+    with torch.no_grad(), arithmetic(precision, device):
+        fake = state.generator(with_labels(batch.z, labels, state.n_classes)).float()
+    score = _scorer(state.critic, labels, precision, device)
+    if NETWORKS[config.network].batch_dependent or config.minibatch_kernels:
+        real_score, fake_score = score(real), score(fake)  # each batch with statistics of its own
+    else:
+        real_score, fake_score = score(torch.cat([real, fake])).chunk(2)
+    loss = objectives.OBJECTIVES[config.objective].critic_loss(real_score, fake_score)
+    penalty = penalty_of(score, real, fake, batch.alpha, config)
+    drift = config.drift * objectives.drift_penalty(real_score) if config.drift else 0.0
+    state.critic_optimizer.zero_grad(set_to_none=True)
+    (loss + config.penalty_weight * penalty + drift).backward()
+    real_score, fake_score = real_score.detach(), fake_score.detach()
+    return {
+        "w_distance": real_score.mean() - fake_score.mean(),
+        "penalty": penalty.detach(),
+        "critic_loss": loss.detach(),
+        "critic_accuracy": (real_score[:, None] > fake_score).float().mean(),
+    }
+
+
+def _scorer(critic: nn.Module, labels: Tensor | None, precision: str, device: torch.device) -> objectives.Score:
+    """Return the critic as a function of images, (n, ...) or twice as many, that returns float32."""
+
+    def score(x: Tensor) -> Tensor:
+        with arithmetic(precision, device):
+            if labels is None:
+                return critic(x).float()
+            return critic(x, labels.repeat(len(x) // len(labels))).float()
+
+    return score
+
+
+def penalty_of(
+    score: objectives.Score, real: Tensor, fake: Tensor, alpha: Tensor | None, config: TrainConfig
+) -> Tensor:
     """Return the penalty on the critic's slope that the config names, unweighted; zero for none."""
     match config.penalty:
         case "gradient":
+            assert alpha is not None
             return objectives.gradient_penalty(score, real, fake, alpha, norm=config.penalty_norm)
         case "r1":
             return objectives.zero_centred_penalty(score, real)
@@ -129,27 +254,44 @@ def penalty_of(score: objectives.Score, real: Tensor, fake: Tensor, alpha: Tenso
     return torch.zeros((), device=real.device)
 
 
-def generator_update(state: State, images: Tensor, config: TrainConfig, precision: str, rng: torch.Generator) -> Tensor:
-    """Take one descent step on the generator's loss; return it."""
-    device, objective = images.device, objectives.OBJECTIVES[config.objective]
-    z = torch.randn(config.batch_size, config.latent_dim, generator=rng).to(device)
+def generator_update(
+    state: State, batch: UpdateBatch, config: TrainConfig, precision: str, ranks: Ranks = ALONE
+) -> dict[str, Tensor]:
+    """Take one descent step on the generator's loss; return it and the gradient's norm over all weights."""
+    device, objective = batch.z.device, objectives.OBJECTIVES[config.objective]
     state.critic.requires_grad_(False)
+    score = _scorer(state.critic, batch.labels, precision, device)
     with arithmetic(precision, device):
-        fake_score = state.critic(state.generator(z)).float()
+        fake = state.generator(with_labels(batch.z, batch.labels, state.n_classes))
+    fake_score = score(fake)
+    if objective.generator_sees_reals:
+        assert batch.real is not None
+        real_score = score(to_network(batch.real, device))
+    else:
         real_score = torch.zeros_like(fake_score)
-        if objective.generator_sees_reals:
-            rows = torch.randint(len(images), (config.batch_size,), generator=rng)
-            real_score = state.critic(to_network(images[rows.to(device)], device)).float()
     loss = objective.generator_loss(real_score, fake_score)
     state.generator_optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    weights = list(state.generator.parameters())
+    ranks.average_gradients(weights)
+    metrics = {"generator_loss": loss.detach(), "generator_gradient": _norm(weights)}
     state.generator_optimizer.step()
     state.critic.requires_grad_(True)
-    return loss.detach()
+    update_average(state.generator_average, state.generator, config.generator_average)
+    return metrics
 
 
-def update_average(average: nn.Module, critic: nn.Module, decay: float) -> None:
-    """Move the averaged weights: ``average = decay * average + (1 - decay) * critic``."""
+def _norm(weights: list[nn.Parameter]) -> Tensor:
+    return get_total_norm([p.grad for p in weights if p.grad is not None])
+
+
+def update_average(average: nn.Module, trained: nn.Module, decay: float) -> None:
+    """Move the averaged weights: ``average = decay * average + (1 - decay) * trained``; buffers are copied."""
+    slow = average.state_dict()
+    learned = {name for name, _ in average.named_parameters()}
     with torch.no_grad():
-        for slow, fast in zip(average.parameters(), critic.parameters(), strict=True):
-            slow.lerp_(fast, 1 - decay)
+        for name, fast in effective_weights(trained).items():
+            if name in learned:
+                slow[name].lerp_(fast, 1 - decay)
+            else:
+                slow[name].copy_(fast)

@@ -10,7 +10,7 @@ import torch
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.training import train
-from gan_probe.training.step import critic_update, new_state, step_generator
+from gan_probe.training.step import critic_update, new_state
 from tests.conftest import SMALL
 
 pytestmark = [
@@ -31,7 +31,8 @@ def test_one_update_on_the_gpu_is_the_cpu_s(train_set: ImageSet, precision: str)
     values = []
     for device, used in (("cpu", "fp32"), ("cuda", precision)):
         state = new_state(config, train_set.image_shape, torch.device(device))
-        images = torch.from_numpy(train_set.images).to(device)
-        values.append(critic_update(state, images, config, used, step_generator(0, 1)))
+        source = Source.of(train_set.images, torch.device(device))
+        batch = next(batches(source, config, first=1, sees_reals=False)).critic[0]
+        values.append(critic_update(state, batch, config, used))
     for name in ("w_distance", "penalty"):
         assert values[1][name].item() == pytest.approx(values[0][name].item(), rel=0.1, abs=0.02)

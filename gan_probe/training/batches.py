@@ -1,0 +1,161 @@
+"""What each step looks at: random numbers that follow from (seed, step), and the images that they choose.
+
+Images that fit stay on the device as uint8; others are fetched ahead of the device by a few threads. Either way the
+batches are the same, bit for bit. With several processes each takes its part of the same global batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_probe.config import TrainConfig
+from gan_probe.data.images import Images, LazyImages
+from gan_probe.training.ranks import ALONE, Ranks
+
+AHEAD = 4  # steps that are fetched before they are wanted
+
+
+@dataclass(frozen=True)
+class UpdateBatch:
+    """What one update looks at.
+
+    Attributes
+    ----------
+    z : Tensor, shape (n, latent_dim)
+    alpha : Tensor, shape (n,)
+        Where the gradient penalty looks between real and fake; the critic's updates only.
+    rows : Tensor of int, shape (n,)
+        Which images.
+    real : Tensor of uint8, shape (n, h, w, c)
+    labels : Tensor of int, shape (n,)
+        Of the reals, and of the fakes to be made; conditional trainings only.
+    """
+
+    z: Tensor
+    alpha: Tensor | None = None
+    rows: Tensor | None = None
+    real: Tensor | None = None
+    labels: Tensor | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> UpdateBatch:
+        """Return the batch with ``change`` applied to each of its tensors."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: change(value) for name, value in values.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class StepBatch:
+    """What one step looks at: a batch for each of the critic's updates, and one for the generator's."""
+
+    critic: tuple[UpdateBatch, ...]
+    generator: UpdateBatch
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> StepBatch:
+        """Return the batch with ``change`` applied to each of its tensors."""
+        return StepBatch(tuple(update.map(change) for update in self.critic), self.generator.map(change))
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """Return the source of a step's random numbers, which follow from (seed, step) and nothing else."""
+    digest = hashlib.sha256(f"{seed}/{step}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+
+
+def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool) -> StepBatch:
+    """Return the random numbers of a step and the rows that they choose, on the CPU, without images.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    step : int
+    n_images : int
+    sees_reals : bool
+        Whether the generator's loss looks at reals.
+    """
+    rng, n = step_generator(config.seed, step), config.batch_size
+
+    def rows() -> Tensor:
+        return torch.randint(n_images, (n,), generator=rng)
+
+    def latents() -> Tensor:
+        return torch.randn(n, config.latent_dim, generator=rng)
+
+    critic = []
+    for _ in range(config.n_critic):
+        chosen, z = rows(), latents()
+        critic.append(UpdateBatch(z, torch.rand(n, generator=rng), chosen))
+    z = latents()
+    return StepBatch(tuple(critic), UpdateBatch(z, rows=rows() if sees_reals or config.conditional else None))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Training images, resident on the device or fetched from disk, with their class numbers where they are wanted.
+
+    Attributes
+    ----------
+    images : Tensor of uint8, shape (n, h, w, c), on the device; or LazyImages
+    device : torch.device
+    labels : ndarray of int, shape (n,), optional
+    """
+
+    images: Tensor | LazyImages
+    device: torch.device
+    labels: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, images: Images | LazyImages, device: torch.device, labels: np.ndarray | None = None) -> Source:
+        """Return a source that keeps an array on the device, and leaves lazy images where they are."""
+        resident = images if isinstance(images, LazyImages) else torch.from_numpy(np.ascontiguousarray(images))
+        return cls(resident.to(device) if isinstance(resident, Tensor) else resident, device, labels)
+
+    def fill(self, batch: StepBatch, *, sees_reals: bool) -> StepBatch:
+        """Return a drawn batch with its images and labels."""
+        critic = tuple(self._fill(update, True) for update in batch.critic)
+        return StepBatch(critic, self._fill(batch.generator, sees_reals))
+
+    def _fill(self, update: UpdateBatch, wants_images: bool) -> UpdateBatch:
+        rows = update.rows
+        if rows is None:
+            return update
+        labels = None if self.labels is None else torch.from_numpy(self.labels[rows.numpy()])
+        if not wants_images:
+            return replace(update, labels=labels)
+        if isinstance(self.images, Tensor):
+            return replace(update, real=self.images[rows.to(self.device)], labels=labels)
+        return replace(update, real=torch.from_numpy(self.images[rows.numpy()]), labels=labels)
+
+
+def batches(
+    source: Source, config: TrainConfig, *, first: int, sees_reals: bool, ranks: Ranks = ALONE
+) -> Iterator[StepBatch]:
+    """Yield the batch of every step from ``first`` to the last, on the device."""
+
+    def prepare(step: int) -> StepBatch:
+        drawn = draw(config, step, len(source.images), sees_reals=sees_reals).map(ranks.part)
+        return source.fill(drawn, sees_reals=sees_reals)
+
+    steps = range(first, config.steps + 1)
+    if isinstance(source.images, Tensor):
+        for step in steps:
+            yield prepare(step).map(lambda tensor: tensor.to(source.device))
+        return
+    with ThreadPoolExecutor(1) as pool:  # decoding itself is spread over threads
+        waiting = deque(pool.submit(prepare, step) for step in steps[:AHEAD])
+        try:
+            for step in steps:
+                batch = waiting.popleft().result()
+                if step + AHEAD <= config.steps:
+                    waiting.append(pool.submit(prepare, step + AHEAD))
+                yield batch.map(lambda tensor: tensor.to(source.device, non_blocking=True))
+        finally:
+            for future in waiting:
+                future.cancel()
