@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,6 +16,8 @@ from gan_probe.errors import ConfigError, MissingError
 def resolve_device(name: str = "auto") -> torch.device:
     """Return the device for "auto" (CUDA when there is one), "cpu", "cuda" or "cuda:N".
 
+    Under torchrun "auto" and "cuda" are the device of this process: the one with its local rank.
+
     Raises
     ------
     ConfigError
@@ -22,10 +25,11 @@ def resolve_device(name: str = "auto") -> torch.device:
     MissingError
         When the named device is not there.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu":
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
+    local_rank = os.environ.get("LOCAL_RANK", "")
+    if name in ("auto", "cuda"):
+        name = f"cuda:{local_rank}" if local_rank else "cuda"
     kind, _, number = name.partition(":")
     if kind != "cuda" or (number and not number.isdigit()):
         raise ConfigError(f"unknown device {name!r}. Known: auto, cpu, cuda, cuda:N.")
@@ -69,6 +73,13 @@ def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(previous)
+
+
+def memory_bytes() -> int:
+    """Return how much memory the machine has; where the system does not say (Windows), 8 GiB."""
+    if not hasattr(os, "sysconf"):
+        return 8 * 2**30
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def environment() -> dict[str, Any]:

@@ -55,6 +55,8 @@ class Session:
     warnings : list of str
     n_skipped : int
         Items left out; above zero the exit code is 5.
+    quiet : bool
+        Print errors only: for all but the first of several processes.
     """
 
     command: str
@@ -64,6 +66,7 @@ class Session:
     warnings: list[str] = field(default_factory=list)
     n_skipped: int = 0
     resume_hint: str = ""
+    quiet: bool = False
 
     def __post_init__(self) -> None:
         self._stdout, self._stderr = Console(soft_wrap=True, highlight=False), Console(stderr=True, highlight=False)
@@ -72,11 +75,13 @@ class Session:
 
     def say(self, text: str) -> None:
         """Print a result on stdout (not under ``--json``)."""
-        if not self.as_json:
+        if not self.as_json and not self.quiet:
             self._stdout.print(text, markup=False)
 
     def log(self, text: str) -> None:
         """Print news of the work on stderr."""
+        if self.quiet:
+            return
         self._stderr.print(text, markup=False, soft_wrap=True)
 
     def show(self, table: Any) -> None:
@@ -100,7 +105,7 @@ class Session:
     @contextmanager
     def progress(self, text: str, total: int | None = None) -> Iterator[Callable[[int, str], None]]:
         """Yield ``update(n_done, note)``: a bar on a terminal, a line every ten seconds elsewhere."""
-        if self._stderr.is_terminal:
+        if self._stderr.is_terminal and not self.quiet:
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -166,12 +171,12 @@ class Session:
         return True
 
     def _fail(self, message: str, status: str, code: int) -> None:
-        self.log(f"error: {message}")
+        self._stderr.print(f"error: {message}", markup=False, soft_wrap=True)
         self.metrics["error"] = message
         self._finish(status, code)
 
     def _finish(self, status: str, code: int) -> None:
-        if self.as_json:
+        if self.as_json and not self.quiet:
             record = {
                 "schema": SCHEMA,
                 "command": self.command,

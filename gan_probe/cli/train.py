@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, command_line, parse_settings
 from gan_probe.config import OBJECTIVES, PRESETS, TrainConfig
 from gan_probe.config import preset as find_preset
+
+if TYPE_CHECKING:
+    from gan_probe.data import ImageSet
 
 
 def train(
@@ -33,6 +38,13 @@ def train(
     ] = None,
     split: Split = None,
     size: SizePx = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Fetch images from disk as they are wanted. Default: when they would take over half of the memory.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a training that was cut off; start if there is none.")
     ] = False,
@@ -41,13 +53,18 @@ def train(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Train a GAN (WGAN-GP by default) on images without labels and keep its critic."""
-    with Session("train", json, resume_hint=f"Go on with: {command_line('--resume')}") as session:
-        from gan_probe.data import read_images
+    """Train a GAN (WGAN-GP by default) on images without labels and keep its critic.
+
+    On several processes: torchrun --nproc-per-node N -m gan_probe train ...; the batch size is that of all together.
+    """
+    is_first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
+    hint = f"Go on with: {command_line('--resume')}"
+    with Session("train", json, resume_hint=hint, quiet=not is_first) as session:
         from gan_probe.device import resolve_device, resolve_precision
         from gan_probe.training import RunFolder
         from gan_probe.training import train as run_training
         from gan_probe.training.loop import check_trainable
+        from gan_probe.training.ranks import leave
         from gan_probe.training.run_folder import MARKER
         from synthetic.files import check_free
 
@@ -64,7 +81,7 @@ def train(
             if v is not None
         } | parse_settings(settings or [])
         config = find_preset(preset).updated(given)
-        images = read_images(data, size_px=size, split=split)
+        images = _read(session, data, size, split, stream)
         session.warn(images.warnings)
         if epochs is not None:
             if steps is not None:
@@ -76,19 +93,20 @@ def train(
         if resume and (out / MARKER).is_file() and not given and epochs is None:
             config = RunFolder(out).read_config()[0]  # the settings of the run are the settings
         used = resolve_precision(config.precision, chosen)
-        if not (resume and (out / MARKER).is_file()):
+        if is_first and not (resume and (out / MARKER).is_file()):
             check_free(out, marker=MARKER, overwrite=overwrite)
         session.plan(
             dry_run,
             {
-                "data": f"{len(images)} images of {images.image_shape}",
+                "data": f"{len(images)} images of {images.image_shape}, {_where(images)}",
                 "device": chosen,
                 "arithmetic": used,
                 **config.as_dict(),
                 "out": out,
             },
         )
-        with session.progress("training", config.steps) as update:
+        with session.progress("training", config.steps) as update, ExitStack() as last_things:
+            last_things.callback(leave)
             critic = run_training(
                 images,
                 out,
@@ -99,7 +117,9 @@ def train(
                 device=chosen,
                 on_step=lambda step, row: update(step, progress_note(step, row, config)),
             )
-        last = RunFolder(out).read_metrics().iloc[-1]
+        if not is_first:
+            return
+        last, diagnosis = RunFolder(out).read_metrics().iloc[-1], RunFolder(out).diagnosis()
         session.outputs |= {"run": str(out), "critic": str(out / "critic")}
         session.metrics |= {
             "steps": config.steps,
@@ -108,10 +128,35 @@ def train(
             "elapsed_s": float(last["elapsed_s"]),
             "precision": used,
             "device": str(chosen),
+            "diagnosis": diagnosis,
         }
+        for line in diagnosis:
+            session.say(f"- {line}")
         session.say(
             f"critic after {config.steps} steps in {out / 'critic'} ({last['elapsed_s']:.0f} s, {used} on {chosen})"
         )
+
+
+def _read(session: Session, data: Path, size: int | None, split: str | None, stream: bool | None) -> ImageSet:
+    """Return the images, resident or streamed."""
+    from gan_probe.data import read_images, stream_images
+    from gan_probe.data.streaming import size_in_memory
+    from gan_probe.device import memory_bytes
+
+    if stream is None:
+        stream = data.exists() and size_in_memory(data, size) > memory_bytes() / 2
+    if not stream:
+        return read_images(data, size_px=size, split=split)
+    with session.each("looking through the images") as each:
+        return stream_images(data, size_px=size, split=split, progress=each)
+
+
+def _where(images: ImageSet) -> str:
+    from gan_probe.data import LazyImages
+
+    if isinstance(images.images, LazyImages):
+        return "streamed from disk"
+    return f"{images.images.nbytes / 2**20:.0f} MiB resident"
 
 
 def _origins(config: TrainConfig, preset: str, given: Mapping[str, Any]) -> dict[str, str]:

@@ -95,6 +95,8 @@ def join(device: torch.device) -> Ranks:
     if world == 1:
         return ALONE
     if not dist.is_initialized():
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return Ranks(dist.get_rank(), dist.get_world_size())
 

@@ -10,6 +10,7 @@ import torch
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.training import train
+from gan_probe.training.batches import Source, batches
 from gan_probe.training.step import critic_update, new_state
 from tests.conftest import SMALL
 
