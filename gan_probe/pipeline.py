@@ -313,16 +313,29 @@ def read_training(path: str | Path, scores: ScoreTable) -> tuple[TrainingRecord 
     folder = next((f for f in (Path(path), *Path(path).parents[:2]) if (f / "metrics.jsonl").is_file()), None)
     if not str(path) or folder is None:
         return None, "no run folder was found, so training curves and samples are left out. Name it with --run."
-    run = RunFolder(folder)
-    config, facts = run.read_config()
+    record = training_record(folder)
+    facts = record.facts
     expected = scores.provenance.get("run_id")
     if expected and facts.get("run_id") != expected:
         return (
             None,
             f"{folder} now holds run {facts.get('run_id')}, and the scores are of run {expected}; it is left out.",
         )
-    sheets = {int(p.stem[5:]): p for p in sorted((folder / "samples").glob("step-*.png")) if p.stem[5:].isdigit()}
-    return TrainingRecord(config.as_dict(), facts, run.read_metrics(), sheets), ""
+    return record, ""
+
+
+def training_record(folder: str | Path) -> TrainingRecord:
+    """Return what pages show of the training in a run folder.
+
+    Raises
+    ------
+    InputError
+        When it is not a run folder.
+    """
+    run = RunFolder(Path(folder))
+    config, facts = run.read_config()
+    sheets = {int(p.stem[5:]): p for p in sorted((run.path / "samples").glob("step-*.png")) if p.stem[5:].isdigit()}
+    return TrainingRecord(config.as_dict(), facts, run.read_metrics(), sheets, run.read_health(), run.diagnosis())
 
 
 def read_examples(scores: ScoreTable, data: str | Path | None) -> tuple[dict[str, list[np.ndarray]], str]:

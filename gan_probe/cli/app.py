@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import gan_probe
-from gan_probe.cli import adapt, analyse, check, demo, doctor, probe, score, synth, train
+from gan_probe.cli import adapt, analyse, check, demo, diagnose, doctor, probe, sample, score, synth, train
 
 app = typer.Typer(
     name="gan-probe",
@@ -41,6 +41,9 @@ def _root(
 app.command("demo")(demo.demo)
 app.command("synth")(synth.synth)
 app.command("train")(train.train)
+app.command("diagnose")(diagnose.diagnose)
+app.command("sample")(sample.sample)
+app.command("arithmetic")(sample.arithmetic)
 app.command("adapt")(adapt.adapt)
 app.command("check")(check.check)
 app.command("score")(score.score)

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
+from skimage.util import montage
 
 from gan_probe.errors import InputError
 
 Images = npt.NDArray[np.uint8]
+SHEET_COLUMNS = 8
 
 
 def fit_channels(images: Images, n_channels: int) -> Images:
@@ -31,6 +34,19 @@ def fit_channels(images: Images, n_channels: int) -> Images:
     raise InputError(
         f"images have {images.shape[-1]} channels, {n_channels} are wanted; known are 1 (grey) and 3 (RGB)."
     )
+
+
+def sheet(images: Images, columns: int = SHEET_COLUMNS) -> Image.Image:
+    """Return images as one picture, ``columns`` in a row."""
+    colour = images.shape[-1] == 3
+    pixels = montage(
+        images if colour else images[..., 0],
+        grid_shape=(-(-len(images) // columns), columns),
+        fill=[255] * 3 if colour else 255,
+        padding_width=2,
+        channel_axis=-1 if colour else None,
+    )
+    return Image.fromarray(pixels)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,16 @@
 """Reports: results in, one HTML page, PNG and SVG figures, JSON and tables out. No torch."""
 
-from gan_probe.report.page import Material, TrainingRecord, write_report
+from gan_probe.report.arithmetic_page import write_arithmetic
+from gan_probe.report.page import Material, write_report
 from gan_probe.report.probe_page import ProbeMaterial, write_probe
+from gan_probe.report.training_page import TrainingRecord, write_trainings
 
-__all__ = ["Material", "ProbeMaterial", "TrainingRecord", "write_probe", "write_report"]
+__all__ = [
+    "Material",
+    "ProbeMaterial",
+    "TrainingRecord",
+    "write_arithmetic",
+    "write_probe",
+    "write_report",
+    "write_trainings",
+]

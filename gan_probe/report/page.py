@@ -10,39 +10,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.figure import Figure
 
 from gan_probe.analysis.separation import RULE, n_separated
 from gan_probe.analysis.summary import Analysis
 from gan_probe.data.tables import ScoreTable, write_scores
 from gan_probe.report import figures
+from gan_probe.report.training_page import TrainingRecord
 from gan_probe.report.writing import Section, page_folder, plain
 
 SCHEMA = "gan_probe.report/1"
 MAX_PAIRS = 60  # rows of the pair table on the page; report.json has them all
-
-
-@dataclass(frozen=True)
-class TrainingRecord:
-    """What a report shows of a training.
-
-    Attributes
-    ----------
-    settings : mapping
-        Name to value.
-    facts : mapping
-        The run's id, data and device.
-    metrics : DataFrame
-        One row a step: ``step``, ``w_distance``, ``penalty``, ``elapsed_s``.
-    sheets : mapping of int to Path
-        Step to a picture of generated images.
-    """
-
-    settings: Mapping[str, Any]
-    facts: Mapping[str, Any]
-    metrics: pd.DataFrame
-    sheets: Mapping[int, Path]
 
 
 @dataclass(frozen=True)
@@ -199,7 +177,13 @@ def report_record(material: Material) -> dict[str, Any]:
         },
         "controls": controls,
         "clusters": clusters,
-        "training": None if training is None else {"settings": dict(training.settings), "facts": dict(training.facts)},
+        "training": None
+        if training is None
+        else {
+            "settings": dict(training.settings),
+            "facts": dict(training.facts),
+            "diagnosis": list(training.diagnosis),
+        },
         "warnings": analysis.warnings,
     }
 

@@ -102,7 +102,7 @@ class Examiner:
         order = rng.permutation(len(self.training))
         self._reals = self.training.images[order[:N_IMAGES]]
         self._rows = small(self._reals)
-        self._held_out = self.held_out.images[np.arange(min(N_IMAGES, len(self.held_out)))]
+        self._held_out = self.held_out.images[rng.permutation(len(self.held_out))[:N_IMAGES]]
         self._labels = self.training.table["label"].astype(str).to_numpy() if "label" in self.training.table else None
         self._classifier: KNeighborsClassifier | None = None
         self._accuracy = 0.0

@@ -9,12 +9,10 @@ from string import Template
 
 import pandas as pd
 import torch
-from PIL import Image
-from skimage.util import montage
 
 from gan_probe.config import TrainConfig
 from gan_probe.critic import MARKER, Critic
-from gan_probe.data.images import Images, ImageSet
+from gan_probe.data.images import ImageSet, sheet
 from gan_probe.generator import Generator, GeneratorConfig, calibrate
 from gan_probe.networks import build_generator
 from gan_probe.training.health import Examiner
@@ -23,7 +21,6 @@ from gan_probe.training.step import State, effective_weights
 from synthetic.files import atomic_folder, atomic_path
 
 N_SAMPLES = 24
-SAMPLE_COLUMNS = 8
 
 
 def run_id(config: TrainConfig, fingerprint: str) -> str:
@@ -34,20 +31,6 @@ def run_id(config: TrainConfig, fingerprint: str) -> str:
 def training_classes(data: ImageSet) -> tuple[str, ...]:
     """Return the labels of a data set, sorted; none where it has no labels."""
     return tuple(sorted(set(map(str, data.table["label"])))) if "label" in data.table else ()
-
-
-def write_sheet(images: Images, run: RunFolder, step: int) -> None:
-    """Write ``samples/step-*.png``: images eight in a row."""
-    colour = images.shape[-1] == 3
-    sheet = montage(
-        images if colour else images[..., 0],
-        grid_shape=(-(-len(images) // SAMPLE_COLUMNS), SAMPLE_COLUMNS),
-        fill=[255] * 3 if colour else 255,
-        padding_width=2,
-        channel_axis=-1 if colour else None,
-    )
-    with atomic_path(run.sample_sheet(step)) as temporary:
-        Image.fromarray(sheet).save(temporary)
 
 
 @dataclass(frozen=True)
@@ -99,7 +82,8 @@ class Saver:
         """Write ``snapshots/step-*`` and ``samples/step-*.png``, and add a line to ``health.jsonl``."""
         critic, generator = self.critic(state), self.generator(state)
         critic.save(self.run.snapshot(state.step), overwrite=True)
-        write_sheet(generator.sample(N_SAMPLES, seed=self.config.seed), self.run, state.step)
+        with atomic_path(self.run.sample_sheet(state.step)) as temporary:
+            sheet(generator.sample(N_SAMPLES, seed=self.config.seed)).save(temporary)
         self.run.append_health({"step": state.step, **examiner.examine(critic, generator)})
 
     def save_generator(self, state: State) -> None:

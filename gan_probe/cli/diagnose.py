@@ -1,0 +1,48 @@
+"""``gan-probe diagnose``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_probe.cli.session import DryRun, Json, Overwrite, Session, command_line
+from gan_probe.errors import InputError
+
+
+def diagnose(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, finished or not; several are drawn side by side.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The report folder to write. Without it only words are printed.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Say how trainings went: balance, gradients, mode collapse, memorising; as words and as a page."""
+    with Session("diagnose", json) as session:
+        from gan_probe import pipeline
+        from gan_probe.report import write_trainings
+        from gan_probe.report.writing import MARKER
+        from synthetic.files import check_free
+
+        names = [run.resolve().name for run in runs]
+        if len(set(names)) < len(names):
+            names = [str(run) for run in runs]
+        if len(set(names)) < len(names):
+            raise InputError("the same run is given twice.")
+        if out is not None:
+            check_free(out, marker=MARKER, overwrite=overwrite)
+        found = {name: pipeline.training_record(run) for name, run in zip(names, runs, strict=True)}
+        session.plan(dry_run, {"runs": ", ".join(names), "out": out or "(words only)"})
+        session.metrics["diagnosis"] = {name: list(record.diagnosis) for name, record in found.items()}
+        for name, record in found.items():
+            session.say(f"{name}:")
+            for line in record.diagnosis:
+                session.say(f"- {line}")
+        if out is not None:
+            write_trainings(found, out, title=title or "", command=command_line(), overwrite=overwrite)
+            session.outputs["report"] = str(out / "report.html")
+            session.say(f"report: {out / 'report.html'}")
