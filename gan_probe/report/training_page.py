@@ -13,7 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from gan_probe.report.writing import Section, page_folder, plain
 
@@ -112,11 +112,23 @@ def _drawn(runs: Runs, panels: Sequence[tuple[str, str, Callable[[Axes], None]]]
     return figure
 
 
+def _log_steps(axis: Axes) -> None:
+    """Spread early steps out: logarithmic, and linear below 1, as snapshots are."""
+    axis.set_xscale("symlog", linthresh=1)
+    axis.xaxis.set_major_locator(FixedLocator([0, *(10**i for i in range(8))]))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(_PLAIN_NUMBERS)
+    axis.set_xlim(-0.1, 1.5 * max(1.0, axis.dataLim.x1))
+
+
+_PLAIN_NUMBERS = FuncFormatter(lambda value, _: f"{value:g}")
+
+
 def _reference(value: float, text: str, *, low: float = 0.0, high: float | None = None) -> Callable[[Axes], None]:
     def finish(axis: Axes) -> None:
         axis.axhline(value, color="black", linewidth=0.8, linestyle=":")
         axis.text(0.99, value, text, transform=axis.get_yaxis_transform(), fontsize=7, ha="right", va="bottom")
-        axis.set_xscale("symlog", linthresh=1)
+        _log_steps(axis)
         axis.set_ylim(low, high)
 
     return finish
@@ -126,7 +138,7 @@ def health(runs: Runs) -> Figure | None:
     """Return how varied the fakes are, how near to the reals, and how many classes they show."""
 
     def whole(axis: Axes) -> None:
-        axis.set_xscale("symlog", linthresh=1)
+        _log_steps(axis)
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylim(0, None)
 
@@ -148,6 +160,7 @@ def balance(runs: Runs) -> Figure | None:
 
     def log(axis: Axes) -> None:
         axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(_PLAIN_NUMBERS)
 
     panels = (
         ("critic_accuracy", "critic's accuracy", half),
@@ -162,12 +175,15 @@ def losses(runs: Runs) -> Figure | None:
 
     def symlog(axis: Axes) -> None:
         axis.set_yscale("symlog", linthresh=1.0)
+        axis.yaxis.set_major_formatter(_PLAIN_NUMBERS)
 
-    panels = (
+    panels = [
         ("w_distance", "mean score, reals - fakes", symlog),
         ("penalty", "penalty (unweighted)", symlog),
         ("generator_loss", "generator's loss", symlog),
-    )
+    ]
+    if all((run.metrics["penalty"] == 0).all() for run in runs.values()):
+        del panels[1]
     return _drawn(runs, panels, of_health=False)
 
 

@@ -162,7 +162,7 @@ def diagnose(metrics: pd.DataFrame, health: Sequence[Mapping[str, Any]]) -> list
     if late >= WON:
         said.append(
             f"The critic won: it scores the real higher in {late:.0%} of pairs of a real and a fake (50 % would be"
-            " equilibrium). Its features can be good all the same; the samples are not."
+            " equilibrium). Its features can be good all the same."
         )
     elif late <= LOST:
         said.append(f"The critic cannot tell reals from fakes any more: {late:.0%} of pairs (50 % is chance).")
