@@ -11,6 +11,7 @@ from gan_probe.errors import ConfigError
 from gan_probe.naming import check_name
 
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
+ACCELERATIONS = ("auto", "eager", "compiled", "graph")
 NORMS = ("paper", "article")  # of the slope in the gradient penalty
 OBJECTIVES = ("wasserstein", "minimax", "non-saturating", "least-squares", "hinge", "relativistic")
 PENALTIES = ("none", "gradient", "r1", "r2", "r1r2")
@@ -65,6 +66,9 @@ class TrainConfig:
         Length of the generator's input.
     precision : {"auto", "fp32", "bf16", "tf32"}
         "auto": bf16 where the device multiplies it natively, else fp32. The penalty's norm is float32 always.
+    acceleration : {"auto", "eager", "compiled", "graph"}
+        "compiled": the critic's gradients through torch.compile, after minutes of compiling. "graph": the whole step
+        as one CUDA graph. Each is used only where it does what eager does. "auto": graph on CUDA, else eager.
     n_snapshots : int
         Critics saved on the way, spread evenly on a logarithmic scale of steps.
     held_out : float
@@ -95,12 +99,14 @@ class TrainConfig:
     decay_share: float = 0.5
     latent_dim: int = 16
     precision: str = "auto"
+    acceleration: str = "auto"
     n_snapshots: int = 10
     held_out: float = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_name("precision", self.precision, PRECISIONS)
+        check_name("acceleration", self.acceleration, ACCELERATIONS)
         check_name("penalty_norm", self.penalty_norm, NORMS)
         check_name("objective", self.objective, OBJECTIVES)
         check_name("penalty", self.penalty, PENALTIES)

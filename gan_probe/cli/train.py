@@ -116,6 +116,7 @@ def train(
                 overwrite=overwrite,
                 device=chosen,
                 on_step=lambda step, row: update(step, progress_note(step, row, config)),
+                log=session.log,
             )
         if not is_first:
             return

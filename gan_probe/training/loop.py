@@ -19,13 +19,14 @@ from gan_probe.data.images import ImageSet
 from gan_probe.device import environment, resolve_precision
 from gan_probe.errors import ConfigError, GanProbeError, InputError
 from gan_probe.networks import NETWORKS, check_image_shape
+from gan_probe.training.acceleration import accelerate
 from gan_probe.training.batches import Source, batches
 from gan_probe.training.health import Examiner
 from gan_probe.training.objectives import OBJECTIVES
 from gan_probe.training.ranks import Ranks, join
 from gan_probe.training.run_folder import MARKER, RunFolder, open_run
 from gan_probe.training.saving import Saver, run_id, training_classes
-from gan_probe.training.step import new_state, train_step
+from gan_probe.training.step import new_state
 from synthetic.files import check_free, remove_temporaries, write_atomically
 
 REPORT_EVERY = 10  # steps between looks at the metrics: each look waits for the device
@@ -71,6 +72,7 @@ def train(
     overwrite: bool = False,
     device: torch.device | str = "cpu",
     on_step: OnStep | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Critic:
     """Train a critic and its generator; return the critic, which also lies in ``out/critic``.
 
@@ -90,6 +92,8 @@ def train(
     device : str or torch.device
     on_step : callable, optional
         Called as ``on_step(step, metrics)`` every ten steps and at the end.
+    log : callable, optional
+        Told in words how steps are taken, where that is not eagerly.
 
     Raises
     ------
@@ -130,9 +134,10 @@ def train(
     if examiner and state.step == 0 and 0 in saves:
         saver.save_snapshot(state, examiner)
     sees_reals = OBJECTIVES[config.objective].generator_sees_reals
+    take_step = accelerate(state, config, precision, ranks=ranks, log=log if is_first else None)
     started, last_checkpoint, pending = time.perf_counter(), time.perf_counter(), []
     for batch in batches(source, config, first=state.step + 1, sees_reals=sees_reals, ranks=ranks):
-        metrics = train_step(state, batch, config, precision, ranks)
+        metrics = take_step(batch)
         pending.append((state.step, metrics))
         is_snapshot = state.step in saves or state.step == config.steps
         if len(pending) < REPORT_EVERY and not is_snapshot:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Score = Callable[[Tensor], Tensor]
+GradientAt = Callable[[Score, Tensor], Tensor]
 
 
 def wasserstein_critic_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
@@ -144,7 +145,14 @@ def interpolate(real: Tensor, fake: Tensor, alpha: Tensor) -> Tensor:
     return alpha * real + (1 - alpha) * fake
 
 
-def slopes(score: Score, x: Tensor, *, norm: str = "paper") -> Tensor:
+def gradient_at(score: Score, x: Tensor) -> Tensor:
+    """Return the gradient of each sample's score at ``x``, (n, ...), differentiable in the critic's weights."""
+    x = x.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
+    return gradient
+
+
+def slopes(score: Score, x: Tensor, *, norm: str = "paper", gradient_at: GradientAt = gradient_at) -> Tensor:
     """Return the norm of the score's gradient at each sample of ``x``, differentiable in the critic's weights.
 
     Parameters
@@ -155,20 +163,28 @@ def slopes(score: Score, x: Tensor, *, norm: str = "paper") -> Tensor:
     norm : {"paper", "article"}
         "paper": over all values of a sample, shape (n,). "article": over height and width only, one norm for each
         colour channel, shape (n, c), as the article's own code does.
+    gradient_at : callable
+        How to differentiate; `torch.func.grad` in its place can be compiled.
 
     Notes
     -----
     At slope zero the square root's derivative is infinite and the gradient would be NaN; it is taken as zero there.
     """
-    x = x.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
-    squares = gradient.float().square()
+    squares = gradient_at(score, x).float().square()
     total = squares.flatten(1).sum(1) if norm == "paper" else squares.flatten(2).sum(2)
     flat = total == 0
     return torch.where(flat, torch.zeros_like(total), torch.where(flat, torch.ones_like(total), total).sqrt())
 
 
-def gradient_penalty(score: Score, real: Tensor, fake: Tensor, alpha: Tensor, *, norm: str = "paper") -> Tensor:
+def gradient_penalty(
+    score: Score,
+    real: Tensor,
+    fake: Tensor,
+    alpha: Tensor,
+    *,
+    norm: str = "paper",
+    gradient_at: GradientAt = gradient_at,
+) -> Tensor:
     """Return E[(|grad D(x)| - 1)^2] over points x on the straight lines from fake to real samples.
 
     Parameters
@@ -178,17 +194,17 @@ def gradient_penalty(score: Score, real: Tensor, fake: Tensor, alpha: Tensor, *,
     real, fake : Tensor, shape (n, c, h, w)
     alpha : Tensor, shape (n,)
         Where on each line, uniform in [0, 1].
-    norm : {"paper", "article"}
+    norm, gradient_at
         See `slopes`.
 
     References
     ----------
     Gulrajani et al. 2017, "Improved Training of Wasserstein GANs", equation 3 (without the weight lambda).
     """
-    return (slopes(score, interpolate(real, fake, alpha), norm=norm) - 1).square().mean()
+    return (slopes(score, interpolate(real, fake, alpha), norm=norm, gradient_at=gradient_at) - 1).square().mean()
 
 
-def zero_centred_penalty(score: Score, x: Tensor) -> Tensor:
+def zero_centred_penalty(score: Score, x: Tensor, *, gradient_at: GradientAt = gradient_at) -> Tensor:
     """Return E[|grad D(x)|^2] / 2: R1 where ``x`` are reals, R2 where they are fakes.
 
     References
@@ -196,9 +212,7 @@ def zero_centred_penalty(score: Score, x: Tensor) -> Tensor:
     Mescheder, Geiger, Nowozin 2018, "Which Training Methods for GANs do actually Converge?", equations 9 and 10
     (without the weight gamma).
     """
-    x = x.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
-    return gradient.float().square().flatten(1).sum(1).mean() / 2
+    return gradient_at(score, x).float().square().flatten(1).sum(1).mean() / 2
 
 
 def drift_penalty(real_score: Tensor) -> Tensor:

@@ -169,10 +169,16 @@ def _flat(state: State) -> dict[str, Tensor]:
     """Return every tensor of a state under one name each."""
     tensors: dict[str, Tensor] = {}
     for part in _MODULES:
-        tensors |= {f"{part}/{k}": v.detach().cpu().clone() for k, v in getattr(state, part).state_dict().items()}
+        tensors |= {
+            f"{part}/{k}": v.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for k, v in getattr(state, part).state_dict().items()
+        }
     for part in _OPTIMIZERS:
         for index, values in getattr(state, part).state_dict()["state"].items():
-            tensors |= {f"{part}/{index}/{k}": torch.as_tensor(v).cpu().clone() for k, v in values.items()}
+            tensors |= {
+                f"{part}/{index}/{k}": torch.as_tensor(v).cpu().clone(memory_format=torch.contiguous_format)
+                for k, v in values.items()
+            }
     return tensors
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 
 import torch
@@ -18,6 +20,8 @@ from gan_probe.networks.heads import with_labels
 from gan_probe.training import objectives
 from gan_probe.training.batches import StepBatch, UpdateBatch
 from gan_probe.training.ranks import ALONE, Ranks
+
+Gradients = Callable[["State", UpdateBatch, TrainConfig, str], dict[str, Tensor]]
 
 
 @dataclass
@@ -82,6 +86,8 @@ def new_state(
         normalise_spectrum(trained, seed=config.seed)
         average.load_state_dict(effective_weights(trained))
     trained, made = ranks.share_statistics(trained), ranks.share_statistics(generator())
+    if device.type == "cuda":  # on a CPU the penalty's double backward is slow or fails in this layout
+        trained, made = (module.to(memory_format=torch.channels_last) for module in (trained, made))  # type: ignore
     betas = (config.beta1, config.beta2)
     return State(
         trained,
@@ -142,7 +148,12 @@ def set_rates(state: State, config: TrainConfig) -> None:
 
 
 def train_step(
-    state: State, batch: StepBatch, config: TrainConfig, precision: str, ranks: Ranks = ALONE
+    state: State,
+    batch: StepBatch,
+    config: TrainConfig,
+    precision: str,
+    ranks: Ranks = ALONE,
+    gradients: Gradients | None = None,
 ) -> dict[str, Tensor]:
     """Update the critic ``n_critic`` times, then the generator once; return the step's metrics, still on the device.
 
@@ -156,6 +167,8 @@ def train_step(
     precision : str
         Resolved: "fp32", "bf16" or "tf32".
     ranks : Ranks
+    gradients : callable, optional
+        In place of `critic_gradients`.
 
     Returns
     -------
@@ -164,20 +177,30 @@ def train_step(
     """
     state.step += 1
     set_rates(state, config)
-    return both_updates(state, batch, config, precision, ranks)
+    return both_updates(state, batch, config, precision, ranks, gradients)
 
 
 def both_updates(
-    state: State, batch: StepBatch, config: TrainConfig, precision: str, ranks: Ranks = ALONE
+    state: State,
+    batch: StepBatch,
+    config: TrainConfig,
+    precision: str,
+    ranks: Ranks = ALONE,
+    gradients: Gradients | None = None,
 ) -> dict[str, Tensor]:
     """Do what `train_step` does on the device, without counting or setting rates: what a graph can capture."""
     for update in batch.critic:
-        metrics = critic_update(state, update, config, precision, ranks)
+        metrics = critic_update(state, update, config, precision, ranks, gradients)
     return metrics | generator_update(state, batch.generator, config, precision, ranks)
 
 
 def critic_update(
-    state: State, batch: UpdateBatch, config: TrainConfig, precision: str, ranks: Ranks = ALONE
+    state: State,
+    batch: UpdateBatch,
+    config: TrainConfig,
+    precision: str,
+    ranks: Ranks = ALONE,
+    gradients: Gradients | None = None,
 ) -> dict[str, Tensor]:
     """Take one descent step on the objective and its penalty, and move the average critic along.
 
@@ -188,7 +211,7 @@ def critic_update(
         ``penalty``: unweighted. ``critic_loss``: without penalties. ``critic_accuracy``: share of the pairs of a real
         and a fake in which the real scores higher; 0.5 in equilibrium. ``critic_gradient``: norm over all weights.
     """
-    metrics = critic_gradients(state, batch, config, precision)
+    metrics = (gradients or critic_gradients)(state, batch, config, precision)
     weights = list(state.critic.parameters())
     ranks.average_gradients(weights)
     metrics["critic_gradient"] = _norm(weights)
@@ -201,23 +224,42 @@ def critic_update(
 
 def critic_gradients(state: State, batch: UpdateBatch, config: TrainConfig, precision: str) -> dict[str, Tensor]:
     """Leave the gradients of the critic's loss in its weights; return the metrics of `critic_update` but one."""
+    real, fake = critic_inputs(state, batch, precision)
+    score = scorer(state.critic, batch.labels, precision, real.device)
+    loss, metrics = critic_objective(score, real, fake, batch.alpha, config)
+    state.critic_optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    return metrics
+
+
+def critic_inputs(state: State, batch: UpdateBatch, precision: str) -> tuple[Tensor, Tensor]:
+    """Return reals and fakes, (n, c, h, w) in [-1, 1]."""
     assert batch.real is not None
     device = batch.real.device
-    real, labels = to_network(batch.real, device), batch.labels
     with torch.no_grad(), arithmetic(precision, device):
-        fake = state.generator(with_labels(batch.z, labels, state.n_classes)).float()
-    score = _scorer(state.critic, labels, precision, device)
+        fake = state.generator(with_labels(batch.z, batch.labels, state.n_classes)).float()
+    return to_network(batch.real, device), fake
+
+
+def critic_objective(
+    score: objectives.Score,
+    real: Tensor,
+    fake: Tensor,
+    alpha: Tensor | None,
+    config: TrainConfig,
+    gradient_at: objectives.GradientAt = objectives.gradient_at,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return what the critic minimises, and the metrics of `critic_update` but one."""
     if NETWORKS[config.network].batch_dependent or config.minibatch_kernels:
         real_score, fake_score = score(real), score(fake)  # each batch with statistics of its own
     else:
         real_score, fake_score = score(torch.cat([real, fake])).chunk(2)
     loss = objectives.OBJECTIVES[config.objective].critic_loss(real_score, fake_score)
-    penalty = penalty_of(score, real, fake, batch.alpha, config)
+    penalty = penalty_of(score, real, fake, alpha, config, gradient_at)
     drift = config.drift * objectives.drift_penalty(real_score) if config.drift else 0.0
-    state.critic_optimizer.zero_grad(set_to_none=True)
-    (loss + config.penalty_weight * penalty + drift).backward()
+    total = loss + config.penalty_weight * penalty + drift
     real_score, fake_score = real_score.detach(), fake_score.detach()
-    return {
+    return total, {
         "w_distance": real_score.mean() - fake_score.mean(),
         "penalty": penalty.detach(),
         "critic_loss": loss.detach(),
@@ -225,7 +267,7 @@ def critic_gradients(state: State, batch: UpdateBatch, config: TrainConfig, prec
     }
 
 
-def _scorer(critic: nn.Module, labels: Tensor | None, precision: str, device: torch.device) -> objectives.Score:
+def scorer(critic: nn.Module, labels: Tensor | None, precision: str, device: torch.device) -> objectives.Score:
     """Return the critic as a function of images, (n, ...) or twice as many, that returns float32."""
 
     def score(x: Tensor) -> Tensor:
@@ -238,19 +280,26 @@ def _scorer(critic: nn.Module, labels: Tensor | None, precision: str, device: to
 
 
 def penalty_of(
-    score: objectives.Score, real: Tensor, fake: Tensor, alpha: Tensor | None, config: TrainConfig
+    score: objectives.Score,
+    real: Tensor,
+    fake: Tensor,
+    alpha: Tensor | None,
+    config: TrainConfig,
+    gradient_at: objectives.GradientAt,
 ) -> Tensor:
     """Return the penalty on the critic's slope that the config names, unweighted; zero for none."""
+    zero_centred = partial(objectives.zero_centred_penalty, score, gradient_at=gradient_at)
     match config.penalty:
         case "gradient":
             assert alpha is not None
-            return objectives.gradient_penalty(score, real, fake, alpha, norm=config.penalty_norm)
+            norm = config.penalty_norm
+            return objectives.gradient_penalty(score, real, fake, alpha, norm=norm, gradient_at=gradient_at)
         case "r1":
-            return objectives.zero_centred_penalty(score, real)
+            return zero_centred(real)
         case "r2":
-            return objectives.zero_centred_penalty(score, fake)
+            return zero_centred(fake)
         case "r1r2":
-            return objectives.zero_centred_penalty(score, real) + objectives.zero_centred_penalty(score, fake)
+            return zero_centred(real) + zero_centred(fake)
     return torch.zeros((), device=real.device)
 
 
@@ -260,7 +309,7 @@ def generator_update(
     """Take one descent step on the generator's loss; return it and the gradient's norm over all weights."""
     device, objective = batch.z.device, objectives.OBJECTIVES[config.objective]
     state.critic.requires_grad_(False)
-    score = _scorer(state.critic, batch.labels, precision, device)
+    score = scorer(state.critic, batch.labels, precision, device)
     with arithmetic(precision, device):
         fake = state.generator(with_labels(batch.z, batch.labels, state.n_classes))
     fake_score = score(fake)

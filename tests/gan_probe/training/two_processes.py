@@ -31,8 +31,8 @@ def work(name: str, ranks: Ranks) -> dict[str, torch.Tensor]:
     """Return the critic's gradients in the first step, and all weights after three."""
     torch.set_num_threads(1)
     config = CONFIGS[name]
-    # Noise, not shapes: on flat ground compact's texture path stands exactly at the kink of its rectifier, and rounding,
-    # which differs with the size of a batch, decides the side.
+    # Noise, not shapes: on flat ground compact's texture path stands at the kink of its rectifier, and there rounding,
+    # which differs with the size of a batch, decides.
     images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
     source = Source.of(images, CPU)
 

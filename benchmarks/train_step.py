@@ -1,0 +1,217 @@
+"""One critic step and one full cycle against others' loops, and against the machine's own matrix multiplication.
+
+python benchmarks/train_step.py [--device cuda]
+
+Every ratio is of times measured in turn within one run. Ours counts metrics, moving averages and drawing the batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import record
+import torch
+from plain_wgan_gp import PlainTrainer
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from gan_probe.config import TrainConfig, preset
+from gan_probe.device import has_native_bf16
+from gan_probe.networks import build_critic, build_generator
+from gan_probe.training.acceleration import accelerate
+from gan_probe.training.batches import Source, batches
+from gan_probe.training.step import critic_update, new_state
+from synthetic import make_dataset
+
+N_PAIRS, N_MATRIX = 5, 2048
+FOREVER = 10_000_000
+ARTICLE = preset("article").updated({"penalty_norm": "paper", "steps": FOREVER})
+SMALL = preset("wgan-gp-32").updated({"batch_size": 16, "steps": FOREVER})
+
+
+class Flops(TorchDispatchMode):
+    """Counts operations of convolutions and matrix products; torch's own counter fails in autograd.grad."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func._overloadpacket)
+        self.total += formula(*args, **(kwargs or {}), out_val=out) if formula else 0
+        return out
+
+
+class Ours:
+    """Our step on its own batches."""
+
+    def __init__(self, config: TrainConfig, images: np.ndarray, precision: str, device: torch.device) -> None:
+        self.config, self.precision, self.device = config, precision, device
+        self.state = new_state(config, images.shape[1:], device)
+        self.batches = batches(Source.of(images, device), config, first=1, sees_reals=False)
+        self.take_step = accelerate(self.state, config, precision, log=lambda text: print(text, file=sys.stderr))
+
+    def critic_step(self) -> None:
+        critic_update(self.state, next(self.batches).critic[0], self.config, self.precision)
+        self._wait()
+
+    def cycle(self) -> None:
+        self.take_step(next(self.batches))
+        self._wait()
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def flops(self) -> float:
+        batch = next(self.batches).critic[0]
+        with Flops() as counter:
+            critic_update(self.state, batch, self.config, self.precision)
+        return counter.total
+
+
+def matmul_rate(precision: str, device: torch.device) -> float:
+    """Return the best rate of a square matrix product, in 10^9 operations a second."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    size = N_MATRIX if device.type == "cpu" else 4 * N_MATRIX
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    best = np.inf
+    for _ in range(8):
+        start = perf_counter()
+        c = a @ b
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, perf_counter() - start)
+    assert c.shape == a.shape
+    return 2 * size**3 / best / 1e9
+
+
+def timed(action: Callable[[], Any], n: int = 5) -> float:
+    """Return the median time of ``n``, after one that does not count."""
+    action()
+    times = []
+    for _ in range(n):
+        start = perf_counter()
+        action()
+        times.append(perf_counter() - start)
+    return float(np.median(times))
+
+
+def article(batch_size: int, precision: str, device: torch.device) -> dict[str, Any]:
+    images = make_dataset("article-train", per_class=100).images
+    config = ARTICLE.updated({"batch_size": batch_size})
+    shape = images.shape[1:]
+    plain = PlainTrainer(
+        build_critic("article", shape, seed=0).to(device), build_generator("article", shape, 128, seed=0).to(device),
+        images, batch_size, 128, device,
+    )  # fmt: skip
+    ours = Ours(config, images, precision, device)
+    clipped = Ours(config.updated({"penalty": "none", "weight_clip": 0.05}), images, precision, device)
+    rate, flops = matmul_rate(precision, device), ours.flops()
+    return {
+        "plain_over_ours_critic_step": record.spread(
+            record.paired_ratios(plain.critic_step, ours.critic_step, N_PAIRS)
+        ),
+        "plain_over_ours_cycle": record.spread(
+            record.paired_ratios(partial(plain.cycle, config.n_critic), ours.cycle, 3)
+        ),
+        "penalty_over_clip_cycle": record.spread(record.paired_ratios(ours.cycle, clipped.cycle, 3)),
+        "share_of_matmul_rate_critic_step": round(flops / timed(ours.critic_step) / 1e9 / rate, 3),
+    }
+
+
+def mimicry(precision: str, device: torch.device) -> dict[str, Any] | str:
+    """Return the ratio to torch-mimicry's own train_step on its own 32 px networks, ours on the same networks."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.gan_probe.packages import open_package
+
+    if not open_package("torch_mimicry"):
+        return "not measured: torch-mimicry is not installed"
+    nets = importlib.import_module("torch_mimicry.nets.wgan_gp.wgan_gp_32")
+    generator, critic = nets.WGANGPGenerator32().to(device), nets.WGANGPDiscriminator32().to(device)
+    optimizers = [torch.optim.Adam(m.parameters(), 1e-4, betas=(0.0, 0.9)) for m in (critic, generator)]
+    images = np.random.default_rng(0).integers(0, 256, (200, 32, 32, 3), dtype=np.uint8)
+    real = torch.from_numpy(images[: SMALL.batch_size]).permute(0, 3, 1, 2).float().div(127.5).sub(1.0).to(device)
+
+    class Log:
+        def add_metric(self, name: str, value: Any, **_: Any) -> None:
+            float(value)
+
+    def critic_step() -> None:
+        critic.train_step((real, None), generator, optimizers[0], Log(), device)
+
+    def cycle() -> None:
+        for _ in range(SMALL.n_critic):
+            critic_step()
+        generator.train_step((real, None), critic, optimizers[1], Log(), device)
+
+    ours = Ours(SMALL, images, precision, device)
+    return {
+        "mimicry_over_ours_critic_step": record.spread(record.paired_ratios(critic_step, ours.critic_step, N_PAIRS)),
+        "mimicry_over_ours_cycle": record.spread(record.paired_ratios(cycle, ours.cycle, 3)),
+    }
+
+
+def memory() -> dict[str, Any]:
+    """Return the peak memory of 1 and of 20 steps of the article preset in float32, above that of the start, in MiB."""
+    found = {}
+    for n in (1, 20):
+        done = subprocess.run(
+            [sys.executable, __file__, "--memory", str(n)], capture_output=True, text=True, check=True
+        )
+        found[n] = json.loads(done.stdout)
+    return {
+        "resident_images": found[20]["images"],
+        "one_step": found[1]["peak"],
+        "twenty_steps": found[20]["peak"],
+        "twenty_over_one": round(found[20]["peak"] / found[1]["peak"], 3),
+    }
+
+
+def measure_memory(n_steps: int) -> None:
+    images = make_dataset("article-train").images
+    ours = Ours(ARTICLE.updated({"batch_size": 8}), images, "fp32", torch.device("cpu"))
+    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(n_steps):
+        ours.cycle()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start
+    print(json.dumps({"peak": peak // 1024, "images": images.nbytes // 2**20}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.memory:
+        measure_memory(given.memory)
+        return
+    device = torch.device(given.device)
+    precisions = ("fp32", "bf16") if has_native_bf16(device) else ("fp32",)
+    sizes = (8, 32) if device.type == "cpu" else (8, 32, 256)
+    results: dict[str, Any] = {
+        f"article networks, 64 px, batch {n}, {p}": article(n, p, device) for n in sizes for p in precisions
+    }
+    results |= {f"mimicry's networks, 32 px, batch {SMALL.batch_size}, {p}": mimicry(p, device) for p in precisions}
+    if device.type == "cpu":
+        results["memory_mib"] = memory()
+        results["gpu"] = "not measured: no CUDA device"
+    what = (
+        "ratios of times, paired in one run: a plain float32 WGAN-GP loop, and torch-mimicry's, over ours; a cycle is"
+        " five critic steps and one of the generator"
+    )
+    record.save("train_step" if device.type == "cpu" else "train_step_gpu", {"what": what, **results})
+
+
+if __name__ == "__main__":
+    main()
