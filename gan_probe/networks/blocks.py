@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_probe.networks.convolution import PenaltyConv2d
+
 SAME_PAD = (1, 2, 1, 2)  # left, right, top, bottom: a 4x4 convolution that keeps the size
 
 
@@ -19,9 +21,9 @@ class ResidualDown(nn.Module):
         super().__init__()
         width = c_out if is_first else c_in
         self.is_first = is_first  # the image itself is not rectified
-        self.conv1 = nn.Conv2d(c_in, width, 4)
-        self.conv2 = nn.Conv2d(width, c_out, 4, stride=2, padding=1)
-        self.shortcut = nn.Conv2d(c_in, c_out, 1)
+        self.conv1 = PenaltyConv2d(c_in, width, 4)
+        self.conv2 = PenaltyConv2d(width, c_out, 4, stride=2, padding=1)
+        self.shortcut = PenaltyConv2d(c_in, c_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(F.pad(x if self.is_first else F.leaky_relu(x, 0.2), SAME_PAD))

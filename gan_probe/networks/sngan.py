@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_probe.networks.convolution import PenaltyConv2d
+
 CRITIC_WIDTH, GENERATOR_WIDTH, START_PX = 128, 256, 4
 
 
-def _conv(c_in: int, c_out: int, kernel: int, gain: float) -> nn.Conv2d:
-    conv = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2)
+def _drawn(conv: nn.Conv2d, gain: float = 1.0) -> nn.Conv2d:
     nn.init.xavier_uniform_(conv.weight, gain)
     return conv
 
@@ -30,9 +31,9 @@ class Down(nn.Module):
     def __init__(self, c_in: int, c_out: int, *, halve: bool, is_first: bool = False) -> None:
         super().__init__()
         self.halve, self.is_first = halve, is_first
-        self.c1 = _conv(c_in, c_out, 3, math.sqrt(2))
-        self.c2 = _conv(c_out, c_out, 3, math.sqrt(2))
-        self.c_sc = _conv(c_in, c_out, 1, 1.0) if halve else None
+        self.c1 = _drawn(PenaltyConv2d(c_in, c_out, 3, padding=1), math.sqrt(2))
+        self.c2 = _drawn(PenaltyConv2d(c_out, c_out, 3, padding=1), math.sqrt(2))
+        self.c_sc = _drawn(PenaltyConv2d(c_in, c_out, 1)) if halve else None
 
     def forward(self, x: Tensor) -> Tensor:
         x = x if self.is_first else F.relu(x)
@@ -79,9 +80,9 @@ class Up(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.b1, self.b2 = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
-        self.c1 = _conv(width, width, 3, math.sqrt(2))
-        self.c2 = _conv(width, width, 3, math.sqrt(2))
-        self.c_sc = _conv(width, width, 1, 1.0)
+        self.c1 = _drawn(nn.Conv2d(width, width, 3, padding=1), math.sqrt(2))
+        self.c2 = _drawn(nn.Conv2d(width, width, 3, padding=1), math.sqrt(2))
+        self.c_sc = _drawn(nn.Conv2d(width, width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.c1(_doubled(F.relu(self.b1(x))))

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_probe.networks.convolution import input_gradients_only
+
 Score = Callable[[Tensor], Tensor]
 GradientAt = Callable[[Score, Tensor], Tensor]
 
@@ -148,7 +150,9 @@ def interpolate(real: Tensor, fake: Tensor, alpha: Tensor) -> Tensor:
 def gradient_at(score: Score, x: Tensor) -> Tensor:
     """Return the gradient of each sample's score at ``x``, (n, ...), differentiable in the critic's weights."""
     x = x.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
+    total = score(x).sum()
+    with input_gradients_only():
+        (gradient,) = torch.autograd.grad(total, x, create_graph=True)
     return gradient
 
 

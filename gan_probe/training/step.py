@@ -216,6 +216,7 @@ def critic_update(
     ranks.average_gradients(weights)
     metrics["critic_gradient"] = _norm(weights)
     state.critic_optimizer.step()
+    state.critic_optimizer.zero_grad(set_to_none=True)  # their memory is free for what comes next
     if config.weight_clip:
         objectives.clip_weights(state.critic, config.weight_clip)
     update_average(state.average, state.critic, config.critic_average)
@@ -319,12 +320,12 @@ def generator_update(
     else:
         real_score = torch.zeros_like(fake_score)
     loss = objective.generator_loss(real_score, fake_score)
-    state.generator_optimizer.zero_grad(set_to_none=True)
     loss.backward()
     weights = list(state.generator.parameters())
     ranks.average_gradients(weights)
     metrics = {"generator_loss": loss.detach(), "generator_gradient": _norm(weights)}
     state.generator_optimizer.step()
+    state.generator_optimizer.zero_grad(set_to_none=True)
     state.critic.requires_grad_(True)
     update_average(state.generator_average, state.generator, config.generator_average)
     return metrics

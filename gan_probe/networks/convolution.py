@@ -1,0 +1,106 @@
+"""A convolution whose second derivative costs what it must, for critics with a penalty on their slope.
+
+The gradient of a penalty runs through the gradient of a convolution. torch builds that from convolutions with the batch
+in the channels' place and whole images as kernels; on a CPU they take much of the time, and with channels last, which is
+the faster layout for everything else, they are slow or fail. Here it is made of the three plain operations that a
+convolution has anyway: itself, and its two gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+_inputs_only = ContextVar("inputs_only", default=False)
+
+
+@contextmanager
+def input_gradients_only() -> Iterator[None]:
+    """Leave out the gradients of weights in a backward pass that asks for those of the images alone."""
+    token = _inputs_only.set(True)
+    try:
+        yield
+    finally:
+        _inputs_only.reset(token)
+
+
+def _gradients(g: Tensor, x: Tensor, w: Tensor, how: tuple[Any, Any], wanted: tuple[bool, bool, bool]) -> Any:
+    """Return the gradients of ``conv2d(x, w, b)`` in x, w and b that are wanted, given that of its output."""
+    stride, padding = how
+    return torch.ops.aten.convolution_backward(
+        g, x, w, [len(w)], stride, padding, [1, 1], False, [0, 0], 1, list(wanted)
+    )  # fmt: skip
+
+
+class _Convolution(torch.autograd.Function):
+    """``conv2d(x, w, b)``; its gradient in x can be differentiated once more."""
+
+    @staticmethod
+    def forward(x: Tensor, w: Tensor, b: Tensor | None, how: tuple[Any, Any]) -> Tensor:
+        return torch.conv2d(x, w, b, *how)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, w, b, ctx.how = inputs
+        ctx.has_bias = b is not None
+        ctx.save_for_backward(x, w)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        x, w = ctx.saved_tensors
+        wants_x, wants_w, wants_b, _ = ctx.needs_input_grad
+        if not torch.is_grad_enabled():
+            return *_gradients(g, x, w, ctx.how, (wants_x, wants_w, wants_b and ctx.has_bias)), None
+        in_x = _InputGradient.apply(g, w, x.shape, ctx.how) if wants_x else None
+        if _inputs_only.get():
+            return in_x, None, None, None
+        _, in_w, in_b = _gradients(g, x, w, ctx.how, (False, wants_w, wants_b and ctx.has_bias))
+        return in_x, in_w, in_b, None
+
+
+class _InputGradient(torch.autograd.Function):
+    """The gradient of a convolution in its input: linear in the gradient of the output, and in the weights."""
+
+    @staticmethod
+    def forward(g: Tensor, w: Tensor, shape: torch.Size, how: tuple[Any, Any]) -> Tensor:
+        return _gradients(g, g.new_empty(1).expand(shape), w, how, (True, False, False))[0]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        g, w, _, ctx.how = inputs
+        ctx.save_for_backward(g, w)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gg: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        g, w = ctx.saved_tensors
+        wants_g, wants_w, _, _ = ctx.needs_input_grad
+        in_g = torch.conv2d(gg, w, None, *ctx.how) if wants_g else None
+        in_w = _gradients(g, gg, w, ctx.how, (False, True, False))[1] if wants_w else None
+        return in_g, in_w, None, None
+
+
+class PenaltyConv2d(nn.Conv2d):
+    """`torch.nn.Conv2d` for critics whose slope is penalised: on a CPU channels last, with `_Convolution`'s gradients.
+
+    The third derivative is not there. Under torch.compile and on other devices it is torch's own.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.weight = nn.Parameter(self.weight.detach().contiguous(memory_format=torch.channels_last))
+
+    def _conv_forward(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
+            return super()._conv_forward(x, w, b)
+        if torch.is_autocast_enabled("cpu"):
+            dtype = torch.get_autocast_dtype("cpu")
+            x, w, b = x.to(dtype), w.to(dtype), None if b is None else b.to(dtype)
+        x, w = (t.contiguous(memory_format=torch.channels_last) for t in (x, w))
+        return _Convolution.apply(x, w, b, (self.stride, self.padding))
