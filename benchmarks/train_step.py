@@ -22,12 +22,14 @@ import numpy as np
 import record
 import torch
 from plain_wgan_gp import PlainTrainer
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from gan_probe.config import TrainConfig, preset
 from gan_probe.device import has_native_bf16
 from gan_probe.networks import build_critic, build_generator
+from gan_probe.networks.convolution import PenaltyConv2d
 from gan_probe.training.acceleration import accelerate
 from gan_probe.training.batches import Source, batches
 from gan_probe.training.step import critic_update, new_state
@@ -106,13 +108,22 @@ def timed(action: Callable[[], Any], n: int = 5) -> float:
     return float(np.median(times))
 
 
+def with_plain_convolutions(module: nn.Module) -> nn.Module:
+    """Return the network with torch's own convolutions, as others have it."""
+    for layer in module.modules():
+        if isinstance(layer, PenaltyConv2d):
+            layer.__class__ = nn.Conv2d
+            layer.weight.data = layer.weight.data.contiguous()
+    return module
+
+
 def article(batch_size: int, precision: str, device: torch.device) -> dict[str, Any]:
     images = make_dataset("article-train", per_class=100).images
     config = ARTICLE.updated({"batch_size": batch_size})
     shape = images.shape[1:]
     plain = PlainTrainer(
-        build_critic("article", shape, seed=0).to(device), build_generator("article", shape, 128, seed=0).to(device),
-        images, batch_size, 128, device,
+        with_plain_convolutions(build_critic("article", shape, seed=0)).to(device),
+        build_generator("article", shape, 128, seed=0).to(device), images, batch_size, 128, device,
     )  # fmt: skip
     ours = Ours(config, images, precision, device)
     clipped = Ours(config.updated({"penalty": "none", "weight_clip": 0.05}), images, precision, device)

@@ -48,18 +48,23 @@ def page() -> str:
 
 
 def settings() -> str:
-    """Return the table of training settings: what each recipe sets."""
-    recipes = {name: recipe.as_dict() for name, recipe in PRESETS.items()}
+    """Return the training settings with their defaults, and what each recipe sets otherwise."""
+    defaults = TrainConfig().as_dict()
     lines = [
         "## Training settings",
         "",
         "What `gan-probe train --set NAME=VALUE` takes; their meaning is in the docstring of `gan_probe.TrainConfig`.",
         "",
-        f"| setting | {' | '.join(recipes)} |",
-        f"|---|{'---|' * len(recipes)}",
+        "| setting | default (recipe `compact`) |",
+        "|---|---|",
+        *(f"| `{name}` | {value} |" for name, value in defaults.items()),
+        "",
+        "| recipe | what it sets otherwise |",
+        "|---|---|",
     ]
-    for name in TrainConfig().as_dict():
-        lines.append(f"| `{name}` | {' | '.join(str(recipe[name]) for recipe in recipes.values())} |")
+    for name, recipe in PRESETS.items():
+        changes = [f"{k} {v}" for k, v in recipe.as_dict().items() if v != defaults[k]]
+        lines.append(f"| `{name}` | {', '.join(changes) or 'nothing'} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,8 +1,8 @@
 """A convolution whose second derivative costs what it must, for critics with a penalty on their slope.
 
 The gradient of a penalty runs through the gradient of a convolution. torch builds that from convolutions with the batch
-in the channels' place and whole images as kernels; on a CPU they take much of the time, and with channels last, which is
-the faster layout for everything else, they are slow or fail. Here it is made of the three plain operations that a
+in the place of channels and whole images as kernels; on a CPU they take much of the time, and with channels last, which
+is the faster layout for everything else, they are slow or fail. Here it is made of the three plain operations that a
 convolution has anyway: itself, and its two gradients.
 """
 

@@ -1,5 +1,6 @@
 """Discriminators out of GAN packages, as they are; ``make setup`` installs the packages without their dependencies."""
 
+import importlib
 import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.data.tensors import to_network
 from gan_probe.estimators import CriticEmbedder
+from gan_probe.networks.sngan import SnganCritic, SnganGenerator
 from tests.gan_probe.packages import open_package
 
 SHAPE = (32, 32, 3)
@@ -78,3 +80,15 @@ def direct(critic: Critic, foreign: Foreign, images: np.ndarray) -> np.ndarray:
     if "ssgan" in foreign.factory:
         return raw[0].squeeze(1).numpy()
     return (torch.logit(raw) if "ganzoo" in foreign.factory else raw).flatten().numpy()
+
+
+@pytest.mark.skipif(not HAS["torch_mimicry"], reason="torch-mimicry is not installed (make setup)")
+def test_weights_of_mimicry_s_wgan_gp_load_into_our_network_and_score_the_same() -> None:
+    theirs = importlib.import_module("torch_mimicry.nets.wgan_gp.wgan_gp_32")
+    x, z = torch.randn(4, 3, 32, 32), torch.randn(4, 128)
+    critic, ours = theirs.WGANGPDiscriminator32(), SnganCritic((32, 32, 3))
+    ours.load_state_dict(critic.state_dict())
+    assert torch.allclose(ours(x), critic(x).squeeze(1), atol=1e-5)
+    generator, ours = theirs.WGANGPGenerator32(), SnganGenerator((32, 32, 3), 128)
+    ours.load_state_dict(generator.state_dict())
+    assert torch.allclose(ours(z), generator(z), atol=1e-5)

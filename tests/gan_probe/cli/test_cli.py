@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,10 @@ from gan_probe.cli import app
 from gan_probe.data import ImageSet
 from synthetic import PRESETS
 
-VERBS = ("demo", "synth", "train", "adapt", "check", "score", "cluster", "report", "probe", "doctor")
+VERBS = (
+    "demo", "synth", "train", "diagnose", "sample", "arithmetic", "adapt", "check", "score", "cluster", "report",
+    "probe", "doctor",
+)  # fmt: skip
 
 
 def call(*words: object) -> Result:
@@ -307,3 +311,63 @@ def test_probe_prints_the_comparison_writes_the_page_and_gates(run: Path, images
         refused = call("probe", run, images, "--out", tmp_path / "t", *options)
         assert (refused.exit_code, message in refused.stderr) == (3, True), refused.stderr
         assert not (tmp_path / "t").exists()
+
+
+def test_diagnose_draws_runs_side_by_side(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "again")
+    record = call_json("diagnose", run, tmp_path / "again", "--out", tmp_path / "page", "--title", "Two")
+    assert set(record["metrics"]["diagnosis"]) == {"run", "again"}
+    page = json.loads((tmp_path / "page" / "report.json").read_text())
+    assert page["runs"]["again"]["health"][-1]["step"] == 8
+    figures = {p.stem for p in (tmp_path / "page" / "figures").glob("*.png")}
+    assert figures == {"samples", "health", "balance", "losses"}
+    assert "run: " in (tmp_path / "page" / "report.html").read_text()
+    assert call("diagnose", run).exit_code == 0
+    assert "the same run is given twice" in call("diagnose", run, run).stderr
+    assert call("diagnose", tmp_path).exit_code == 3
+
+
+def test_sample_and_arithmetic(run: Path, images: Path, tmp_path: Path) -> None:
+    record = call_json("sample", run, "--out", tmp_path / "s", "-n", 12, "--interpolate", 2)
+    assert record["metrics"] == {"n_images": 12, "step": 8}
+    assert len(list((tmp_path / "s" / "images").glob("*.png"))) == 12
+    assert call("sample", run, "--out", tmp_path / "s").exit_code == 3
+    assert call("sample", run, "--out", tmp_path / "s", "--overwrite").exit_code == 0
+    wrong = call("arithmetic", run, images, "a - b", "--out", tmp_path / "a")
+    assert wrong.exit_code == 3
+    assert "an equation is written 'A - B + C = D'" in wrong.stderr
+    assert not (tmp_path / "a").exists()
+
+
+def test_train_streams_and_says_so(images: Path, tmp_path: Path) -> None:
+    out = call("train", images, "--out", tmp_path / "run", "--stream", "--dry-run")
+    assert "streamed from disk" in out.stdout
+    assert "MiB resident" in call("train", images, "--out", tmp_path / "run", "--dry-run").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "conditional=1"], "conditional must be true or false, got 1"),
+        (["--set", "minibatch_kernels=8"], "penalty 'gradient' is a slope at each image alone"),
+        (["--network", "dcgan"], "critic of network 'dcgan' normalises over the batch"),
+        (["--network", "sngan", "--size", "64"], "network 'sngan' takes square images of 32 pixels"),
+        (["--set", "weight_clip=0.1", "--set", "penalty=none", "--set", "spectral_norm=true"], "choose one"),
+        (["--set", "acceleration=warp"], "unknown acceleration 'warp'"),
+        (["--set", "penalty=none"], "objective 'wasserstein' needs a bound on the slope"),
+    ],
+)
+def test_trainings_that_do_not_fit_together_end_before_they_begin(
+    words: list[str], message: str, images: Path, tmp_path: Path
+) -> None:
+    result = call("train", images, "--out", tmp_path / "run", *words)
+    assert result.exit_code == 3
+    assert message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_conditional_training_without_labels_is_refused(tmp_path: Path, test_set: ImageSet) -> None:
+    np.save(tmp_path / "x.npy", test_set.images)
+    result = call("train", tmp_path / "x.npy", "--out", tmp_path / "run", "--set", "conditional=true")
+    assert result.exit_code == 3
+    assert "needs labels of at least two classes; " in result.stderr

@@ -94,6 +94,39 @@ def test_resumed_equals_uninterrupted_after_real_kills(train_set: ImageSet, tmp_
     assert not list((tmp_path / "killed").rglob("*.tmp*"))
 
 
+@pytest.mark.slow
+def test_kills_at_random_moments_and_within_a_write_change_no_bit(train_set: ImageSet, tmp_path: Path) -> None:
+    """Kill six times, two of them while a snapshot's hidden folder is there; critic and generator are the same files."""
+    np.save(tmp_path / "images.npy", train_set.images)
+    arguments = ["--steps", "120", "--batch-size", "8", "--precision", "fp32", "--set", "n_snapshots=60"]
+    command = [sys.executable, "-m", "gan_probe", "train", str(tmp_path / "images.npy"), "--device", "cpu"]
+
+    def start(out: str, *more: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*command, "--out", str(tmp_path / out), *arguments, *more], stderr=subprocess.DEVNULL)
+
+    began = time.perf_counter()
+    assert start("whole").wait() == 0
+    whole_s = time.perf_counter() - began
+    rng, killed, n_writes_cut = np.random.default_rng(0), tmp_path / "killed", 0
+    for within_write in (False, True, False, True, False, False):
+        process, began = start("killed", "--resume"), time.perf_counter()
+        moment = rng.uniform(0.3, 0.6) * whole_s
+        while process.poll() is None and time.perf_counter() - began < moment:
+            time.sleep(0.001)
+        while within_write and process.poll() is None and not list((killed / "snapshots").glob(".*")):
+            pass
+        process.kill()
+        process.wait()
+        n_writes_cut += bool(list((killed / "snapshots").glob(".*")))
+    assert start("killed", "--resume").wait() == 0
+    assert n_writes_cut > 0
+    for name in ("critic/critic.safetensors", "generator/generator.safetensors", "critic/reference.parquet"):
+        assert (killed / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert [row["step"] for row in RunFolder(killed).read_health()] == [
+        row["step"] for row in RunFolder(tmp_path / "whole").read_health()
+    ]
+
+
 def test_the_article_s_recipe_trains(train_set: ImageSet, tmp_path: Path) -> None:
     config = preset("article").updated({"steps": 1, "n_critic": 1, "batch_size": 2, "precision": "fp32"})
     critic = train(train_set, tmp_path / "run", config)
