@@ -46,6 +46,7 @@ docs: setup  ## the pages that are generated
 benchmarks: setup  ## remake benchmarks/records
 	$(BIN)/python benchmarks/drawing.py
 	$(BIN)/python benchmarks/precision.py
+	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/embedder.py
 	$(BIN)/python benchmarks/article.py
 	$(BIN)/python benchmarks/article.py --test article-dev --seeds 1,2,3,4,5

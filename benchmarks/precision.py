@@ -11,19 +11,21 @@ import record
 import torch
 
 from gan_probe.config import preset
+from gan_probe.training.batches import Source, batches
 from gan_probe.training.step import new_state, train_step
 from synthetic import make_dataset
 
 
 def main() -> None:
-    images = torch.from_numpy(make_dataset("article-train", per_class=50).images)
+    images, cpu = make_dataset("article-train", per_class=50).images, torch.device("cpu")
     results = {}
     for name in ("compact", "article"):
         config = replace(preset(name), batch_size=preset(name).batch_size)
-        states = {p: new_state(config, (64, 64, 3), torch.device("cpu")) for p in ("fp32", "bf16")}
+        states = {p: new_state(config, (64, 64, 3), cpu) for p in ("fp32", "bf16")}
+        batch = next(batches(Source.of(images, cpu), config, first=1, sees_reals=False))
 
-        def step(precision: str, config=config, states=states) -> None:
-            train_step(states[precision], images, config, precision)
+        def step(precision: str, config=config, states=states, batch=batch) -> None:
+            train_step(states[precision], batch, config, precision)
 
         n = 9 if name == "compact" else 3
         ratios = record.paired_ratios(lambda: step("fp32"), lambda: step("bf16"), n)

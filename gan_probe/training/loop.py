@@ -109,7 +109,7 @@ def train(
     device, out = torch.device(device), Path(out).resolve()
     check_trainable(data, config)
     ranks = join(device)
-    ranks.check(config.batch_size)
+    ranks.check(config)
     if ranks.rank == 0:
         _prepare(data, out, config, origins or {}, resume, overwrite, device, n_processes=ranks.world)
     ranks.wait()

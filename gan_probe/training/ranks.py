@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from gan_probe.config import TrainConfig
 from gan_probe.errors import ConfigError
 
 
@@ -33,19 +34,21 @@ class Ranks:
     rank: int = 0
     world: int = 1
 
-    def check(self, batch_size: int) -> None:
-        """Raise unless a global batch can be shared out evenly.
+    def check(self, config: TrainConfig) -> None:
+        """Raise unless this training can be shared out.
 
         Raises
         ------
         ConfigError
-            When it cannot.
+            For a global batch that does not divide evenly, or a critic that must see all of it.
         """
-        if batch_size % self.world:
+        if config.batch_size % self.world:
             raise ConfigError(
-                f"batch_size {batch_size} is the global batch, and {self.world} processes cannot share it evenly."
-                f" Choose a multiple of {self.world}, or fewer processes."
+                f"batch_size {config.batch_size} is the global batch, and {self.world} processes cannot share it"
+                f" evenly. Choose a multiple of {self.world}, or fewer processes."
             )
+        if self.world > 1 and config.minibatch_kernels:
+            raise ConfigError("minibatch_kernels compares the images of a whole batch; train it on one process.")
 
     def part(self, batch: Tensor) -> Tensor:
         """Return this rank's rows of a global batch."""

@@ -96,7 +96,7 @@ def test_resumed_equals_uninterrupted_after_real_kills(train_set: ImageSet, tmp_
 
 @pytest.mark.slow
 def test_kills_at_random_moments_and_within_a_write_change_no_bit(train_set: ImageSet, tmp_path: Path) -> None:
-    """Kill six times, two of them while a snapshot's hidden folder is there; critic and generator are the same files."""
+    """Kill six times, two of them while a snapshot is being written; critic and generator are the same files."""
     np.save(tmp_path / "images.npy", train_set.images)
     arguments = ["--steps", "120", "--batch-size", "8", "--precision", "fp32", "--set", "n_snapshots=60"]
     command = [sys.executable, "-m", "gan_probe", "train", str(tmp_path / "images.npy"), "--device", "cpu"]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from gan_probe.config import TrainConfig
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.errors import ConfigError
@@ -53,9 +54,13 @@ def test_the_command_trains_on_two_processes(train_set: ImageSet, tmp_path: Path
     assert Critic.load(out).score(train_set.images).shape == (40,)
 
 
-def test_a_batch_that_cannot_be_shared_out_is_refused() -> None:
+def test_what_cannot_be_shared_out_is_refused() -> None:
     with pytest.raises(ConfigError, match="batch_size 8 is the global batch, and 3 processes cannot share it evenly"):
-        Ranks(0, 3).check(8)
+        Ranks(0, 3).check(TrainConfig(batch_size=8))
+    kernels = TrainConfig(objective="hinge", penalty="none", minibatch_kernels=2)
+    with pytest.raises(ConfigError, match="minibatch_kernels compares the images of a whole batch"):
+        Ranks(0, 2).check(kernels)
+    ALONE.check(kernels)
 
 
 def test_parts_of_a_batch_make_the_whole() -> None:
