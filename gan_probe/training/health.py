@@ -24,6 +24,7 @@ SIDE_PX = 16  # images are compared at this size: noise of single pixels says no
 SMALL_SHARE = 0.25  # a class is covered when fakes show it at least this often, next to its share of the reals
 WON, LOST = 0.98, 0.52  # of the critic's accuracy
 COLLAPSED = 0.5  # of the diversity
+VANISHED = 1e-3  # of a network's gradient, late over early
 MEMORISED = 0.6  # of the preference for training images
 IMPROVING = 0.9  # of the distance to the reals, from one snapshot to the next
 
@@ -166,6 +167,14 @@ def diagnose(metrics: pd.DataFrame, health: Sequence[Mapping[str, Any]]) -> list
         )
     elif late <= LOST:
         said.append(f"The critic cannot tell reals from fakes any more: {late:.0%} of pairs (50 % is chance).")
+    for network in ("critic", "generator"):
+        norms = metrics[f"{network}_gradient"].dropna()
+        tenth = max(5, len(norms) // 10)
+        if len(norms) >= 2 * tenth and norms.tail(tenth).median() < VANISHED * norms.head(tenth).median():
+            said.append(
+                f"The {network}'s gradient has all but vanished ({norms.head(tenth).median():.1e} to"
+                f" {norms.tail(tenth).median():.1e}): it learns no more."
+            )
     if health:
         last = health[-1]
         if last.get("missing"):

@@ -101,6 +101,13 @@ def test_the_diagnosis_says_what_the_records_say(accuracy: float, last: dict[str
     assert lines[0].startswith(said)
 
 
+def test_a_gradient_that_vanishes_is_named() -> None:
+    table = metrics(0.7).assign(critic_gradient=np.geomspace(10, 1e-4, 50))
+    assert diagnose(table, []) == [
+        "The critic's gradient has all but vanished (6.3e+00 to 1.6e-04): it learns no more."
+    ]
+
+
 def test_a_run_keeps_its_health_and_older_runs_are_read(run: Path, train_set: ImageSet, tmp_path: Path) -> None:
     found = RunFolder(run).read_health()
     assert [row["step"] for row in found] == [0, 1, 3, 8]
