@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import gan_probe
-from gan_probe.cli import adapt, analyse, check, demo, diagnose, doctor, probe, sample, score, synth, train
+from gan_probe.cli import adapt, analyse, check, demo, diagnose, doctor, probe, sample, score, stability, synth, train
 
 app = typer.Typer(
     name="gan-probe",
@@ -49,6 +49,7 @@ app.command("check")(check.check)
 app.command("score")(score.score)
 app.command("cluster")(analyse.cluster)
 app.command("report")(analyse.report)
+app.command("stability")(stability.stability)
 app.command("probe")(probe.probe)
 app.command("doctor")(doctor.doctor)
 

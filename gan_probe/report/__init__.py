@@ -3,6 +3,7 @@
 from gan_probe.report.arithmetic_page import write_arithmetic
 from gan_probe.report.page import Material, write_report
 from gan_probe.report.probe_page import ProbeMaterial, write_probe
+from gan_probe.report.stability_page import write_stability
 from gan_probe.report.training_page import TrainingRecord, write_trainings
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "write_arithmetic",
     "write_probe",
     "write_report",
+    "write_stability",
     "write_trainings",
 ]

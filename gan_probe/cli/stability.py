@@ -1,0 +1,102 @@
+"""``gan-probe stability``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_probe.cli.session import (
+    Device,
+    DryRun,
+    Json,
+    Overwrite,
+    Seed,
+    Session,
+    SizePx,
+    Split,
+    TrustCode,
+    check_gate,
+    command_line,
+    parse_gate,
+)
+from gan_probe.errors import InputError
+
+GATE_NAMES = ("reproducible_fraction", "ci_low", "kendall_w", "flip_rate")
+
+
+def stability(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of the same training with other seeds; at least 3.")],
+    data: Annotated[Path, typer.Option(help="Images with labels, such as the test set.")],
+    out: Annotated[Path, typer.Option(help="The report folder to write.")],
+    controls: Annotated[
+        bool, typer.Option("--controls/--no-controls", help="Ask the same of untrained critics, too.")
+    ] = True,
+    skip_diverged: Annotated[
+        bool, typer.Option("--skip-diverged", help="Leave critics out whose scores are not numbers, or all the same.")
+    ] = False,
+    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    fail_if: Annotated[
+        str | None,
+        typer.Option(metavar="NAME<NUMBER", help=f"Exit with 4 when this holds. Names: {', '.join(GATE_NAMES)}."),
+    ] = None,
+    split: Split = None,
+    size: SizePx = None,
+    trust_code: TrustCode = False,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Ask whether scores survive a retraining: what is gauge, what is conflict, and what runs agree on."""
+    with Session("stability", json) as session:
+        from rich.table import Table
+
+        from gan_probe import pipeline
+        from gan_probe.critic import Critic
+        from gan_probe.data import read_images
+        from gan_probe.device import resolve_device
+        from gan_probe.report import write_stability
+        from gan_probe.report.writing import MARKER
+        from synthetic.files import check_free
+
+        check_free(out, marker=MARKER, overwrite=overwrite)
+        if fail_if is not None:
+            parse_gate(fail_if, GATE_NAMES)
+        names = [run.resolve().name for run in runs]
+        names = names if len(set(names)) == len(names) else [str(run) for run in runs]
+        if len(set(names)) < len(names):
+            raise InputError("the same run is given twice.")
+        chosen = resolve_device(device)
+        critics = {name: Critic.load(run, chosen, trust_code=trust_code) for name, run in zip(names, runs, strict=True)}
+        images = read_images(data, size_px=size, split=split, skip_bad=True)
+        session.warn(images.warnings)
+        session.n_skipped = images.n_skipped
+        session.plan(dry_run, {"runs": ", ".join(names), "images": len(images), "controls": controls, "out": out})
+        with session.progress("scoring", len(critics)) as update:
+            done: list[str] = []
+
+            def on_step(name: str) -> None:
+                done.append(name)
+                update(len(done), name)
+
+            result = pipeline.stability(
+                critics, images, controls=controls, skip_diverged=skip_diverged, seed=seed, on_step=on_step
+            )
+        session.warn(w for w in result.warnings if w not in images.warnings)
+        lines = write_stability(result, out, title=title or "", command=command_line(), overwrite=overwrite)
+        table = Table("alignment", "reproducible", "95 % interval", "Kendall's W", "flips", box=None)
+        for rung in result.rungs:
+            table.add_row(
+                rung.alignment, f"{rung.reproducible:.3f}", f"{rung.ci_low:.3f} to {rung.ci_high:.3f}",
+                f"{rung.kendall_w:.3f}", f"{rung.flip_rate:.1%}",
+            )  # fmt: skip
+        session.show(table)
+        for line in lines:
+            session.say(f"- {line}")
+        session.say(f"report: {out / 'report.html'}")
+        session.outputs["report"] = str(out / "report.html")
+        session.metrics |= result.headline()
+        check_gate(fail_if, session.metrics)
