@@ -362,7 +362,7 @@ def stability(
         if not np.isfinite(values).all() or values.std() == 0:
             if not skip_diverged:
                 raise InputError(
-                    f"{name} diverged: its scores are not finite or all the same. Leave it out, or skip it."
+                    f"{name} diverged: its scores are not finite or all the same. Leave it out: --skip-diverged."
                 )
             warnings.append(f"{name} diverged and is left out.")
             continue

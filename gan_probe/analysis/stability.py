@@ -142,7 +142,8 @@ def components(scores: Scores, labels: Labels) -> Components:
     run = by_run.var(ddof=1) - mixed / n_classes
     ratio = n_runs * by_class.var(ddof=1) / max(mixed, 1e-300)
     p_class = float(f.sf(ratio, n_classes - 1, (n_runs - 1) * (n_classes - 1)))
-    return Components(*(max(0.0, float(v)) for v in (class_, run, conflict, image, rest)), p_class)
+    class_, run, conflict, image = (max(0.0, float(value)) for value in (class_, run, conflict, image))
+    return Components(class_, run, conflict, image, float(rest), p_class)
 
 
 def kendall_w(means: Scores) -> float:
