@@ -12,6 +12,7 @@ from gan_probe.naming import check_name
 
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 ACCELERATIONS = ("auto", "eager", "compiled", "graph")
+VARIED = ("all", "init", "data")  # what differs between several runs of one training
 NORMS = ("paper", "article")  # of the slope in the gradient penalty
 OBJECTIVES = ("wasserstein", "minimax", "non-saturating", "least-squares", "hinge", "relativistic")
 PENALTIES = ("none", "gradient", "r1", "r2", "r1r2")
@@ -74,7 +75,9 @@ class TrainConfig:
     held_out : float
         Share of the training images kept back; the critic's scores of them are its reference.
     seed : int
-        Of initialisation and every batch.
+        Of initialisation, every batch, and which images are held out.
+    init_seed : int
+        Of initialisation alone; -1: that of ``seed``.
     """
 
     network: str = "compact"
@@ -103,6 +106,7 @@ class TrainConfig:
     n_snapshots: int = 10
     held_out: float = 0.1
     seed: int = 0
+    init_seed: int = -1
 
     def __post_init__(self) -> None:
         check_name("precision", self.precision, PRECISIONS)
@@ -146,6 +150,23 @@ class TrainConfig:
         n_training = n_images - round(self.held_out * n_images)
         return max(1, math.ceil(epochs * n_training / (self.batch_size * self.n_critic)))
 
+    @property
+    def start_seed(self) -> int:
+        """The seed of the networks' first weights."""
+        return self.seed if self.init_seed < 0 else self.init_seed
+
+    def varied(self, what: str, number: int) -> TrainConfig:
+        """Return the same training for the ``number``-th time, with another seed of ``what``: a row of `VARIED`.
+
+        Examples
+        --------
+        >>> [(c.seed, c.start_seed) for c in (TrainConfig().varied(what, 2) for what in ("all", "init", "data"))]
+        [(2, 2), (0, 2), (2, 0)]
+        """
+        check_name("difference", what, VARIED)
+        seed = self.seed if what == "init" else self.seed + number
+        return replace(self, seed=seed, init_seed=self.start_seed + (number if what != "data" else 0))
+
     def updated(self, changes: Mapping[str, Any]) -> TrainConfig:
         """Return the config with some settings changed.
 
@@ -183,6 +204,7 @@ _RANGES = (
     ("n_snapshots", 0, 1000),
     ("held_out", 0.0, 0.9),
     ("seed", 0, 2**32 - 1),
+    ("init_seed", -1, 2**32 - 1),
 )
 
 

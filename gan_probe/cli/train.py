@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, command_line, parse_settings
-from gan_probe.config import OBJECTIVES, PRESETS, TrainConfig
+from gan_probe.config import OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
+from gan_probe.naming import check_name
 
 if TYPE_CHECKING:
     from gan_probe.data import ImageSet
@@ -36,6 +37,12 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting.")
     ] = None,
+    runs: Annotated[
+        int, typer.Option(help="Train so many critics, in OUT/run-00, run-01, ...; for gan-probe stability.", min=1)
+    ] = 1,
+    vary: Annotated[
+        str, typer.Option(help=f"What differs between --runs: {', '.join(VARIED)} (weights, or batches and held-out).")
+    ] = "all",
     split: Split = None,
     size: SizePx = None,
     stream: Annotated[
@@ -90,52 +97,69 @@ def train(
             config = config.updated(given)
         chosen = resolve_device(device)
         check_trainable(images, config)
-        if resume and (out / MARKER).is_file() and not given and epochs is None:
-            config = RunFolder(out).read_config()[0]  # the settings of the run are the settings
+        check_name("difference", vary, VARIED)
+        planned = {out / f"run-{k:02d}": config.varied(vary, k) for k in range(runs)} if runs > 1 else {out: config}
+        for path in planned:
+            is_resumed = resume and (path / MARKER).is_file()
+            if is_resumed and not given and epochs is None:
+                planned[path] = RunFolder(path).read_config()[0]  # the settings of the run are the settings
+            if is_first and not is_resumed:
+                check_free(path, marker=MARKER, overwrite=overwrite)
         used = resolve_precision(config.precision, chosen)
-        if is_first and not (resume and (out / MARKER).is_file()):
-            check_free(out, marker=MARKER, overwrite=overwrite)
         session.plan(
             dry_run,
             {
                 "data": f"{len(images)} images of {images.image_shape}, {_where(images)}",
                 "device": chosen,
                 "arithmetic": used,
-                **config.as_dict(),
-                "out": out,
+                **next(iter(planned.values())).as_dict(),
+                "out": out if runs == 1 else f"{out}/run-00 to run-{runs - 1:02d}, differing in {vary}",
             },
         )
-        with session.progress("training", config.steps) as update, ExitStack() as last_things:
+        results = []
+        with ExitStack() as last_things:
             last_things.callback(leave)
-            critic = run_training(
-                images,
-                out,
-                config,
-                origins=_origins(config, preset, given),
-                resume=resume,
-                overwrite=overwrite,
-                device=chosen,
-                on_step=lambda step, row: update(step, progress_note(step, row, config)),
-                log=session.log,
-            )
-        if not is_first:
-            return
-        last, diagnosis = RunFolder(out).read_metrics().iloc[-1], RunFolder(out).diagnosis()
-        session.outputs |= {"run": str(out), "critic": str(out / "critic")}
-        session.metrics |= {
-            "steps": config.steps,
-            "critic_hash": critic.hash,
-            "w_distance": float(last["w_distance"]),
-            "elapsed_s": float(last["elapsed_s"]),
-            "precision": used,
-            "device": str(chosen),
-            "diagnosis": diagnosis,
-        }
-        for line in diagnosis:
-            session.say(f"- {line}")
-        session.say(
-            f"critic after {config.steps} steps in {out / 'critic'} ({last['elapsed_s']:.0f} s, {used} on {chosen})"
-        )
+            for path, one in planned.items():
+                text = "training" if runs == 1 else f"training {path.name} of {runs}"
+                with session.progress(text, one.steps) as update:
+                    run_training(
+                        images,
+                        path,
+                        one,
+                        origins=_origins(one, preset, given),
+                        resume=resume,
+                        overwrite=overwrite,
+                        device=chosen,
+                        on_step=lambda step, row, one=one, update=update: update(step, progress_note(step, row, one)),
+                        log=session.log,
+                    )
+                if is_first:
+                    results.append(_tell(session, path, used, str(chosen)))
+        if is_first:
+            session.outputs |= {"run": str(out), "critic": str(out / "critic")} if runs == 1 else {"runs": str(out)}
+            session.metrics |= results[0] if runs == 1 else {"runs": results}
+
+
+def _tell(session: Session, path: Path, precision: str, device: str) -> dict[str, Any]:
+    """Print how a training ended, and return it as numbers."""
+    from gan_probe.critic import Critic
+    from gan_probe.training import RunFolder
+
+    run = RunFolder(path)
+    last, diagnosis, critic = run.read_metrics().iloc[-1], run.diagnosis(), Critic.load(path)
+    for line in diagnosis:
+        session.say(f"- {line}")
+    steps, seconds = critic.config.step, float(last["elapsed_s"])
+    session.say(f"critic after {steps} steps in {path / 'critic'} ({seconds:.0f} s, {precision} on {device})")
+    return {
+        "steps": steps,
+        "critic_hash": critic.hash,
+        "w_distance": float(last["w_distance"]),
+        "elapsed_s": seconds,
+        "precision": precision,
+        "device": device,
+        "diagnosis": diagnosis,
+    }
 
 
 def _read(session: Session, data: Path, size: int | None, split: str | None, stream: bool | None) -> ImageSet:

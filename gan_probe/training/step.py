@@ -59,7 +59,7 @@ def new_state(
     n_classes: int = 0,
     ranks: Ranks = ALONE,
 ) -> State:
-    """Return the state before the first step; it follows from ``config.seed``.
+    """Return the state before the first step; it follows from ``config.start_seed``.
 
     Parameters
     ----------
@@ -75,15 +75,17 @@ def new_state(
 
     def critic() -> nn.Module:
         heads = {"n_classes": n_classes, "n_kernels": config.minibatch_kernels}
-        return build_critic(config.network, image_shape, seed=config.seed, **heads).to(device)
+        return build_critic(config.network, image_shape, seed=config.start_seed, **heads).to(device)
 
     def generator() -> nn.Module:
-        build = build_generator(config.network, image_shape, config.latent_dim, seed=config.seed, n_classes=n_classes)
-        return build.to(device)
+        seed = config.start_seed
+        return build_generator(config.network, image_shape, config.latent_dim, seed=seed, n_classes=n_classes).to(
+            device
+        )
 
     trained, average = critic(), critic().requires_grad_(False)
     if config.spectral_norm:
-        normalise_spectrum(trained, seed=config.seed)
+        normalise_spectrum(trained, seed=config.start_seed)
         average.load_state_dict(effective_weights(trained))
     trained, made = ranks.share_statistics(trained), ranks.share_statistics(generator())
     if device.type == "cuda":  # on a CPU the penalty's double backward is slow or fails in this layout

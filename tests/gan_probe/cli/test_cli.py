@@ -418,3 +418,29 @@ def test_stability_refuses_copies_and_leaves_diverged_runs_out_when_told(
     assert (refused.exit_code, "diverged diverged: its scores are not finite" in refused.stderr) == (3, True)
     record = call_json(*words, "--skip-diverged")
     assert "diverged diverged and is left out." in record["warnings"]
+
+
+def test_train_runs_makes_runs_that_differ_in_what_was_named(images: Path, tmp_path: Path) -> None:
+    words = [
+        "train",
+        images,
+        "--out",
+        tmp_path / "init",
+        "--steps",
+        1,
+        "--batch-size",
+        4,
+        "--runs",
+        2,
+        "--vary",
+        "init",
+    ]
+    assert len({run["critic_hash"] for run in call_json(*words)["metrics"]["runs"]}) == 2
+    first, second = (json.loads((tmp_path / "init" / f"run-0{k}" / "config.json").read_text()) for k in range(2))
+    assert first["settings"]["seed"]["value"] == second["settings"]["seed"]["value"] == 0
+    assert [f["settings"]["init_seed"]["value"] for f in (first, second)] == [0, 1]
+    assert call(*words).exit_code == 3
+    again = call_json(*words, "--resume")["metrics"]["runs"]
+    assert [run["steps"] for run in again] == [1, 1]
+    wrong = call(*words[:-1], "weather")
+    assert (wrong.exit_code, "unknown difference 'weather'. Known: all, init, data" in wrong.stderr) == (3, True)
