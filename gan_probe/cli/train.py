@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,7 +130,7 @@ def train(
                         resume=resume,
                         overwrite=overwrite,
                         device=chosen,
-                        on_step=lambda step, row, one=one, update=update: update(step, progress_note(step, row, one)),
+                        on_step=_shown(update, one),
                         log=session.log,
                     )
                 if is_first:
@@ -138,6 +138,11 @@ def train(
         if is_first:
             session.outputs |= {"run": str(out), "critic": str(out / "critic")} if runs == 1 else {"runs": str(out)}
             session.metrics |= results[0] if runs == 1 else {"runs": results}
+
+
+def _shown(update: Callable[[int, str], None], config: TrainConfig) -> Callable[[int, Mapping[str, float]], None]:
+    """Return what shows a step's metrics on the progress bar."""
+    return lambda step, row: update(step, progress_note(step, row, config))
 
 
 def _tell(session: Session, path: Path, precision: str, device: str) -> dict[str, Any]:
