@@ -1,4 +1,4 @@
-"""The gallery's pages of GANs on MNIST: perceptrons of 2014, DCGAN and its arithmetic, a collapse with and without mending.
+"""The gallery's pages of GANs on MNIST: perceptrons of 2014, DCGAN and its arithmetic, a collapse and its mending.
 
 python benchmarks/mnist_gans.py mnist.npz
 
@@ -16,8 +16,8 @@ import numpy as np
 
 N_IMAGES = 8000
 COLLAPSE = (
-    "--size 32 --objective non-saturating --steps 500 --batch-size 64 --set penalty=none --set n_critic=1 --set beta1=0.5"
-    " --set decay_share=0 --set latent_dim=64 --set critic_average=0 --set learning_rate_generator=2e-3"
+    "--size 32 --objective non-saturating --steps 500 --batch-size 64 --set penalty=none --set n_critic=1"
+    " --set beta1=0.5 --set decay_share=0 --set latent_dim=64 --set critic_average=0 --set learning_rate_generator=2e-3"
     " --set learning_rate_critic=2e-4"
 )
 
