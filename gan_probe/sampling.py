@@ -91,7 +91,7 @@ def write_samples(
         np.save(folder / "latents.npy", latents, allow_pickle=False)
         sheet(images[:MAX_SHEET]).save(folder / "sheet.png")
         if interpolate:
-            sheet(paths(generator, interpolate, seed=seed)[1], N_POINTS).save(folder / "interpolation.png")
+            sheet(paths(generator, interpolate, seed=seed, label=label)[1], N_POINTS).save(folder / "interpolation.png")
         record = {
             "schema": SCHEMA,
             "source": source,
@@ -99,18 +99,21 @@ def write_samples(
             "step": generator.config.step,
             "seed": seed,
             "n": n,
+            "label": label,
             "version": gan_probe.__version__,
         }
         (folder / MARKER).write_text(pd.Series(record).to_json(indent=1) + "\n", encoding="utf-8")
     return Path(out)
 
 
-def paths(generator: Generator, n: int, *, seed: int = 0) -> tuple[npt.NDArray[np.float32], Images]:
+def paths(
+    generator: Generator, n: int, *, seed: int = 0, label: str | None = None
+) -> tuple[npt.NDArray[np.float32], Images]:
     """Return ``n`` walks between samples: latents (n, 9, d) on arcs, and their images, one walk after the other."""
     ends = generator.latents(n + 1, seed=seed)
     walks = np.stack([slerp(start, end, N_POINTS) for start, end in pairwise(ends)])
     walks = walks.astype(np.float32)
-    one = generator.labels_in_turn(1)
+    one = generator.labels_in_turn(1) if label is None else [label]
     labels = one * (n * N_POINTS) if one else None
     return walks, generator.decode(walks.reshape(-1, walks.shape[-1]), labels=labels)
 

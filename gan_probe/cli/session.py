@@ -171,7 +171,8 @@ class Session:
         return True
 
     def _fail(self, message: str, status: str, code: int) -> None:
-        self._stderr.print(f"error: {message}", markup=False, soft_wrap=True)
+        if not (self.quiet and code == INTERRUPTED):
+            self._stderr.print(f"error: {message}", markup=False, soft_wrap=True)
         self.metrics["error"] = message
         self._finish(status, code)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def train(
     data: Annotated[Path, typer.Argument(help="A folder of images, or a .npy, .npz or .parquet file.")],
     out: Annotated[Path, typer.Option(help="The run folder to write.")],
-    preset: Annotated[str, typer.Option(help=f"Recipe: {', '.join(PRESETS)}.")] = "compact",
+    preset: Annotated[str | None, typer.Option(help=f"Recipe: {', '.join(PRESETS)}. Default: compact.")] = None,
     network: Annotated[str | None, typer.Option(help="Networks, in place of the recipe's.")] = None,
     objective: Annotated[
         str | None, typer.Option(help=f"Losses, in place of the recipe's: {', '.join(OBJECTIVES)}.")
@@ -65,10 +65,12 @@ def train(
     On several processes: torchrun --nproc-per-node N -m gan_probe train ...; the batch size is that of all together.
     """
     is_first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
-    hint = f"Go on with: {command_line('--resume')}"
+    several = "RANK" in os.environ
+    hint = (
+        "Go on with the same torchrun command and --resume." if several else f"Go on with: {command_line('--resume')}"
+    )
     with Session("train", json, resume_hint=hint, quiet=not is_first) as session:
         from gan_probe.device import resolve_device, resolve_precision
-        from gan_probe.training import RunFolder
         from gan_probe.training import train as run_training
         from gan_probe.training.loop import check_trainable
         from gan_probe.training.ranks import leave
@@ -87,7 +89,7 @@ def train(
             }.items()
             if v is not None
         } | parse_settings(settings or [])
-        config = find_preset(preset).updated(given)
+        config = _start(out, preset, resume).updated(given)
         images = _read(session, data, size, split, stream)
         session.warn(images.warnings)
         if epochs is not None:
@@ -100,10 +102,7 @@ def train(
         check_name("difference", vary, VARIED)
         planned = {out / f"run-{k:02d}": config.varied(vary, k) for k in range(runs)} if runs > 1 else {out: config}
         for path in planned:
-            is_resumed = resume and (path / MARKER).is_file()
-            if is_resumed and not given and epochs is None:
-                planned[path] = RunFolder(path).read_config()[0]  # the settings of the run are the settings
-            if is_first and not is_resumed:
+            if is_first and not (resume and (path / MARKER).is_file()):
                 check_free(path, marker=MARKER, overwrite=overwrite)
         used = resolve_precision(config.precision, chosen)
         session.plan(
@@ -126,7 +125,7 @@ def train(
                         images,
                         path,
                         one,
-                        origins=_origins(one, preset, given),
+                        origins=_origins(one, preset or "compact", given),
                         resume=resume,
                         overwrite=overwrite,
                         device=chosen,
@@ -150,21 +149,31 @@ def _tell(session: Session, path: Path, precision: str, device: str) -> dict[str
     from gan_probe.critic import Critic
     from gan_probe.training import RunFolder
 
-    run = RunFolder(path)
-    last, diagnosis, critic = run.read_metrics().iloc[-1], run.diagnosis(), Critic.load(path)
+    run, critic = RunFolder(path), Critic.load(path)
+    last, diagnosis = run.read_metrics().tail(1), run.diagnosis()
     for line in diagnosis:
         session.say(f"- {line}")
-    steps, seconds = critic.config.step, float(last["elapsed_s"])
+    steps, seconds = critic.config.step, float(last["elapsed_s"].sum())
     session.say(f"critic after {steps} steps in {path / 'critic'} ({seconds:.0f} s, {precision} on {device})")
     return {
         "steps": steps,
         "critic_hash": critic.hash,
-        "w_distance": float(last["w_distance"]),
+        "w_distance": float(last["w_distance"].sum()),
         "elapsed_s": seconds,
         "precision": precision,
         "device": device,
         "diagnosis": diagnosis,
     }
+
+
+def _start(out: Path, preset: str | None, resume: bool) -> TrainConfig:
+    """Return the settings to begin with: those of a run that is resumed, else those of the recipe."""
+    from gan_probe.training import RunFolder
+    from gan_probe.training.run_folder import MARKER
+
+    if resume and preset is None and (out / MARKER).is_file():
+        return RunFolder(out).read_config()[0]
+    return find_preset(preset or "compact")
 
 
 def _read(session: Session, data: Path, size: int | None, split: str | None, stream: bool | None) -> ImageSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,12 @@ Runs = Mapping[str, TrainingRecord]
 
 def samples(runs: Runs) -> Figure | None:
     """Return one row a run: its generator's images at some of the steps, the last one last."""
-    runs = {name: run for name, run in runs.items() if run.sheets}
-    if not runs:
+    pictures = {name: found for name, run in runs.items() if (found := _chosen(run.sheets))}
+    if not pictures:
         return None
-    pictures = {name: _chosen(run.sheets) for name, run in runs.items()}
     aspect = max(p.shape[0] / p.shape[1] for row in pictures.values() for p in row.values())
-    figure = Figure(figsize=(3.3 * N_SHEETS, len(runs) * (3.3 * aspect + 0.45)), layout="constrained")
-    axes = figure.subplots(len(runs), N_SHEETS, squeeze=False)
+    figure = Figure(figsize=(3.3 * N_SHEETS, len(pictures) * (3.3 * aspect + 0.45)), layout="constrained")
+    axes = figure.subplots(len(pictures), N_SHEETS, squeeze=False)
     for row, (name, found) in zip(axes, pictures.items(), strict=True):
         for axis in row:
             axis.set_axis_off()
@@ -75,7 +75,11 @@ def _chosen(sheets: Mapping[int, Path]) -> dict[int, Any]:
     """Return the last picture and some before it, evenly spread over the snapshots after the first."""
     steps = sorted(sheets)[1:] or sorted(sheets)
     rows = np.unique(np.linspace(0, len(steps) - 1, N_SHEETS + 1)[1:].round().astype(int))
-    return {steps[i]: mpimg.imread(sheets[steps[i]]) for i in rows}
+    found = {}
+    for step in (steps[i] for i in rows):
+        with suppress(OSError, SyntaxError, ValueError):  # a sheet that is not a whole picture is left out
+            found[step] = mpimg.imread(sheets[step])
+    return found
 
 
 def _curve(axis: Axes, run: TrainingRecord, column: str, name: str, colour: Any) -> None:

@@ -24,7 +24,8 @@ SIDE_PX = 16  # images are compared at this size: noise of single pixels says no
 SMALL_SHARE = 0.25  # a class is covered when fakes show it at least this often, next to its share of the reals
 WON, LOST = 0.98, 0.52  # of the critic's accuracy
 COLLAPSED = 0.5  # of the diversity
-VANISHED = 1e-3  # of a network's gradient, late over early
+VANISHED, GROWN = 1e-3, 1e3  # of a network's gradient, late over early
+REVERSED = 0.4
 MEMORISED = 0.6  # of the preference for training images
 IMPROVING = 0.9  # of the distance to the reals, from one snapshot to the next
 
@@ -129,6 +130,7 @@ class Examiner:
             "diversity": round(diversity(fakes, self._rows), 4),
             "distance": round(distance(fakes, self._rows), 4),
             "training_preference": None,
+            "n_held_out": len(self._held_out),
         }
         if len(self._held_out):
             scores = np.concatenate([critic.score(self._reals), critic.score(self._held_out)])
@@ -157,6 +159,8 @@ def diagnose(metrics: pd.DataFrame, health: Sequence[Mapping[str, Any]]) -> list
     health : sequence of mapping
         What `Examiner.examine` returned on the way, the last one last.
     """
+    if not len(metrics) and not health:
+        return ["Nothing was recorded yet, or the records are broken: there are no metrics and no measures of health."]
     said = []
     accuracy = metrics["critic_accuracy"].dropna()
     late = float(accuracy.tail(max(10, len(accuracy) // 10)).mean()) if len(accuracy) else np.nan
@@ -165,15 +169,22 @@ def diagnose(metrics: pd.DataFrame, health: Sequence[Mapping[str, Any]]) -> list
             f"The critic won: it scores the real higher in {late:.0%} of pairs of a real and a fake (50 % would be"
             " equilibrium). Its features can be good all the same."
         )
+    elif late <= REVERSED:
+        said.append(f"The critic ranks reals below fakes: it scores the real higher in {late:.0%} of pairs.")
     elif late <= LOST:
         said.append(f"The critic cannot tell reals from fakes any more: {late:.0%} of pairs (50 % is chance).")
     for network in ("critic", "generator"):
         norms = metrics[f"{network}_gradient"].dropna()
         tenth = max(5, len(norms) // 10)
-        if len(norms) >= 2 * tenth and norms.tail(tenth).median() < VANISHED * norms.head(tenth).median():
+        if len(norms) < 2 * tenth:
+            continue
+        early, now = norms.head(tenth).median(), norms.tail(tenth).median()
+        if now < VANISHED * early:
+            said.append(f"The {network}'s gradient has all but vanished ({early:.1e} to {now:.1e}): it learns no more.")
+        elif now > GROWN * early:
             said.append(
-                f"The {network}'s gradient has all but vanished ({norms.head(tenth).median():.1e} to"
-                f" {norms.tail(tenth).median():.1e}): it learns no more."
+                f"The {network}'s gradient has grown a thousandfold ({early:.1e} to {now:.1e}): the training is blowing"
+                " up. Try a lower learning rate or penalty_weight."
             )
     if health:
         last = health[-1]
@@ -185,11 +196,12 @@ def diagnose(metrics: pd.DataFrame, health: Sequence[Mapping[str, Any]]) -> list
             )
         if last["diversity"] < COLLAPSED:
             said.append(
-                f"Mode collapse: fakes lie {last['diversity']:.2f} times as far from each other as reals do. Try"
-                " --set minibatch_kernels=32 with a penalty of none, another objective, or a lower learning rate."
+                f"Mode collapse: fakes lie {last['diversity']:.2f} times as far from each other as reals do."
+                " Minibatch discrimination, another objective or a lower learning rate may help (docs/training.md)."
             )
         preference = last.get("training_preference")
-        if preference is not None and preference > MEMORISED:
+        chance = 2 / (12 * max(1, last.get("n_held_out", 1))) ** 0.5  # what so few held-out images may do by themselves
+        if preference is not None and preference > max(MEMORISED, 0.5 + chance):
             said.append(
                 f"Memorising: the critic scores a training image above a held-out one in {preference:.0%} of pairs"
                 " (50 % would be none). Use more images, fewer steps or a stronger penalty."

@@ -110,11 +110,9 @@ def train(
     check_trainable(data, config)
     ranks = join(device)
     ranks.check(config)
-    if ranks.rank == 0:
-        _prepare(data, out, config, origins or {}, resume, overwrite, device, n_processes=ranks.world)
-    ranks.wait()
+    ranks.first(lambda: _prepare(data, out, config, origins or {}, resume, overwrite, device, ranks.world))
     run = RunFolder(out)
-    if run.critic.is_dir():
+    if run.critic.is_dir() and (run.generator.is_dir() or not run.checkpoint.is_file()):
         return Critic.load(run.critic, device)
     training, held_out = split_held_out(data, config.held_out, config.seed)
     classes = training_classes(data)
@@ -207,10 +205,13 @@ def _prepare(
     resume: bool,
     overwrite: bool,
     device: torch.device,
-    *,
     n_processes: int,
 ) -> None:
     """Make the run folder, or see that the one there may be resumed."""
+    if data.source.is_dir() and out.is_relative_to(data.source.resolve()):
+        raise InputError(
+            f"{out} lies in the folder of the images, so its samples would become data. Choose another --out."
+        )
     if resume and (out / MARKER).is_file():
         open_run(out, config=config, fingerprint=data.fingerprint)
         remove_temporaries(out)

@@ -7,7 +7,7 @@ after each backward pass, and the gradient penalty's double backward slips past 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from gan_probe.config import TrainConfig
-from gan_probe.errors import ConfigError
+from gan_probe.errors import ConfigError, GanProbeError
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,28 @@ class Ranks:
                 else:
                     self.share_statistics(layer)
         return module
+
+    def first(self, action: Callable[[], None]) -> None:
+        """Let rank 0 do something that the others wait for; where it fails, all end.
+
+        Raises
+        ------
+        GanProbeError, FileExistsError, OSError
+            What the action raised, on rank 0; on the others that the first process stopped.
+        """
+        failure: Exception | None = None
+        if self.rank == 0:
+            try:
+                action()
+            except (GanProbeError, OSError) as error:
+                failure = error
+        if self.world > 1:
+            verdict = torch.tensor(float(failure is not None))
+            dist.all_reduce(verdict.cuda() if dist.get_backend() == "nccl" else verdict)
+            if verdict.item() and self.rank:
+                raise ConfigError("the first process stopped; its message says why.")
+        if failure is not None:
+            raise failure
 
     def wait(self) -> None:
         """Return when all ranks are here."""

@@ -92,7 +92,7 @@ class RunFolder:
 
         A last line that a kill cut short is left out.
         """
-        return pd.DataFrame(_read_lines(self.path / METRICS_FILE), columns=METRICS)
+        return pd.DataFrame(_read_lines(self.path, METRICS_FILE), columns=METRICS)
 
     def append_health(self, row: Mapping[str, Any]) -> None:
         """Add a line to ``health.jsonl``: what `gan_probe.training.health` found at a snapshot."""
@@ -101,7 +101,7 @@ class RunFolder:
 
     def read_health(self) -> list[dict[str, Any]]:
         """Return the lines of ``health.jsonl``, one for each snapshot."""
-        return _read_lines(self.path / HEALTH_FILE)
+        return _read_lines(self.path, HEALTH_FILE)
 
     def diagnosis(self) -> list[str]:
         """Return what the records say of the training, in plain words."""
@@ -111,7 +111,7 @@ class RunFolder:
         """Drop the records of later steps, which a resumed training takes again; return the seconds spent so far."""
         kept: list[dict[str, Any]] = []
         for name in (HEALTH_FILE, METRICS_FILE):
-            kept = [row for row in _read_lines(self.path / name) if row["step"] <= step]
+            kept = [row for row in _read_lines(self.path, name) if row["step"] <= step]
             write_atomically(self.path / name, "".join(json.dumps(row) + "\n" for row in kept))
         return float(kept[-1]["elapsed_s"]) if kept else 0.0
 
@@ -142,21 +142,22 @@ class RunFolder:
         state.step = step
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
+def _read_lines(folder: Path, name: str) -> list[dict[str, Any]]:
     """Return the records of a file of JSON lines, up to the first that is not whole."""
-    rows: list[dict[str, Any]] = []
+    path, rows = folder / name, list[dict[str, Any]]()
     for line in path.read_bytes().splitlines() if path.is_file() else []:
         try:
             row = json.loads(line)
         except ValueError:
             break
-        if not isinstance(row, dict) or "step" not in row:
+        if not isinstance(row, dict) or not all(isinstance(row.get(key), int | float) for key in NEEDED[name]):
             break
         rows.append(row)
     return rows
 
 
 METRICS_FILE, HEALTH_FILE = "metrics.jsonl", "health.jsonl"
+NEEDED = {METRICS_FILE: ("step", "elapsed_s"), HEALTH_FILE: ("step", "diversity", "distance")}
 METRICS = [
     "step", "w_distance", "penalty", "critic_loss", "generator_loss", "critic_accuracy", "critic_gradient",
     "generator_gradient", "elapsed_s",

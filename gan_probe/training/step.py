@@ -266,7 +266,7 @@ def critic_objective(
         "w_distance": real_score.mean() - fake_score.mean(),
         "penalty": penalty.detach(),
         "critic_loss": loss.detach(),
-        "critic_accuracy": (real_score[:, None] > fake_score).float().mean(),
+        "critic_accuracy": (real_score[:, None] - fake_score).sign().add(1).mean() / 2,  # a tie is half a pair
     }
 
 

@@ -85,6 +85,8 @@ def test_a_conditional_critic_knows_its_classes_and_its_generator_draws_them(
     assert read_images(tmp_path / "s").table["label"].tolist() == list(generator.config.classes) * 2
     scores = pipeline.score(critic, train_set, controls=True)
     assert any("trained with 2 classes; here scores are means" in w for w in scores.provenance["warnings"])
+    walks = [paths(generator, 1, label=label)[1] for label in generator.config.classes]
+    assert not np.array_equal(*walks)
     with pytest.raises(ConfigError, match="unknown class 'hexagon'"):
         generator.sample(1, labels=["hexagon"])
     with pytest.raises(InputError, match="the generator is conditional"):

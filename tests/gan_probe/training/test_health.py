@@ -76,7 +76,7 @@ def metrics(accuracy: float) -> pd.DataFrame:
     return pd.DataFrame({name: [1.0] * 50 for name in METRICS} | {"critic_accuracy": [accuracy] * 50})
 
 
-GOOD = {"step": 9, "diversity": 0.9, "distance": 1.0, "training_preference": 0.5, "missing": []}
+GOOD = {"step": 9, "diversity": 0.9, "distance": 1.0, "training_preference": 0.5, "n_held_out": 100, "missing": []}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,8 @@ GOOD = {"step": 9, "diversity": 0.9, "distance": 1.0, "training_preference": 0.5
         ),
         (0.7, {"diversity": 0.2}, "Mode collapse: fakes lie 0.20 times as far from each other as reals do"),
         (0.7, {"training_preference": 0.8}, "Memorising: the critic scores a training image above"),
+        (0.7, {"training_preference": 0.64, "n_held_out": 4}, "No sign of trouble"),
+        (0.2, {}, "The critic ranks reals below fakes: it scores the real higher in 20% of pairs"),
         (0.7, {"distance": 0.8}, "Still improving: from step 3 to 9 the fakes came closer to the reals (1.00 to 0.80"),
     ],
 )
@@ -105,6 +107,17 @@ def test_a_gradient_that_vanishes_is_named() -> None:
     table = metrics(0.7).assign(critic_gradient=np.geomspace(10, 1e-4, 50))
     assert diagnose(table, []) == [
         "The critic's gradient has all but vanished (6.3e+00 to 1.6e-04): it learns no more."
+    ]
+
+
+def test_a_gradient_that_explodes_is_named() -> None:
+    table = metrics(0.7).assign(critic_gradient=np.geomspace(1, 1e5, 50))
+    assert diagnose(table, [])[0].startswith("The critic's gradient has grown a thousandfold")
+
+
+def test_without_records_nothing_is_called_healthy() -> None:
+    assert diagnose(metrics(0.7)[:0], []) == [
+        "Nothing was recorded yet, or the records are broken: there are no metrics and no measures of health."
     ]
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,3 +207,37 @@ def test_held_out_images_are_not_trained_on(train_set: ImageSet) -> None:
 def test_settings_out_of_range_are_named(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TrainConfig().updated(changes)
+
+
+def test_resume_alone_goes_on_with_the_run_s_own_settings(train_set: ImageSet, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from gan_probe.cli import app
+
+    np.save(tmp_path / "x.npy", train_set.images[..., :1])
+
+    def call(*words: str) -> str:
+        command = ["train", str(tmp_path / "x.npy"), "--out", str(tmp_path / "run"), *words]
+        return str(CliRunner().invoke(app, command).output)
+
+    assert "critic after 2 steps" in call("--network", "mlp", "--steps", "2", "--precision", "fp32")
+    assert "fp32 on cpu" in call("--resume")
+    assert "fp32 on cpu" in call("--resume", "--network", "mlp")
+    assert "started with other settings: network (was 'mlp', now 'compact')" in call("--resume", "--preset", "hinge")
+    for name in ("metrics.jsonl", "health.jsonl"):
+        (tmp_path / "run" / name).write_text('{"step": "x"}\n')
+    assert "Nothing was recorded yet" in call("--resume")
+
+
+def test_a_lost_generator_is_written_again_from_the_checkpoint(train_set: ImageSet, tmp_path: Path) -> None:
+    train(train_set, tmp_path / "run", replace(SMALL, steps=2))
+    weights = (tmp_path / "run" / "generator" / "generator.safetensors").read_bytes()
+    shutil.rmtree(tmp_path / "run" / "generator")
+    train(train_set, tmp_path / "run", replace(SMALL, steps=2), resume=True)
+    assert (tmp_path / "run" / "generator" / "generator.safetensors").read_bytes() == weights
+
+
+def test_a_run_within_its_own_data_is_refused(train_set: ImageSet, tmp_path: Path) -> None:
+    data = replace(train_set, source=tmp_path)
+    with pytest.raises(InputError, match="lies in the folder of the images, so its samples would become data"):
+        train(data, tmp_path / "runs" / "run", SMALL)

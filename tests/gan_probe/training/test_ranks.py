@@ -54,6 +54,26 @@ def test_the_command_trains_on_two_processes(train_set: ImageSet, tmp_path: Path
     assert Critic.load(out).score(train_set.images).shape == (40,)
 
 
+def test_what_is_wrong_is_said_once_and_is_no_bug(train_set: ImageSet, tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", train_set.images)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("not a run")
+    words = [
+        "-m",
+        "gan_probe",
+        "train",
+        str(tmp_path / "images.npy"),
+        "--out",
+        str(tmp_path / "run"),
+        "--device",
+        "cpu",
+    ]
+    done = torchrun(*words)
+    assert done.returncode != 0
+    assert "This is a bug" not in done.stderr
+    assert (tmp_path / "run" / "mine.txt").is_file()
+
+
 def test_what_cannot_be_shared_out_is_refused() -> None:
     with pytest.raises(ConfigError, match="batch_size 8 is the global batch, and 3 processes cannot share it evenly"):
         Ranks(0, 3).check(TrainConfig(batch_size=8))
