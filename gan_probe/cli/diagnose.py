@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import DryRun, Json, Overwrite, Session, command_line
-from gan_probe.errors import InputError
+from gan_probe.cli.session import DryRun, Json, Overwrite, Session, command_line, run_names
 
 
 def diagnose(
@@ -28,15 +27,11 @@ def diagnose(
         from gan_probe.report.writing import MARKER
         from synthetic.files import check_free
 
-        names = [run.resolve().name for run in runs]
-        if len(set(names)) < len(names):
-            names = [str(run) for run in runs]
-        if len(set(names)) < len(names):
-            raise InputError("the same run is given twice.")
+        named = run_names(runs)
         if out is not None:
             check_free(out, marker=MARKER, overwrite=overwrite)
-        found = {name: pipeline.training_record(run) for name, run in zip(names, runs, strict=True)}
-        session.plan(dry_run, {"runs": ", ".join(names), "out": out or "(words only)"})
+        found = {name: pipeline.training_record(run) for name, run in named.items()}
+        session.plan(dry_run, {"runs": ", ".join(named), "out": out or "(words only)"})
         session.metrics["diagnosis"] = {name: list(record.diagnosis) for name, record in found.items()}
         for name, record in found.items():
             session.say(f"{name}:")

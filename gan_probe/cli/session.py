@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from gan_probe.errors import ConfigError, GanProbeError, GateError
+from gan_probe.errors import ConfigError, GanProbeError, GateError, InputError
 from synthetic.errors import SpecError
 
 SCHEMA = "gan_probe.command/1"
@@ -204,6 +204,21 @@ def command_line(*more: str) -> str:
     """Return the command that was typed, with ``more`` words where they are not there yet."""
     typed = [word for word in sys.argv[1:] if word != "--overwrite" or "--resume" not in more]
     return shlex.join(["gan-probe", *typed, *(word for word in more if word not in typed)])
+
+
+def run_names(runs: Iterable[Path]) -> dict[str, Path]:
+    """Return runs by the names of their folders, or by their whole paths where those are not unique.
+
+    Raises
+    ------
+    InputError
+        When a run is given twice.
+    """
+    paths = list(runs)
+    for names in ([run.resolve().name for run in paths], [str(run) for run in paths]):
+        if len(set(names)) == len(names):
+            return dict(zip(names, paths, strict=True))
+    raise InputError("the same run is given twice.")
 
 
 def check_file_free(path: Path, overwrite: bool, *, suffix: str) -> None:

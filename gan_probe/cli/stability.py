@@ -20,8 +20,8 @@ from gan_probe.cli.session import (
     check_gate,
     command_line,
     parse_gate,
+    run_names,
 )
-from gan_probe.errors import InputError
 
 GATE_NAMES = ("reproducible_fraction", "ci_low", "kendall_w", "flip_rate")
 
@@ -65,16 +65,13 @@ def stability(
         check_free(out, marker=MARKER, overwrite=overwrite)
         if fail_if is not None:
             parse_gate(fail_if, GATE_NAMES)
-        names = [run.resolve().name for run in runs]
-        names = names if len(set(names)) == len(names) else [str(run) for run in runs]
-        if len(set(names)) < len(names):
-            raise InputError("the same run is given twice.")
+        named = run_names(runs)
         chosen = resolve_device(device)
-        critics = {name: Critic.load(run, chosen, trust_code=trust_code) for name, run in zip(names, runs, strict=True)}
+        critics = {name: Critic.load(run, chosen, trust_code=trust_code) for name, run in named.items()}
         images = read_images(data, size_px=size, split=split, skip_bad=True)
         session.warn(images.warnings)
         session.n_skipped = images.n_skipped
-        session.plan(dry_run, {"runs": ", ".join(names), "images": len(images), "controls": controls, "out": out})
+        session.plan(dry_run, {"runs": ", ".join(named), "images": len(images), "controls": controls, "out": out})
         with session.progress("scoring", len(critics)) as update:
             done: list[str] = []
 
