@@ -8,6 +8,7 @@ convolution has anyway: itself, and its two gradients.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+FEW_POSITIONS = 4  # in bfloat16: up to 2x2 positions a matrix product is faster than a convolution
 
 _inputs_only = ContextVar("inputs_only", default=False)
 
@@ -102,5 +105,22 @@ class PenaltyConv2d(nn.Conv2d):
         if torch.is_autocast_enabled("cpu"):
             dtype = torch.get_autocast_dtype("cpu")
             x, w, b = x.to(dtype), w.to(dtype), None if b is None else b.to(dtype)
+            if math.prod(self._positions(x)) <= FEW_POSITIONS:
+                return self._as_product(x, w, b)
         x, w = (t.contiguous(memory_format=torch.channels_last) for t in (x, w))
         return _Convolution.apply(x, w, b, (self.stride, self.padding))
+
+    def _positions(self, x: Tensor) -> tuple[int, int]:
+        """Return how often the kernel is laid on an image, down and across."""
+        (height, width), (down, across) = x.shape[2:], self.kernel_size
+        height = (height + 2 * int(self.padding[0]) - down) // self.stride[0] + 1
+        width = (width + 2 * int(self.padding[1]) - across) // self.stride[1] + 1
+        return height, width
+
+    def _as_product(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+        """Return the convolution as one matrix product over patches, which is what so few of them are fastest as."""
+        patches = nn.functional.unfold(x, self.kernel_size, padding=self.padding, stride=self.stride)
+        n, depth, n_positions = patches.shape
+        flat = patches.transpose(1, 2).reshape(n * n_positions, depth) @ w.reshape(len(w), depth).T
+        y = flat if b is None else flat + b
+        return y.view(n, n_positions, len(w)).transpose(1, 2).reshape(n, len(w), *self._positions(x))

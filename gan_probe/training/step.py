@@ -221,7 +221,8 @@ def critic_update(
     state.critic_optimizer.zero_grad(set_to_none=True)  # their memory is free for what comes next
     if config.weight_clip:
         objectives.clip_weights(state.critic, config.weight_clip)
-    update_average(state.average, state.critic, config.critic_average)
+    if config.critic_average:
+        update_average(state.average, state.critic, config.critic_average)
     return metrics
 
 
@@ -329,7 +330,8 @@ def generator_update(
     state.generator_optimizer.step()
     state.generator_optimizer.zero_grad(set_to_none=True)
     state.critic.requires_grad_(True)
-    update_average(state.generator_average, state.generator, config.generator_average)
+    if config.generator_average:
+        update_average(state.generator_average, state.generator, config.generator_average)
     return metrics
 
 

@@ -63,3 +63,22 @@ def test_weights_go_from_one_to_the_other() -> None:
     ours, theirs, x = pair(CASES[1])
     assert torch.allclose(ours(x), theirs(x))
     assert set(ours.state_dict()) == set(theirs.state_dict())
+
+
+@pytest.mark.parametrize("side_px", [4, 16])
+def test_in_bfloat16_few_positions_are_a_product_and_the_same(side_px: int) -> None:
+    """4 px: 2x2 positions, one matrix product. Values and the penalty's gradients are torch's, up to rounding."""
+    torch.manual_seed(0)
+    ours, theirs = (conv(8, 6, 4, stride=2, padding=1) for conv in (PenaltyConv2d, nn.Conv2d))
+    theirs.load_state_dict(ours.state_dict())
+    x, found = torch.randn(3, 8, side_px, side_px), []
+    for conv, is_bf16 in ((ours, True), (theirs, False)):
+
+        def score(t: torch.Tensor, conv: nn.Conv2d = conv, is_bf16: bool = is_bf16) -> torch.Tensor:
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_bf16):
+                return conv(t).float().flatten(1).square().sum(1)
+
+        gradient_penalty(score, x, x.flip(0), torch.tensor([0.2, 0.5, 0.7])).backward()
+        found.append((score(x).detach(), conv.weight.grad))
+    for a, b in zip(*found, strict=True):
+        assert torch.linalg.norm(a - b) < 0.02 * torch.linalg.norm(b)
