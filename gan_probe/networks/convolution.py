@@ -119,7 +119,8 @@ class PenaltyConv2d(nn.Conv2d):
 
     def _as_product(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
         """Return the convolution as one matrix product over patches, which is what so few of them are fastest as."""
-        patches = nn.functional.unfold(x, self.kernel_size, padding=self.padding, stride=self.stride)
+        down, across = (int(padding) for padding in self.padding)
+        patches = nn.functional.unfold(x, self.kernel_size, padding=(down, across), stride=self.stride)
         n, depth, n_positions = patches.shape
         flat = patches.transpose(1, 2).reshape(n * n_positions, depth) @ w.reshape(len(w), depth).T
         y = flat if b is None else flat + b
