@@ -31,7 +31,7 @@ def test_the_commands_of_the_readme_run_on_a_small_scale(tmp_path: Path, monkeyp
         "train": ["--steps", "1", "--set", "n_snapshots=1"],
     }
     lines = [line for line in README.splitlines() if re.match(r"gan-probe \w", line)]
-    assert len(lines) == 7
+    assert len(lines) == 9
     for line in lines:
         words = shlex.split(line, comments=True)[1:]
         result = CliRunner().invoke(app, words + small.get(words[0], []))
