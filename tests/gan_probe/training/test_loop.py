@@ -68,8 +68,8 @@ def test_a_short_training_ranks_reals_above_nulls_better_than_before(train_set: 
     assert after > 0.99
 
 
-def test_resumed_equals_uninterrupted_after_real_kills(train_set: ImageSet, tmp_path: Path) -> None:
-    """Kill the process at three moments; the finished critic must be the uninterrupted one, bit for bit."""
+def test_resumed_equals_uninterrupted_after_a_real_kill(train_set: ImageSet, tmp_path: Path) -> None:
+    """Kill the process midway; the finished critic must be the uninterrupted one, bit for bit. More in the slow test."""
     np.save(tmp_path / "images.npy", train_set.images)
     arguments = ["--steps", "40", "--batch-size", "8", "--precision", "fp32", "--set", "n_snapshots=20"]
     command = [sys.executable, "-m", "gan_probe", "train", str(tmp_path / "images.npy"), "--device", "cpu"]
@@ -78,13 +78,12 @@ def test_resumed_equals_uninterrupted_after_real_kills(train_set: ImageSet, tmp_
         return subprocess.Popen([*command, "--out", str(tmp_path / out), *arguments, *more], stderr=subprocess.DEVNULL)
 
     assert start("whole").wait() == 0
-    for n_snapshots in (2, 6, 11):
-        process = start("killed", "--resume")
-        while process.poll() is None and len(list((tmp_path / "killed" / "snapshots").glob("step-*"))) < n_snapshots:
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        assert not (tmp_path / "killed" / "critic").exists()
+    process = start("killed", "--resume")
+    while process.poll() is None and len(list((tmp_path / "killed" / "snapshots").glob("step-*"))) < 6:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "critic").exists()
     with pytest.raises(InputError, match="is not finished. Finish it with: gan-probe train"):
         Critic.load(tmp_path / "killed")
     assert start("killed", "--resume").wait() == 0

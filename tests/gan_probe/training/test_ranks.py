@@ -29,7 +29,7 @@ def torchrun(*words: str, n: int = 2) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
 
 
-@pytest.mark.parametrize("network", ["compact", "dcgan"])
+@pytest.mark.parametrize("network", ["compact", pytest.param("dcgan", marks=pytest.mark.slow)])
 def test_two_processes_take_the_steps_of_one(network: str, tmp_path: Path) -> None:
     """The gradients of one update with the penalty, and all weights after three steps, are those of the whole batch."""
     done = torchrun(str(Path(__file__).with_name("two_processes.py")), network, str(tmp_path / "out.safetensors"))
