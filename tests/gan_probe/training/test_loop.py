@@ -69,7 +69,7 @@ def test_a_short_training_ranks_reals_above_nulls_better_than_before(train_set: 
 
 
 def test_resumed_equals_uninterrupted_after_a_real_kill(train_set: ImageSet, tmp_path: Path) -> None:
-    """Kill the process midway; the finished critic must be the uninterrupted one, bit for bit. More in the slow test."""
+    """Kill the process midway; the finished critic must be the uninterrupted one, bit for bit."""
     np.save(tmp_path / "images.npy", train_set.images)
     arguments = ["--steps", "40", "--batch-size", "8", "--precision", "fp32", "--set", "n_snapshots=20"]
     command = [sys.executable, "-m", "gan_probe", "train", str(tmp_path / "images.npy"), "--device", "cpu"]
