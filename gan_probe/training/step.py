@@ -21,6 +21,8 @@ from gan_probe.training import objectives
 from gan_probe.training.batches import StepBatch, UpdateBatch
 from gan_probe.training.ranks import ALONE, Ranks
 
+N_LOOKS = 5  # power iterations for the weights that are saved
+
 Gradients = Callable[["State", UpdateBatch, TrainConfig, str], dict[str, Tensor]]
 
 
@@ -117,15 +119,24 @@ def normalise_spectrum(critic: nn.Module, *, seed: int) -> None:
 
 
 def effective_weights(module: nn.Module) -> dict[str, Tensor]:
-    """Return a state dict of the weights as they act, under the names of the network without spectral norm."""
+    """Return a state dict of the weights as they act, under the names of the network without spectral norm.
+
+    Each look at a normalised weight takes a power iteration; a few are taken here, and taken back afterwards, or a
+    snapshot, which one process of several takes, would change the training.
+    """
     state = {}
-    for name, value in module.state_dict().items():
-        before, found, after = name.partition("parametrizations.")
-        if not found:
-            state[name] = value
-        elif after.endswith(".original"):
-            plain = before + after.removesuffix(".original")
-            state[plain] = attrgetter(plain)(module).detach()
+    with torch.no_grad():
+        vectors = {name: b.clone() for name, b in module.named_buffers() if "parametrizations." in name}
+        for name, value in module.state_dict().items():
+            before, found, after = name.partition("parametrizations.")
+            if not found:
+                state[name] = value
+            elif after.endswith(".original"):
+                plain = before + after.removesuffix(".original")
+                for _ in range(N_LOOKS):
+                    state[plain] = attrgetter(plain)(module)
+        for name, vector in vectors.items():
+            module.get_buffer(name).copy_(vector)
     return state
 
 

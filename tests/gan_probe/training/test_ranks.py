@@ -52,26 +52,14 @@ def test_the_command_trains_on_two_processes(train_set: ImageSet, tmp_path: Path
     assert json.loads((out / "config.json").read_text())["n_processes"] == 2
     assert RunFolder(out).read_metrics()["step"].tolist() == [1, 2, 3]
     assert Critic.load(out).score(train_set.images).shape == (40,)
-
-
-def test_what_is_wrong_is_said_once_and_is_no_bug(train_set: ImageSet, tmp_path: Path) -> None:
-    np.save(tmp_path / "images.npy", train_set.images)
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "mine.txt").write_text("not a run")
-    words = [
-        "-m",
-        "gan_probe",
-        "train",
-        str(tmp_path / "images.npy"),
-        "--out",
-        str(tmp_path / "run"),
-        "--device",
-        "cpu",
-    ]
-    done = torchrun(*words)
-    assert done.returncode != 0
-    assert "This is a bug" not in done.stderr
-    assert (tmp_path / "run" / "mine.txt").is_file()
+    # What only the first process finds wrong ends them all, is said once, and is no bug.
+    refused = torchrun(
+        "-m", "gan_probe", "train", str(tmp_path / "images.npy"), "--out", str(out), "--device", "cpu", "--resume",
+        "--steps", "4",
+    )  # fmt: skip
+    assert refused.returncode != 0
+    assert refused.stderr.count("was started with other settings: steps (was 3, now 4)") == 1
+    assert "This is a bug" not in refused.stderr
 
 
 def test_what_cannot_be_shared_out_is_refused() -> None:

@@ -8,7 +8,7 @@ from gan_probe.device import has_native_bf16
 from gan_probe.training.batches import Source, StepBatch, batches, step_generator
 from gan_probe.training.objectives import OBJECTIVES
 from gan_probe.training.run_folder import METRICS
-from gan_probe.training.step import critic_update, decayed, new_state, train_step, update_average
+from gan_probe.training.step import critic_update, decayed, effective_weights, new_state, train_step, update_average
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(batch_size=8, steps=10, precision="fp32")
@@ -67,6 +67,17 @@ def test_the_average_critic_is_the_exponential_average() -> None:
     for _ in range(3):
         update_average(slow, fast, 0.5)
     assert slow.weight.item() == pytest.approx(1 - 0.5**3)
+
+
+def test_looking_at_normalised_weights_does_not_change_them() -> None:
+    config = CONFIG.updated({"spectral_norm": True, "penalty": "none"})
+    critic = new_state(config, (32, 32, 3), CPU).critic
+    before = {name: value.clone() for name, value in critic.state_dict().items()}
+    first, second = effective_weights(critic), effective_weights(critic)
+    assert critic.training
+    assert all(torch.equal(value, before[name]) for name, value in critic.state_dict().items())
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["stem.weight"], before["stem.parametrizations.weight.original"])
 
 
 def test_the_learning_rate_falls_over_the_last_share_of_the_steps() -> None:
