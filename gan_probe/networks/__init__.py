@@ -38,6 +38,8 @@ class Network(NamedTuple):
 
 NETWORKS: dict[str, Network] = {
     "compact":  Network(CompactCritic, CompactGenerator, (16, 32, 64, 128, 256), "small, fast, sees texture"),
+    "compact-half": Network(partial(CompactCritic, divisor=2), partial(CompactGenerator, divisor=2),
+                        (16, 32, 64, 128, 256), "compact at half its widths"),
     "article":  Network(ArticleCritic, ArticleGenerator, (32, 64, 128, 256), "residual, 4x4 kernels, 32 to 512 wide"),
     "dcgan":    Network(DcganCritic, DcganGenerator, (16, 32, 64, 128, 256), "strided, batch-normalised critic",
                         batch_dependent=True),

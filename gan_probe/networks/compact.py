@@ -15,28 +15,28 @@ SMALLEST_PX = 4
 TEXTURE_WIDTH = 16
 
 
-def _widths(side_px: int) -> tuple[int, ...]:
-    return WIDTHS[: (side_px // SMALLEST_PX).bit_length() - 1]
+def _widths(side_px: int, divisor: int) -> tuple[int, ...]:
+    return tuple(width // divisor for width in WIDTHS[: (side_px // SMALLEST_PX).bit_length() - 1])
 
 
 class CompactCritic(nn.Module):
     """Convolutions from half resolution down to 4x4, a linear head, and a texture path at full resolution.
 
     Maps (n, c, side, side) in [-1, 1] to (n,). The first halving moves each 2x2 patch into channels, which loses
-    nothing and costs a quarter of a convolution at full resolution.
+    nothing and costs a quarter of a convolution at full resolution. Every width is divided by ``divisor``.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int]) -> None:
+    def __init__(self, image_shape: tuple[int, int, int], *, divisor: int = 1) -> None:
         super().__init__()
         side_px, _, n_channels = image_shape
-        widths = _widths(side_px)
+        widths = _widths(side_px, divisor)
         self.stem = nn.Conv2d(4 * n_channels, widths[0], 3, padding=1)
         pairs = pairwise(widths)
         self.blocks = nn.ModuleList(nn.Conv2d(i, o, 4, stride=2, padding=1) for i, o in pairs)
         self.n_features = widths[-1] * SMALLEST_PX**2
         self.head = nn.Linear(self.n_features, 1)
-        self.texture = TexturePath(n_channels, TEXTURE_WIDTH)
-        self.texture_head = nn.Linear(TEXTURE_WIDTH, 1, bias=False)
+        self.texture = TexturePath(n_channels, TEXTURE_WIDTH // divisor)
+        self.texture_head = nn.Linear(TEXTURE_WIDTH // divisor, 1, bias=False)
         self.layers = ("texture", "stem", *(f"blocks.{i}" for i in range(len(widths) - 1)))
 
     def score_and_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,10 +59,10 @@ class CompactGenerator(nn.Module):
     matches the amount of fine structure after some hundred steps, and the critic forgets noise again.)
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], latent_dim: int) -> None:
+    def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, *, divisor: int = 1) -> None:
         super().__init__()
         side_px, _, n_channels = image_shape
-        widths = _widths(side_px)[::-1]
+        widths = _widths(side_px, divisor)[::-1]
         self.latent_dim = latent_dim
         self.start = nn.Linear(latent_dim, widths[0] * SMALLEST_PX**2)
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
