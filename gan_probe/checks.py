@@ -15,11 +15,13 @@ import torch
 from gan_probe.analysis.separation import auroc
 from gan_probe.critic import Critic
 from gan_probe.data import Images, ImageSet
+from gan_probe.data.nulls import null_images
 from gan_probe.data.tensors import to_network
 from gan_probe.errors import InputError
 from gan_probe.features import watched
 
 N_IMAGES = 64
+PLAINLY_NULL = ("blank", "noise", "shuffled")  # phase-scrambled images can look much like reals
 TOLERANCE = 1e-3  # of the scores' own spread: differences below it are rounding
 PASS, FAIL, NOTE = "pass", "FAIL", "note"
 
@@ -108,7 +110,8 @@ def mode(s: Subject) -> tuple[str, str, str]:
 
 def direction(s: Subject) -> tuple[str, str, str]:
     """Real images score above blank, noise and pixel-shuffled ones."""
-    values = {name: auroc(s.scores, s.critic.score(images)) for name, images in null_images(s.images).items()}
+    nulls = null_images(s.images) | {"blank": np.full_like(s.images, int(s.images.mean()))}
+    values = {name: auroc(s.scores, s.critic.score(nulls[name])) for name in PLAINLY_NULL}
     found = ", ".join(f"{name} {value:.2f}" for name, value in values.items())
     if max(values.values()) < 0.5:
         return (
@@ -123,19 +126,6 @@ def direction(s: Subject) -> tuple[str, str, str]:
             "Do not use a low score as a sign of novelty without a test.",
         )
     return PASS, f"AUROC of reals above nulls: {found}", ""
-
-
-def null_images(images: Images, seed: int = 0) -> dict[str, Images]:
-    """Return images of the same shape with nothing in them: mean grey, uniform noise, each image's pixels shuffled."""
-    rng = np.random.default_rng(seed)
-    n, height, width, channels = images.shape
-    flat = images.reshape(n, height * width, channels)
-    order = np.argsort(rng.random((n, height * width)), axis=1)
-    return {
-        "blank": np.full_like(images, int(images.mean())),
-        "noise": rng.integers(0, 256, images.shape, dtype=np.uint8),
-        "shuffled": np.take_along_axis(flat, order[..., None], axis=1).reshape(images.shape),
-    }
 
 
 def value_range(s: Subject) -> tuple[str, str, str]:

@@ -49,6 +49,9 @@ class TrainConfig:
         Bound on every weight of the critic (Arjovsky et al. 2017); 0 for none.
     drift : float
         Weight of E[D(real)^2] (Karras et al. 2018); 0 for none.
+    anchor : float
+        Weight of E[D(null)^2] over 64 images with nothing in them (`gan_probe.data.nulls`), the same in every run on
+        the same data: scores of such images stay near 0, whatever the run; 0 for none.
     spectral_norm : bool
         Divide every weight matrix of the critic by its largest singular value (Miyato et al. 2018).
     conditional : bool
@@ -59,6 +62,9 @@ class TrainConfig:
     critic_average : float
         Decay of the moving average of the critic's weights, per critic update. The average is what is saved and
         scored; 0 saves the critic itself.
+    average_share : float
+        Share of the steps, at the end, over which the saved critic is the plain mean of the weights after each step
+        (stochastic weight averaging, Izmailov et al. 2018) in place of the moving average; 0 for none.
     generator_average : float
         The same for the generator, per step.
     decay_share : float
@@ -72,6 +78,8 @@ class TrainConfig:
         as one CUDA graph. Each is used only where it does what eager does. "auto": graph on CUDA, else eager.
     n_snapshots : int
         Critics saved on the way, spread evenly on a logarithmic scale of steps.
+    late_snapshots : int
+        Critics saved besides, spread evenly over the second half of the steps: members of a snapshot ensemble.
     held_out : float
         Share of the training images kept back; the critic's scores of them are its reference.
     seed : int
@@ -94,16 +102,19 @@ class TrainConfig:
     penalty_norm: str = "paper"
     weight_clip: float = 0.0
     drift: float = 0.0
+    anchor: float = 0.0
     spectral_norm: bool = False
     conditional: bool = False
     minibatch_kernels: int = 0
     critic_average: float = 0.997
+    average_share: float = 0.0
     generator_average: float = 0.99
     decay_share: float = 0.5
     latent_dim: int = 16
     precision: str = "auto"
     acceleration: str = "auto"
     n_snapshots: int = 10
+    late_snapshots: int = 0
     held_out: float = 0.1
     seed: int = 0
     init_seed: int = -1
@@ -151,6 +162,11 @@ class TrainConfig:
         return max(1, math.ceil(epochs * n_training / (self.batch_size * self.n_critic)))
 
     @property
+    def averages(self) -> bool:
+        """Whether an average of the critic's weights is saved, and not the last ones."""
+        return bool(self.critic_average or self.average_share)
+
+    @property
     def start_seed(self) -> int:
         """The seed of the networks' first weights."""
         return self.seed if self.init_seed < 0 else self.init_seed
@@ -196,12 +212,15 @@ _RANGES = (
     ("penalty_weight", 0.0, 1e6),
     ("weight_clip", 0.0, 1e3),
     ("drift", 0.0, 1e3),
+    ("anchor", 0.0, 1e3),
     ("minibatch_kernels", 0, 1000),
     ("critic_average", 0.0, 0.99999),
+    ("average_share", 0.0, 1.0),
     ("generator_average", 0.0, 0.99999),
     ("decay_share", 0.0, 1.0),
     ("latent_dim", 1, 4096),
     ("n_snapshots", 0, 1000),
+    ("late_snapshots", 0, 1000),
     ("held_out", 0.0, 0.9),
     ("seed", 0, 2**32 - 1),
     ("init_seed", -1, 2**32 - 1),

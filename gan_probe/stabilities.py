@@ -14,10 +14,9 @@ from gan_probe.analysis.calibrations import NULL, left_out, make_panel
 from gan_probe.analysis.controls import nuisances
 from gan_probe.analysis.similarity import similarities
 from gan_probe.analysis.stability import StabilityResult, climb
-from gan_probe.checks import null_images
 from gan_probe.critic import WEIGHTS, Critic
 from gan_probe.data import ImageSet
-from gan_probe.data.images import Images
+from gan_probe.data.nulls import null_images
 from gan_probe.errors import InputError
 from gan_probe.pipeline import UNTRAINED_SEEDS
 from synthetic import sample_id
@@ -209,7 +208,7 @@ def with_nulls(data: ImageSet, *, seed: int = 0) -> ImageSet:
         raise InputError(f"{data.source} has a class {NULL!r} already; rename it, or leave --nulls away.")
     rng = np.random.default_rng(seed)
     chosen = data.images[np.sort(rng.choice(len(data), N_NULLS // 4, replace=len(data) < N_NULLS // 4))]
-    made = null_images(chosen, seed) | {"blank": _blank(chosen), "scrambled": phase_scrambled(chosen, rng)}
+    made = null_images(chosen, seed)
     images = np.concatenate(list(made.values()))
     rows = pd.DataFrame(
         {
@@ -220,23 +219,3 @@ def with_nulls(data: ImageSet, *, seed: int = 0) -> ImageSet:
     )
     table = pd.concat([data.table.astype({"label": str}), rows], ignore_index=True)
     return ImageSet(np.concatenate([data.images[:], images]), table, data.source, data.warnings, data.n_skipped)
-
-
-def _blank(images: Images) -> Images:
-    """Return images of one colour each, the mean of an image."""
-    means = images.mean((1, 2), keepdims=True).round().astype(np.uint8)
-    return np.broadcast_to(means, images.shape).copy()
-
-
-def phase_scrambled(images: Images, rng: np.random.Generator) -> Images:
-    """Return images with the spectrum of each image and random phases, the same in each channel; clipped to 0..255.
-
-    References
-    ----------
-    Thomson 1999, "Visual coding and the phase structure of natural scenes": the phases of white noise are added, so
-    that the result is real and the colours keep their relation.
-    """
-    noise = np.angle(np.fft.fft2(rng.normal(size=images.shape[:3]), axes=(1, 2)))
-    noise[:, 0, 0] = 0  # the mean keeps its sign
-    spectrum = np.fft.fft2(images.astype(np.float64), axes=(1, 2)) * np.exp(1j * noise)[..., None]
-    return np.fft.ifft2(spectrum, axes=(1, 2)).real.round().clip(0, 255).astype(np.uint8)

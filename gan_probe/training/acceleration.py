@@ -19,6 +19,7 @@ from gan_probe.networks import NETWORKS
 from gan_probe.training.batches import StepBatch, UpdateBatch
 from gan_probe.training.ranks import ALONE, Ranks
 from gan_probe.training.step import (
+    CriticInputs,
     Gradients,
     State,
     both_updates,
@@ -111,24 +112,24 @@ def functional_gradients(state: State, config: TrainConfig, precision: str, *, c
     critic = state.critic
 
     def loss(
-        weights: Mapping[str, Tensor], real: Tensor, fake: Tensor, alpha: Tensor, labels: Tensor | None
+        weights: Mapping[str, Tensor], inputs: CriticInputs, alpha: Tensor, labels: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         def score(x: Tensor) -> Tensor:
             inputs = (x,) if labels is None else (x, labels.repeat(len(x) // len(labels)))
             with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
                 return torch.func.functional_call(critic, dict(weights), inputs).float()
 
-        return critic_objective(score, real, fake, alpha, config, _gradient_at)
+        return critic_objective(score, inputs, alpha, config, _gradient_at)
 
     differentiate: Any = torch.func.grad(loss, has_aux=True)
     if compiled:
         differentiate = torch.compile(differentiate, fullgraph=True)
 
     def gradients(state: State, batch: UpdateBatch, _config: TrainConfig, _precision: str) -> dict[str, Tensor]:
-        real, fake = critic_inputs(state, batch, precision)
+        inputs = critic_inputs(state, batch, precision)
         weights = {name: weight.detach() for name, weight in critic.named_parameters()}
-        with arithmetic("tf32" if precision == "tf32" else "fp32", real.device):  # autocast is inside
-            found, metrics = differentiate(weights, real, fake, batch.alpha, batch.labels)
+        with arithmetic("tf32" if precision == "tf32" else "fp32", inputs[0].device):  # autocast is inside
+            found, metrics = differentiate(weights, inputs, batch.alpha, batch.labels)
         for name, weight in critic.named_parameters():
             weight.grad = found[name].detach().clone()
         return {name: value.detach().clone() for name, value in metrics.items()}

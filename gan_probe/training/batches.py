@@ -37,6 +37,10 @@ class UpdateBatch:
     real : Tensor of uint8, shape (n, h, w, c)
     labels : Tensor of int, shape (n,)
         Of the reals, and of the fakes to be made; conditional trainings only.
+    fake : Tensor of uint8, shape (n, h, w, c)
+        In place of the generator's.
+    nulls : Tensor of uint8, shape (n, h, w, c)
+        Images with nothing in them, where scores are anchored.
     """
 
     z: Tensor
@@ -44,6 +48,8 @@ class UpdateBatch:
     rows: Tensor | None = None
     real: Tensor | None = None
     labels: Tensor | None = None
+    fake: Tensor | None = None
+    nulls: Tensor | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> UpdateBatch:
         """Return the batch with ``change`` applied to each of its tensors."""
@@ -105,22 +111,40 @@ class Source:
     images : Tensor of uint8, shape (n, h, w, c), on the device; or LazyImages
     device : torch.device
     labels : ndarray of int, shape (n,), optional
+    nulls : Tensor of uint8, shape (k, h, w, c), optional
+        On the device.
     """
 
     images: Tensor | LazyImages
     device: torch.device
     labels: np.ndarray | None = None
+    nulls: Tensor | None = None
 
     @classmethod
-    def of(cls, images: Images | LazyImages, device: torch.device, labels: np.ndarray | None = None) -> Source:
-        """Return a source that keeps an array on the device, and leaves lazy images where they are."""
-        resident = images if isinstance(images, LazyImages) else torch.from_numpy(np.ascontiguousarray(images))
-        return cls(resident.to(device) if isinstance(resident, Tensor) else resident, device, labels)
+    def of(
+        cls,
+        images: Images | LazyImages,
+        device: torch.device,
+        labels: np.ndarray | None = None,
+        nulls: Images | None = None,
+    ) -> Source:
+        """Return a source that keeps arrays on the device, and leaves lazy images where they are."""
+
+        def resident(array: Images) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+        kept = images if isinstance(images, LazyImages) else resident(images)
+        return cls(kept, device, labels, None if nulls is None else resident(nulls))
 
     def fill(self, batch: StepBatch, *, sees_reals: bool) -> StepBatch:
         """Return a drawn batch with its images and labels."""
-        critic = tuple(self._fill(update, True) for update in batch.critic)
+        critic = tuple(self._anchor(self._fill(update, True)) for update in batch.critic)
         return StepBatch(critic, self._fill(batch.generator, sees_reals))
+
+    def _anchor(self, update: UpdateBatch) -> UpdateBatch:
+        if self.nulls is None or update.rows is None:
+            return update
+        return replace(update, nulls=self.nulls[update.rows.to(self.device) % len(self.nulls)])
 
     def _fill(self, update: UpdateBatch, wants_images: bool) -> UpdateBatch:
         rows = update.rows

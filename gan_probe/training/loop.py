@@ -15,7 +15,8 @@ from torch import Tensor
 
 from gan_probe.config import TrainConfig
 from gan_probe.critic import Critic
-from gan_probe.data.images import ImageSet
+from gan_probe.data.images import Images, ImageSet
+from gan_probe.data.nulls import null_images
 from gan_probe.device import environment, resolve_precision
 from gan_probe.errors import ConfigError, GanProbeError, InputError
 from gan_probe.networks import NETWORKS, check_image_shape
@@ -31,6 +32,7 @@ from synthetic.files import check_free, remove_temporaries, write_atomically
 
 REPORT_EVERY = 10  # steps between looks at the metrics: each look waits for the device
 CHECKPOINT_EVERY_S = 60.0
+N_ANCHORS = 64
 
 OnStep = Callable[[int, Mapping[str, float]], None]
 
@@ -41,18 +43,28 @@ class DivergedError(GanProbeError):
     exit_code = 3
 
 
-def snapshot_steps(steps: int, n_snapshots: int) -> tuple[int, ...]:
-    """Return the steps after which the critic is saved: 0, then up to ``n_snapshots``, log-spaced, up to ``steps``.
+def snapshot_steps(steps: int, n_snapshots: int, late_snapshots: int = 0) -> tuple[int, ...]:
+    """Return the steps after which the critic is saved, sorted.
+
+    These are 0, then up to ``n_snapshots``, log-spaced, up to ``steps``; and ``late_snapshots`` evenly spaced in the
+    second half, the last step among them.
 
     Examples
     --------
-    >>> snapshot_steps(300, 5)
-    (0, 1, 4, 17, 72, 300)
+    >>> snapshot_steps(300, 5), snapshot_steps(300, 0, 3)
+    ((0, 1, 4, 17, 72, 300), (200, 250, 300))
     """
-    if n_snapshots == 0:
-        return ()
-    spaced = np.unique(np.round(np.geomspace(1, steps, n_snapshots)).astype(int)) if n_snapshots > 1 else [steps]
-    return (0, *(int(s) for s in spaced))
+    late = np.linspace(steps / 2, steps, late_snapshots + 1)[1:]
+    if n_snapshots:
+        late = np.concatenate([[0], np.geomspace(1, steps, n_snapshots) if n_snapshots > 1 else [steps], late])
+    return tuple(int(s) for s in np.unique(np.round(late)))
+
+
+def anchors(data: ImageSet) -> Images:
+    """Return 64 images with nothing in them, which follow from the data alone, not from a seed."""
+    n = N_ANCHORS // 4
+    chosen = np.random.default_rng(0).choice(len(data), n, replace=len(data) < n)
+    return np.concatenate(list(null_images(data.images[np.sort(chosen)]).values()))
 
 
 def split_held_out(data: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
@@ -117,7 +129,7 @@ def train(
     training, held_out = split_held_out(data, config.held_out, config.seed)
     classes = training_classes(data)
     labels = np.searchsorted(classes, training.table["label"].astype(str)) if config.conditional else None
-    source = Source.of(training.images, device, labels)
+    source = Source.of(training.images, device, labels, anchors(data) if config.anchor else None)
     state = new_state(config, data.image_shape, device, n_classes=len(classes), ranks=ranks)
     if run.checkpoint.is_file():
         run.read_checkpoint(state)
@@ -127,7 +139,7 @@ def train(
     spent_s = run.forget_after(state.step) if is_first else 0.0
     precision, saves = (
         resolve_precision(config.precision, device),
-        set(snapshot_steps(config.steps, config.n_snapshots)),
+        set(snapshot_steps(config.steps, config.n_snapshots, config.late_snapshots)),
     )
     if examiner and state.step == 0 and 0 in saves:
         saver.save_snapshot(state, examiner)

@@ -219,14 +219,14 @@ def zero_centred_penalty(score: Score, x: Tensor, *, gradient_at: GradientAt = g
     return gradient_at(score, x).float().square().flatten(1).sum(1).mean() / 2
 
 
-def drift_penalty(real_score: Tensor) -> Tensor:
-    """Return E[D(real)^2]: what keeps scores from wandering off, as their shift costs a Wasserstein critic nothing.
+def drift_penalty(score: Tensor) -> Tensor:
+    """Return E[D^2], of reals: what keeps scores from wandering off, as their shift costs a Wasserstein critic nothing.
 
     References
     ----------
     Karras et al. 2018, "Progressive Growing of GANs", appendix A.1.
     """
-    return real_score.square().mean()
+    return score.square().mean()
 
 
 def clip_weights(critic: nn.Module, bound: float) -> None:

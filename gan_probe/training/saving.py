@@ -44,7 +44,7 @@ class Saver:
 
     def critic(self, state: State) -> Critic:
         """Return the critic of this moment, with weights of its own, as they act."""
-        source = state.average if self.config.critic_average else state.critic
+        source = state.average if self.config.averages else state.critic
         heads = {"n_classes": state.n_classes, "n_kernels": self.config.minibatch_kernels}
         critic = Critic.untrained(
             self.config.network, self.data.image_shape, device=self.device, heads=heads if any(heads.values()) else None

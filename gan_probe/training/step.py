@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
 
@@ -41,6 +41,8 @@ class State:
         Above zero in a conditional training.
     step : int
         Steps done.
+    share : Tensor
+        What the newest weights count for in a plain average; on the device, where a captured graph reads it.
     """
 
     critic: nn.Module
@@ -51,6 +53,7 @@ class State:
     generator_optimizer: torch.optim.Adam
     n_classes: int = 0
     step: int = 0
+    share: Tensor = field(default_factory=lambda: torch.ones(()))
 
 
 def new_state(
@@ -101,6 +104,7 @@ def new_state(
         torch.optim.Adam(trained.parameters(), lr=config.learning_rate_critic, betas=betas, fused=True),
         torch.optim.Adam(made.parameters(), lr=config.learning_rate_generator, betas=betas, fused=True),
         n_classes,
+        share=torch.ones((), device=device),
     )
 
 
@@ -147,8 +151,9 @@ def decayed(step: int, config: TrainConfig) -> float:
 
 
 def set_rates(state: State, config: TrainConfig) -> None:
-    """Give both optimizers the learning rates of the step."""
+    """Give both optimizers the learning rates of the step, and a plain average the weight of the step."""
     factor = decayed(state.step, config)
+    state.share.fill_(1 / max(1, state.step - round((1 - config.average_share) * config.steps)))
     for optimizer, rate in (
         (state.critic_optimizer, config.learning_rate_critic),
         (state.generator_optimizer, config.learning_rate_generator),
@@ -204,6 +209,8 @@ def both_updates(
     """Do what `train_step` does on the device, without counting or setting rates: what a graph can capture."""
     for update in batch.critic:
         metrics = critic_update(state, update, config, precision, ranks, gradients)
+    if config.average_share:
+        update_average(state.average, state.critic, state.share)
     return metrics | generator_update(state, batch.generator, config, precision, ranks)
 
 
@@ -232,39 +239,45 @@ def critic_update(
     state.critic_optimizer.zero_grad(set_to_none=True)  # their memory is free for what comes next
     if config.weight_clip:
         objectives.clip_weights(state.critic, config.weight_clip)
-    if config.critic_average:
-        update_average(state.average, state.critic, config.critic_average)
+    if config.critic_average and not config.average_share:
+        update_average(state.average, state.critic, 1 - config.critic_average)
     return metrics
 
 
 def critic_gradients(state: State, batch: UpdateBatch, config: TrainConfig, precision: str) -> dict[str, Tensor]:
     """Leave the gradients of the critic's loss in its weights; return the metrics of `critic_update` but one."""
-    real, fake = critic_inputs(state, batch, precision)
-    score = scorer(state.critic, batch.labels, precision, real.device)
-    loss, metrics = critic_objective(score, real, fake, batch.alpha, config)
+    inputs = critic_inputs(state, batch, precision)
+    score = scorer(state.critic, batch.labels, precision, inputs[0].device)
+    loss, metrics = critic_objective(score, inputs, batch.alpha, config)
     state.critic_optimizer.zero_grad(set_to_none=True)
     loss.backward()
     return metrics
 
 
-def critic_inputs(state: State, batch: UpdateBatch, precision: str) -> tuple[Tensor, Tensor]:
-    """Return reals and fakes, (n, c, h, w) in [-1, 1]."""
+CriticInputs = tuple[Tensor, Tensor, Tensor | None]  # reals, fakes, nulls where scores are anchored
+
+
+def critic_inputs(state: State, batch: UpdateBatch, precision: str) -> CriticInputs:
+    """Return what the critic looks at, each (n, c, h, w) in [-1, 1]."""
     assert batch.real is not None
     device = batch.real.device
+    nulls = None if batch.nulls is None else to_network(batch.nulls, device)
+    if batch.fake is not None:
+        return to_network(batch.real, device), to_network(batch.fake, device), nulls
     with torch.no_grad(), arithmetic(precision, device):
         fake = state.generator(with_labels(batch.z, batch.labels, state.n_classes)).float()
-    return to_network(batch.real, device), fake
+    return to_network(batch.real, device), fake, nulls
 
 
 def critic_objective(
     score: objectives.Score,
-    real: Tensor,
-    fake: Tensor,
+    inputs: CriticInputs,
     alpha: Tensor | None,
     config: TrainConfig,
     gradient_at: objectives.GradientAt = objectives.gradient_at,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return what the critic minimises, and the metrics of `critic_update` but one."""
+    real, fake, nulls = inputs
     if NETWORKS[config.network].batch_dependent or config.minibatch_kernels:
         real_score, fake_score = score(real), score(fake)  # each batch with statistics of its own
     else:
@@ -272,7 +285,8 @@ def critic_objective(
     loss = objectives.OBJECTIVES[config.objective].critic_loss(real_score, fake_score)
     penalty = penalty_of(score, real, fake, alpha, config, gradient_at)
     drift = config.drift * objectives.drift_penalty(real_score) if config.drift else 0.0
-    total = loss + config.penalty_weight * penalty + drift
+    anchor = 0.0 if nulls is None else config.anchor * objectives.drift_penalty(score(nulls))
+    total = loss + config.penalty_weight * penalty + drift + anchor
     real_score, fake_score = real_score.detach(), fake_score.detach()
     return total, {
         "w_distance": real_score.mean() - fake_score.mean(),
@@ -342,7 +356,7 @@ def generator_update(
     state.generator_optimizer.zero_grad(set_to_none=True)
     state.critic.requires_grad_(True)
     if config.generator_average:
-        update_average(state.generator_average, state.generator, config.generator_average)
+        update_average(state.generator_average, state.generator, 1 - config.generator_average)
     return metrics
 
 
@@ -350,13 +364,13 @@ def _norm(weights: list[nn.Parameter]) -> Tensor:
     return get_total_norm([p.grad for p in weights if p.grad is not None])
 
 
-def update_average(average: nn.Module, trained: nn.Module, decay: float) -> None:
-    """Move the averaged weights: ``average = decay * average + (1 - decay) * trained``; buffers are copied."""
+def update_average(average: nn.Module, trained: nn.Module, share: float | Tensor) -> None:
+    """Move the averaged weights: ``average = (1 - share) * average + share * trained``; buffers are copied."""
     slow = average.state_dict()
     learned = {name for name, _ in average.named_parameters()}
     with torch.no_grad():
         for name, fast in effective_weights(trained).items():
             if name in learned:
-                slow[name].lerp_(fast, 1 - decay)
+                slow[name].lerp_(fast, share)
             else:
                 slow[name].copy_(fast)

@@ -9,9 +9,10 @@ from gan_probe.analysis.similarity import MEASURES
 from gan_probe.analysis.stability import ALIGNMENTS, StabilityResult, findings
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
+from gan_probe.data.nulls import scrambled
 from gan_probe.errors import InputError
 from gan_probe.pipeline import from_synthetic
-from gan_probe.stabilities import TRAINED, UNTRAINED, at_step, phase_scrambled, seen_rows, stability, with_nulls
+from gan_probe.stabilities import TRAINED, UNTRAINED, at_step, seen_rows, stability, with_nulls
 from synthetic import make_dataset
 from tests.conftest import small_spec
 
@@ -116,7 +117,7 @@ def test_nulls_keep_what_their_kind_keeps(data: ImageSet) -> None:
 def test_scrambled_images_have_the_spectrum_and_the_mean_of_the_image() -> None:
     rng = np.random.default_rng(0)
     images = (128 + 20 * rng.normal(size=(3, 32, 32, 3))).clip(0, 255).astype(np.uint8)  # nothing is clipped
-    found = phase_scrambled(images, np.random.default_rng(1))
+    found = scrambled(images, np.random.default_rng(1))
     before, after = (np.abs(np.fft.fft2(x.astype(float), axes=(1, 2))) for x in (images, found))
     np.testing.assert_allclose(after, before, atol=60)  # rounding to whole numbers, over 1024 pixels
     np.testing.assert_allclose(found.mean((1, 2)), images.mean((1, 2)), atol=0.1)
