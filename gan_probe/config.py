@@ -12,7 +12,7 @@ from gan_probe.naming import check_name
 
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 ACCELERATIONS = ("auto", "eager", "compiled", "graph")
-VARIED = ("all", "init", "data")  # what differs between several runs of one training
+VARIED = ("all", "init", "order", "sample")  # what differs between several runs of one training
 NORMS = ("paper", "article")  # of the slope in the gradient penalty
 OBJECTIVES = ("wasserstein", "minimax", "non-saturating", "least-squares", "hinge", "relativistic")
 PENALTIES = ("none", "gradient", "r1", "r2", "r1r2")
@@ -83,9 +83,11 @@ class TrainConfig:
     held_out : float
         Share of the training images kept back; the critic's scores of them are its reference.
     seed : int
-        Of initialisation, every batch, and which images are held out.
+        Of every batch, of initialisation, and of which images are held out.
     init_seed : int
         Of initialisation alone; -1: that of ``seed``.
+    sample_seed : int
+        Of which images are held out, so of which are trained on; -1: that of ``seed``.
     """
 
     network: str = "compact"
@@ -118,6 +120,7 @@ class TrainConfig:
     held_out: float = 0.1
     seed: int = 0
     init_seed: int = -1
+    sample_seed: int = -1
 
     def __post_init__(self) -> None:
         check_name("precision", self.precision, PRECISIONS)
@@ -171,17 +174,35 @@ class TrainConfig:
         """The seed of the networks' first weights."""
         return self.seed if self.init_seed < 0 else self.init_seed
 
+    @property
+    def split_seed(self) -> int:
+        """The seed of which images are held out."""
+        return self.seed if self.sample_seed < 0 else self.sample_seed
+
     def varied(self, what: str, number: int) -> TrainConfig:
-        """Return the same training for the ``number``-th time, with another seed of ``what``: a row of `VARIED`.
+        """Return the same training for the ``number``-th time, with another seed of what differs.
+
+        Parameters
+        ----------
+        what : {"all", "init", "order", "sample"}
+            Everything; the first weights; the batches; which images are held out.
+        number : int
 
         Examples
         --------
-        >>> [(c.seed, c.start_seed) for c in (TrainConfig().varied(what, 2) for what in ("all", "init", "data"))]
-        [(2, 2), (0, 2), (2, 0)]
+        >>> second = [TrainConfig().varied(what, 2) for what in VARIED]
+        >>> [(c.seed, c.start_seed, c.split_seed) for c in second]
+        [(2, 2, 2), (0, 2, 0), (2, 0, 0), (0, 0, 2)]
         """
         check_name("difference", what, VARIED)
-        seed = self.seed if what == "init" else self.seed + number
-        return replace(self, seed=seed, init_seed=self.start_seed + (number if what != "data" else 0))
+        more = {name: number if what in ("all", name) else 0 for name in VARIED}
+        follows = what == "all" and self.sample_seed < 0
+        return replace(
+            self,
+            seed=self.seed + more["order"],
+            init_seed=self.start_seed + more["init"],
+            sample_seed=-1 if follows else self.split_seed + more["sample"],
+        )
 
     def updated(self, changes: Mapping[str, Any]) -> TrainConfig:
         """Return the config with some settings changed.
@@ -224,6 +245,7 @@ _RANGES = (
     ("held_out", 0.0, 0.9),
     ("seed", 0, 2**32 - 1),
     ("init_seed", -1, 2**32 - 1),
+    ("sample_seed", -1, 2**32 - 1),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,10 @@ from gan_probe.config import preset as find_preset
 from gan_probe.naming import check_name
 
 if TYPE_CHECKING:
+    import torch
+
     from gan_probe.data import ImageSet
+    from gan_probe.training.several import Plan
 
 
 def train(
@@ -41,8 +44,14 @@ def train(
         int, typer.Option(help="Train so many critics, in OUT/run-00, run-01, ...; for gan-probe stability.", min=1)
     ] = 1,
     vary: Annotated[
-        str, typer.Option(help=f"What differs between --runs: {', '.join(VARIED)} (weights, or batches and held-out).")
+        str,
+        typer.Option(
+            help=f"What differs between --runs: {', '.join(VARIED)} (first weights, batches, which are held out)."
+        ),
     ] = "all",
+    jobs: Annotated[
+        int | None, typer.Option(help="Of --runs, so many at a time. Default: one a core, or one a GPU.", min=1)
+    ] = None,
     split: Split = None,
     size: SizePx = None,
     stream: Annotated[
@@ -75,6 +84,7 @@ def train(
         from gan_probe.training.loop import check_trainable
         from gan_probe.training.ranks import leave
         from gan_probe.training.run_folder import MARKER
+        from gan_probe.training.several import Plan, default_jobs
         from synthetic.files import check_free
 
         given = {
@@ -101,6 +111,7 @@ def train(
         check_trainable(images, config)
         check_name("difference", vary, VARIED)
         planned = {out / f"run-{k:02d}": config.varied(vary, k) for k in range(runs)} if runs > 1 else {out: config}
+        at_a_time = 1 if several or runs == 1 else min(runs, jobs or default_jobs(runs, images, chosen))
         for path in planned:
             if is_first and not (resume and (path / MARKER).is_file()):
                 check_free(path, marker=MARKER, overwrite=overwrite)
@@ -112,46 +123,83 @@ def train(
                 "device": chosen,
                 "arithmetic": used,
                 **next(iter(planned.values())).as_dict(),
-                "out": out if runs == 1 else f"{out}/run-00 to run-{runs - 1:02d}, differing in {vary}",
+                "out": out
+                if runs == 1
+                else f"{out}/run-00 to run-{runs - 1:02d}, differing in {vary}, {at_a_time} at a time",
             },
         )
-        results = []
+        plans = [
+            Plan(path, one, _origins(one, preset or "compact", given), resume, overwrite)
+            for path, one in planned.items()
+        ]
         with ExitStack() as last_things:
             last_things.callback(leave)
-            for path, one in planned.items():
-                text = "training" if runs == 1 else f"training {path.name} of {runs}"
-                with session.progress(text, one.steps) as update:
-                    run_training(
-                        images,
-                        path,
-                        one,
-                        origins=_origins(one, preset or "compact", given),
-                        resume=resume,
-                        overwrite=overwrite,
-                        device=chosen,
-                        on_step=_shown(update, one),
-                        log=session.log,
-                    )
-                if is_first:
-                    results.append(_tell(session, path, used, str(chosen)))
+            if runs > 1:
+                _train_several(session, images, plans, at_a_time, chosen, is_first)
+                return
+            with session.progress("training", config.steps) as update:
+                run_training(
+                    images,
+                    out,
+                    config,
+                    origins=plans[0].origins,
+                    resume=resume,
+                    overwrite=overwrite,
+                    device=chosen,
+                    on_step=lambda step, row: update(step, progress_note(step, row, config)),
+                    log=session.log,
+                )
         if is_first:
-            session.outputs |= {"run": str(out), "critic": str(out / "critic")} if runs == 1 else {"runs": str(out)}
-            session.metrics |= results[0] if runs == 1 else {"runs": results}
+            session.outputs |= {"run": str(out), "critic": str(out / "critic")}
+            session.metrics |= _tell(session, out, used, str(chosen))
 
 
-def _shown(update: Callable[[int, str], None], config: TrainConfig) -> Callable[[int, Mapping[str, float]], None]:
-    """Return what shows a step's metrics on the progress bar."""
-    return lambda step, row: update(step, progress_note(step, row, config))
+def _train_several(
+    session: Session, images: ImageSet, plans: Sequence[Plan], jobs: int, device: torch.device, is_first: bool
+) -> None:
+    """Train all plans, tell how each ended, and go on where one fails."""
+    from gan_probe.device import resolve_precision
+    from gan_probe.errors import InputError
+    from gan_probe.training.several import train_several
+
+    steps = {plan.out: 0 for plan in plans}
+    results: dict[Path, dict[str, Any]] = {}
+    precision = resolve_precision(plans[0].config.precision, device)
+    with session.progress(f"training {len(plans)} runs", sum(plan.config.steps for plan in plans)) as update:
+
+        def show() -> None:
+            update(sum(steps.values()), f"steps, {len(results)} of {len(plans)} runs done")
+
+        def on_step(out: Path, step: int, row: Mapping[str, float]) -> None:
+            steps[out] = step
+            show()
+
+        def on_end(out: Path) -> None:
+            if is_first:
+                results[out] = _tell(session, out, precision, str(device), brief=True)
+            show()
+
+        failures = train_several(
+            images, plans, jobs=jobs, device=device, on_step=on_step, on_end=on_end, log=session.log
+        )
+    if len(failures) == len(plans):
+        raise InputError(f"every training failed; the first: {next(iter(failures.values()))}")
+    session.warn(f"{out.name} failed, the others went on: {why}" for out, why in failures.items())
+    if failures:
+        session.log(session.resume_hint)
+    session.n_skipped = len(failures)
+    session.outputs["runs"] = str(plans[0].out.parent)
+    session.metrics["runs"] = [results[plan.out] for plan in plans if plan.out in results]
 
 
-def _tell(session: Session, path: Path, precision: str, device: str) -> dict[str, Any]:
-    """Print how a training ended, and return it as numbers."""
+def _tell(session: Session, path: Path, precision: str, device: str, *, brief: bool = False) -> dict[str, Any]:
+    """Print how a training ended, in one line if ``brief``, and return it as numbers."""
     from gan_probe.critic import Critic
     from gan_probe.training import RunFolder
 
     run, critic = RunFolder(path), Critic.load(path)
     last, diagnosis = run.read_metrics().tail(1), run.diagnosis()
-    for line in diagnosis:
+    for line in [] if brief else diagnosis:
         session.say(f"- {line}")
     steps, seconds = critic.config.step, float(last["elapsed_s"].sum())
     session.say(f"critic after {steps} steps in {path / 'critic'} ({seconds:.0f} s, {precision} on {device})")

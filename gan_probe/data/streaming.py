@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,29 @@ def stream_images(
     return keep_split(found, split)
 
 
+# What is fetched lazily must be picklable: trainings side by side each get it.
+
+
+def _fetch_image(source: Path | bytes, size_px: int | None, n_channels: int) -> Images:
+    return fit_channels(decode_image(source, size_px)[0], n_channels)
+
+
+def _fetch_row(path: Path, row: int) -> Images:
+    return np.asarray(_mapped(path)[row])
+
+
+_mapped = cache(open_npy)
+
+
 def _stream_array(path: Path, size_px: int | None) -> ImageSet:
-    array = open_npy(path if path.is_file() else path / "images.npy")
+    where = (path if path.is_file() else path / "images.npy").resolve()
+    array = open_npy(where)
     if size_px is not None and array.shape[1:3] != (size_px, size_px):
         raise InputError(f"{path} holds {array.shape[2]}x{array.shape[1]} pixels; an array is not resized on the way.")
     table = read_metadata(path) if path.is_dir() else None
     table = pd.DataFrame(index=range(len(array))) if table is None else table
     names = table["file_name"].tolist() if "file_name" in table else [f"{path.name}#{i}" for i in range(len(array))]
-    lazy = LazyImages(range(len(array)), lambda row: np.asarray(array[row]), array.shape[1:])
+    lazy = LazyImages(range(len(array)), partial(_fetch_row, where), array.shape[1:])
     ids = [sample_id(image) for image in array]
     return name_rows(lazy, table.drop(columns="file_name", errors="ignore"), names, path, ids=ids)
 
@@ -95,10 +111,7 @@ def _stream_encoded(
     n_channels = max(shape[2] for shape in shapes)
     n_converted = sum(bool(note) for *_, note in seen)
     warnings = [f"{n_converted} images were converted on reading."] if n_converted else []
-
-    def fetch(source: Path | bytes) -> Images:
-        return fit_channels(decode_image(source, size_px)[0], n_channels)
-
+    fetch = partial(_fetch_image, size_px=size_px, n_channels=n_channels)
     lazy = LazyImages(sources, fetch, (*shapes[0][:2], n_channels))
     ids = [wide if n_channels == 3 else own for _, own, wide, _ in seen]
     return name_rows(lazy, table, names, origin, warnings, ids=ids)

@@ -126,7 +126,7 @@ def train(
     run = RunFolder(out)
     if run.critic.is_dir() and (run.generator.is_dir() or not run.checkpoint.is_file()):
         return Critic.load(run.critic, device)
-    training, held_out = split_held_out(data, config.held_out, config.seed)
+    training, held_out = split_held_out(data, config.held_out, config.split_seed)
     classes = training_classes(data)
     labels = np.searchsorted(classes, training.table["label"].astype(str)) if config.conditional else None
     source = Source.of(training.images, device, labels, anchors(data) if config.anchor else None)
