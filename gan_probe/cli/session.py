@@ -140,6 +140,49 @@ class Session:
 
             yield wrap
 
+    def side_by_side(
+        self,
+        text: str,
+        tasks: Mapping[Path, Callable[..., Any]],
+        *,
+        jobs: int,
+        steps: int,
+        tell: Callable[[Path], dict[str, Any]],
+    ) -> dict[Path, dict[str, Any]]:
+        """Do tasks of ``steps`` steps each, ``jobs`` at a time; return what ``tell`` says of each that ended, in order.
+
+        Failed ones become warnings and count as skipped.
+
+        Raises
+        ------
+        InputError
+            When every one failed.
+        """
+        from gan_probe.training.parallel import side_by_side
+
+        done, results = dict.fromkeys(tasks, 0), dict[Path, dict[str, Any]]()
+        with self.progress(text, steps * len(tasks)) as update:
+
+            def show() -> None:
+                update(sum(done.values()), f"steps, {len(results)} of {len(tasks)} runs done")
+
+            def on_step(out: Path, step: int, row: Mapping[str, float]) -> None:
+                done[out] = step
+                show()
+
+            def on_end(out: Path) -> None:
+                done[out], results[out] = steps, tell(out)
+                show()
+
+            failures = side_by_side(tasks, jobs=jobs, on_step=on_step, on_end=on_end)
+        if len(failures) == len(tasks):
+            raise InputError(f"every run failed; the first: {next(iter(failures.values()))}")
+        self.warn(f"{out.name} failed, the others went on: {why}" for out, why in failures.items())
+        if failures:
+            self.log(self.resume_hint)
+        self.n_skipped += len(failures)
+        return {out: results[out] for out in tasks if out in results}
+
     # --- ending ---
 
     def __enter__(self) -> Session:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +17,7 @@ from gan_probe.config import preset as find_preset
 from gan_probe.naming import check_name
 
 if TYPE_CHECKING:
-    import torch
-
     from gan_probe.data import ImageSet
-    from gan_probe.training.several import Plan
 
 
 def train(
@@ -82,9 +80,9 @@ def train(
         from gan_probe.device import resolve_device, resolve_precision
         from gan_probe.training import train as run_training
         from gan_probe.training.loop import check_trainable
+        from gan_probe.training.parallel import default_jobs, devices_for
         from gan_probe.training.ranks import leave
         from gan_probe.training.run_folder import MARKER
-        from gan_probe.training.several import Plan, default_jobs
         from synthetic.files import check_free
 
         given = {
@@ -128,21 +126,39 @@ def train(
                 else f"{out}/run-00 to run-{runs - 1:02d}, differing in {vary}, {at_a_time} at a time",
             },
         )
-        plans = [
-            Plan(path, one, _origins(one, preset or "compact", given), resume, overwrite)
-            for path, one in planned.items()
-        ]
+        origins = {path: _origins(one, preset or "compact", given) for path, one in planned.items()}
         with ExitStack() as last_things:
             last_things.callback(leave)
             if runs > 1:
-                _train_several(session, images, plans, at_a_time, chosen, is_first)
+                spread = devices_for(chosen)
+                tasks = {
+                    path: partial(
+                        run_training,
+                        images,
+                        path,
+                        one,
+                        origins=origins[path],
+                        resume=resume,
+                        overwrite=overwrite,
+                        device=spread[number % len(spread)],
+                    )
+                    for number, (path, one) in enumerate(planned.items())
+                }
+                ended = session.side_by_side(
+                    f"training {runs} runs",
+                    tasks,
+                    jobs=at_a_time,
+                    steps=config.steps,
+                    tell=lambda path: _tell(session, path, used, str(chosen), brief=True) if is_first else {},
+                )
+                session.outputs["runs"], session.metrics["runs"] = str(out), list(ended.values())
                 return
             with session.progress("training", config.steps) as update:
                 run_training(
                     images,
                     out,
                     config,
-                    origins=plans[0].origins,
+                    origins=origins[out],
                     resume=resume,
                     overwrite=overwrite,
                     device=chosen,
@@ -152,44 +168,6 @@ def train(
         if is_first:
             session.outputs |= {"run": str(out), "critic": str(out / "critic")}
             session.metrics |= _tell(session, out, used, str(chosen))
-
-
-def _train_several(
-    session: Session, images: ImageSet, plans: Sequence[Plan], jobs: int, device: torch.device, is_first: bool
-) -> None:
-    """Train all plans, tell how each ended, and go on where one fails."""
-    from gan_probe.device import resolve_precision
-    from gan_probe.errors import InputError
-    from gan_probe.training.several import train_several
-
-    steps = {plan.out: 0 for plan in plans}
-    results: dict[Path, dict[str, Any]] = {}
-    precision = resolve_precision(plans[0].config.precision, device)
-    with session.progress(f"training {len(plans)} runs", sum(plan.config.steps for plan in plans)) as update:
-
-        def show() -> None:
-            update(sum(steps.values()), f"steps, {len(results)} of {len(plans)} runs done")
-
-        def on_step(out: Path, step: int, row: Mapping[str, float]) -> None:
-            steps[out] = step
-            show()
-
-        def on_end(out: Path) -> None:
-            if is_first:
-                results[out] = _tell(session, out, precision, str(device), brief=True)
-            show()
-
-        failures = train_several(
-            images, plans, jobs=jobs, device=device, on_step=on_step, on_end=on_end, log=session.log
-        )
-    if len(failures) == len(plans):
-        raise InputError(f"every training failed; the first: {next(iter(failures.values()))}")
-    session.warn(f"{out.name} failed, the others went on: {why}" for out, why in failures.items())
-    if failures:
-        session.log(session.resume_hint)
-    session.n_skipped = len(failures)
-    session.outputs["runs"] = str(plans[0].out.parent)
-    session.metrics["runs"] = [results[plan.out] for plan in plans if plan.out in results]
 
 
 def _tell(session: Session, path: Path, precision: str, device: str, *, brief: bool = False) -> dict[str, Any]:

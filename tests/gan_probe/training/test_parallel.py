@@ -1,5 +1,6 @@
 import multiprocessing
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,16 @@ import torch
 
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet, read_images, stream_images
-from gan_probe.training import RunFolder
-from gan_probe.training.several import Plan, default_jobs, train_several
+from gan_probe.training import RunFolder, train
+from gan_probe.training.parallel import Task, default_jobs, side_by_side
 from tests.conftest import SMALL
 
 CPU = torch.device("cpu")
 
 
-def plans(folder: Path, n: int = 2) -> list[Plan]:
-    return [Plan(folder / f"run-{k}", SMALL.varied("all", k), {}) for k in range(n)]
+def trainings(data: ImageSet, folder: Path, n: int = 2, **options: bool) -> dict[Path, Task]:
+    outs = {folder / f"run-{k}": SMALL.varied("all", k) for k in range(n)}
+    return {out: partial(train, data, out, config, **options) for out, config in outs.items()}
 
 
 def test_side_by_side_is_the_same_as_one_by_one(train_set: ImageSet, tmp_path: Path) -> None:
@@ -27,9 +29,8 @@ def test_side_by_side_is_the_same_as_one_by_one(train_set: ImageSet, tmp_path: P
 
     ended: list[Path] = []
     for jobs in (1, 2):
-        given = plans(tmp_path / str(jobs))
-        failures = train_several(train_set, given, jobs=jobs, device=CPU, on_step=on_step, on_end=ended.append)
-        assert not failures
+        tasks = trainings(train_set, tmp_path / str(jobs))
+        assert not side_by_side(tasks, jobs=jobs, on_step=on_step, on_end=ended.append)
     assert sorted(ended) == sorted(tmp_path / str(jobs) / f"run-{k}" for jobs in (1, 2) for k in range(2))
     assert seen.count(("run-0", SMALL.steps)) == seen.count(("run-1", SMALL.steps)) == 2
     scores = [[Critic.load(tmp_path / j / f"run-{k}").score(train_set.images) for k in range(2)] for j in ("1", "2")]
@@ -38,7 +39,6 @@ def test_side_by_side_is_the_same_as_one_by_one(train_set: ImageSet, tmp_path: P
 
 
 def test_what_fails_leaves_the_others_alone_and_goes_on_later(train_set: ImageSet, tmp_path: Path) -> None:
-    given = plans(tmp_path, 3)
     (tmp_path / "run-0").write_text("in the way")
 
     def on_step(out: Path, step: int, row: Mapping[str, float]) -> None:
@@ -46,12 +46,13 @@ def test_what_fails_leaves_the_others_alone_and_goes_on_later(train_set: ImageSe
             for child in multiprocessing.active_children():
                 child.kill()
 
-    failures = train_several(train_set, given[:2], jobs=2, device=CPU, on_step=on_step)
+    failures = side_by_side(trainings(train_set, tmp_path), jobs=2, on_step=on_step)
     assert "Choose another" in failures[tmp_path / "run-0"]
     assert "exit code -9: the system killed it" in failures[tmp_path / "run-1"]
-    going_on = [Plan(plan.out, plan.config, {}, resume=True) for plan in given[1:]]
-    assert not train_several(train_set, going_on, jobs=2, device=CPU)
-    assert all(RunFolder(plan.out).critic.is_dir() for plan in going_on)
+    (tmp_path / "run-0").unlink()
+    again = trainings(train_set, tmp_path, resume=True)
+    assert not side_by_side(again, jobs=2)
+    assert all(RunFolder(out).critic.is_dir() for out in again)
 
 
 def test_an_interruption_ends_every_process(train_set: ImageSet, tmp_path: Path) -> None:
@@ -59,20 +60,20 @@ def test_an_interruption_ends_every_process(train_set: ImageSet, tmp_path: Path)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_several(train_set, plans(tmp_path), jobs=2, device=CPU, on_step=interrupt)
+        side_by_side(trainings(train_set, tmp_path), jobs=2, on_step=interrupt)
     assert not multiprocessing.active_children()
 
 
 def test_images_are_streamed_by_each_process(train_set: ImageSet, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", train_set.images)
     for name, data in (("whole", read_images(tmp_path / "x.npy")), ("lazy", stream_images(tmp_path / "x.npy"))):
-        assert not train_several(data, plans(tmp_path / name), jobs=2, device=CPU)
+        assert not side_by_side(trainings(data, tmp_path / name), jobs=2)
     hashes = [[Critic.load(tmp_path / name / f"run-{k}").hash for k in range(2)] for name in ("whole", "lazy")]
     assert hashes[0] == hashes[1]
 
 
 def test_as_many_at_a_time_as_there_are_cores_and_runs(train_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gan_probe.training.several.cpu_count", lambda: 4)
+    monkeypatch.setattr("gan_probe.training.parallel.cpu_count", lambda: 4)
     assert [default_jobs(n, train_set, CPU) for n in (1, 3, 10)] == [1, 3, 4]
-    monkeypatch.setattr("gan_probe.training.several.memory_bytes", lambda: 5 * train_set.images.nbytes)
+    monkeypatch.setattr("gan_probe.training.parallel.memory_bytes", lambda: 5 * train_set.images.nbytes)
     assert default_jobs(10, train_set, CPU) == 2
