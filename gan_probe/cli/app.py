@@ -21,6 +21,7 @@ from gan_probe.cli import (
     probe,
     sample,
     score,
+    settle,
     stability,
     synth,
     train,
@@ -68,6 +69,7 @@ app.command("score")(score.score)
 app.command("cluster")(analyse.cluster)
 app.command("report")(analyse.report)
 app.command("stability")(stability.stability)
+app.command("settle")(settle.settle)
 app.command("ensemble")(ensemble.ensemble)
 app.command("trajectory")(trajectory.trajectory)
 app.command("probe")(probe.probe)

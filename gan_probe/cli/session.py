@@ -32,6 +32,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output 
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
 Device = Annotated[str, typer.Option(help="auto (CUDA when there is one), cpu, cuda or cuda:N.")]
 SizePx = Annotated[int | None, typer.Option("--size", help="Resize every image to a square of this many pixels.")]
+Jobs = Annotated[int | None, typer.Option(help="Runs trained at a time. Default: one a core, or one a GPU.", min=1)]
 TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run the code that an adapted critic names.")]
 Split = Annotated[str | None, typer.Option(help="Use only rows whose split is this.")]
 

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, command_line, parse_settings
+from gan_probe.cli.session import (
+    Device,
+    DryRun,
+    Jobs,
+    Json,
+    Overwrite,
+    Session,
+    SizePx,
+    Split,
+    command_line,
+    parse_settings,
+)
 from gan_probe.config import OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
 from gan_probe.naming import check_name
@@ -47,9 +58,7 @@ def train(
             help=f"What differs between --runs: {', '.join(VARIED)} (first weights, batches, which are held out)."
         ),
     ] = "all",
-    jobs: Annotated[
-        int | None, typer.Option(help="Of --runs, so many at a time. Default: one a core, or one a GPU.", min=1)
-    ] = None,
+    jobs: Jobs = None,
     split: Split = None,
     size: SizePx = None,
     stream: Annotated[

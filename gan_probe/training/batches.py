@@ -138,8 +138,12 @@ class Source:
 
     def fill(self, batch: StepBatch, *, sees_reals: bool) -> StepBatch:
         """Return a drawn batch with its images and labels."""
-        critic = tuple(self._anchor(self._fill(update, True)) for update in batch.critic)
+        critic = tuple(self.with_reals(update) for update in batch.critic)
         return StepBatch(critic, self._fill(batch.generator, sees_reals))
+
+    def with_reals(self, update: UpdateBatch) -> UpdateBatch:
+        """Return a drawn batch of the critic with its images and labels."""
+        return self._anchor(self._fill(update, True))
 
     def _anchor(self, update: UpdateBatch) -> UpdateBatch:
         if self.nulls is None or update.rows is None:

@@ -152,11 +152,11 @@ def train(
         is_snapshot = state.step in saves or state.step == config.steps
         if len(pending) < REPORT_EVERY and not is_snapshot:
             continue
-        rows = _read(pending, spent_s + time.perf_counter() - started, ranks)
+        rows = plain_rows(pending, spent_s + time.perf_counter() - started, ranks)
         pending = []
         if is_first:
             run.append_metrics(rows)
-        _check_finite(rows, run)
+        check_finite(rows, run)
         if examiner is None:
             continue
         if on_step:
@@ -249,7 +249,7 @@ def _prepare(
     write_atomically(out / "environment.json", json.dumps(environment(), indent=2) + "\n")
 
 
-def _read(pending: list[tuple[int, dict[str, Tensor]]], elapsed_s: float, ranks: Ranks) -> list[dict[str, float]]:
+def plain_rows(pending: list[tuple[int, dict[str, Tensor]]], elapsed_s: float, ranks: Ranks) -> list[dict[str, float]]:
     """Return rows of plain numbers, each the mean over the ranks; reading them waits for the device."""
     names = list(pending[0][1])
     values = ranks.mean(torch.stack([torch.stack([metrics[n].float() for n in names]) for _, metrics in pending]))
@@ -259,7 +259,8 @@ def _read(pending: list[tuple[int, dict[str, Tensor]]], elapsed_s: float, ranks:
     ]
 
 
-def _check_finite(rows: Iterable[Mapping[str, float]], run: RunFolder) -> None:
+def check_finite(rows: Iterable[Mapping[str, float]], run: RunFolder) -> None:
+    """Raise `DivergedError` unless every metric is a number."""
     for row in rows:
         if not all(math.isfinite(v) for v in row.values()):
             raise DivergedError(

@@ -1,0 +1,164 @@
+"""A last phase without generators: critics of several runs are trained on against one bank of fakes that all share.
+
+During a training each critic sees the fakes of its own generator, and what it says follows where those happen to be.
+Against the same reals and the same fakes, critics of all runs are after the same function.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gan_probe.config import TrainConfig
+from gan_probe.critic import Critic
+from gan_probe.data.images import Images, ImageSet, fit_channels
+from gan_probe.device import environment, resolve_precision
+from gan_probe.errors import InputError
+from gan_probe.generator import Generator
+from gan_probe.training.batches import Source, UpdateBatch, step_generator
+from gan_probe.training.loop import REPORT_EVERY, OnStep, anchors, check_finite, plain_rows, split_held_out
+from gan_probe.training.ranks import ALONE
+from gan_probe.training.run_folder import MARKER, RunFolder, open_run
+from gan_probe.training.saving import Saver, run_id
+from gan_probe.training.step import critic_update, new_state, set_rates, update_average
+from synthetic import sample_id
+from synthetic.files import check_free, write_atomically
+
+BANK_SIZE = 1000
+
+
+def fake_bank(runs: Mapping[str, Path], *, n: int = BANK_SIZE, seed: int = 0) -> Images:
+    """Return ``n`` fakes, (n, h, w, c) uint8, as many of each run's generator, in the order of the runs.
+
+    Raises
+    ------
+    InputError
+        For a run without a generator, or generators of different shapes.
+    """
+    generators = {name: Generator.load(run) for name, run in runs.items()}
+    shapes = {generator.config.image_shape for generator in generators.values()}
+    if len(shapes) > 1:
+        raise InputError(f"the runs make images of different shapes ({sorted(shapes)}); they cannot share a bank.")
+    counts = [len(part) for part in np.array_split(np.arange(n), len(generators))]
+    return np.concatenate([g.sample(k, seed=seed) for g, k in zip(generators.values(), counts, strict=True)])
+
+
+def settle(
+    run: str | Path,
+    data: ImageSet,
+    bank: Images,
+    out: str | Path,
+    *,
+    updates: int = 300,
+    resume: bool = False,
+    overwrite: bool = False,
+    device: torch.device | str = "cpu",
+    on_step: OnStep | None = None,
+) -> Critic:
+    """Train the critic of a finished run on, without its generator; return it as it is then.
+
+    The learning rate falls from the run's own to zero, and what is saved is the mean of the weights over the second
+    half of the updates.
+
+    Parameters
+    ----------
+    run : path
+        A run folder, with its checkpoint.
+    data : ImageSet
+        What it was trained on.
+    bank : ndarray of uint8, shape (n, h, w, c)
+        The fakes.
+    out : path
+        A run folder to write, without a generator.
+    updates : int
+        Of the critic.
+    resume : bool
+        Leave a finished one in ``out`` as it is; begin anew where it was cut off.
+    overwrite : bool
+    device : str or torch.device
+    on_step : callable, optional
+        Called as ``on_step(update, metrics)``.
+
+    Raises
+    ------
+    InputError
+        When the run has no checkpoint, was trained on other data or with labels, or the bank does not fit.
+    FileExistsError
+        When ``out`` is taken.
+    DivergedError
+        When a metric is no longer a number.
+    """
+    source, folder, device = RunFolder(Path(run)), RunFolder(Path(out)), torch.device(device)
+    trained, facts = source.read_config()
+    open_run(source.path, config=trained, fingerprint=data.fingerprint)
+    _check(source, trained, data, bank)
+    config = trained.updated(
+        {"steps": updates, "n_critic": 1, "decay_share": 1.0, "critic_average": 0.0, "average_share": 0.5}
+    )
+    bank = fit_channels(bank, data.image_shape[2])
+    if not (resume and folder.path.is_dir()):
+        check_free(folder.path, marker=MARKER, overwrite=overwrite)
+    elif folder.critic.is_dir():
+        return Critic.load(folder.critic, device)
+    if folder.path.exists():
+        shutil.rmtree(folder.path)
+    folder.path.mkdir(parents=True)
+    settled = {"from": facts["run_id"], "steps": trained.steps, "bank": sample_id(bank), "n_bank": len(bank)}
+    facts |= {"run_id": run_id(config, data.fingerprint), "settled": settled, "device": str(device)}
+    folder.write_config(config, dict.fromkeys(config.as_dict(), f"settled from {source.path.name}"), facts)
+    write_atomically(folder.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+    return _train_on(source, folder, config, data, bank, device, trained.steps, on_step or (lambda step, row: None))
+
+
+def _check(source: RunFolder, config: TrainConfig, data: ImageSet, bank: Images) -> None:
+    if not source.checkpoint.is_file() or not source.critic.is_dir():
+        raise InputError(f"{source.path} is not finished, or its {source.checkpoint.name} is gone; train it first.")
+    if config.conditional:
+        raise InputError(f"{source.path} is class-conditional; the fakes of a bank have no labels.")
+    if bank.dtype != np.uint8 or bank.shape[1:3] != data.image_shape[:2] or not len(bank):
+        raise InputError(f"a bank must hold uint8 images of {data.image_shape}, got {bank.dtype} {bank.shape}.")
+
+
+def _train_on(
+    source: RunFolder,
+    folder: RunFolder,
+    config: TrainConfig,
+    data: ImageSet,
+    bank: Images,
+    device: torch.device,
+    steps: int,
+    on_step: Callable[[int, Mapping[str, float]], None],
+) -> Critic:
+    training, held_out = split_held_out(data, config.held_out, config.split_seed)
+    state = new_state(config, data.image_shape, device)
+    source.read_checkpoint(state)
+    state.step = 0
+    nulls = anchors(data) if config.anchor else None
+    reals, fakes = (
+        Source.of(training.images, device, nulls=nulls),
+        torch.from_numpy(np.ascontiguousarray(bank)).to(device),
+    )
+    precision, pending = resolve_precision(config.precision, device), []
+    while state.step < config.steps:
+        state.step += 1
+        set_rates(state, config)
+        rng = step_generator(config.seed, -state.step)  # other numbers than those of the steps before
+        rows, chosen = (torch.randint(n, (config.batch_size,), generator=rng) for n in (len(training), len(bank)))
+        alpha = torch.rand(config.batch_size, generator=rng)
+        batch = UpdateBatch(torch.empty(0), alpha, rows, fake=fakes[chosen.to(device)])
+        metrics = critic_update(state, reals.with_reals(batch).map(lambda t: t.to(device)), config, precision)
+        update_average(state.average, state.critic, state.share)
+        pending.append((state.step, metrics))
+        if len(pending) == REPORT_EVERY or state.step == config.steps:
+            rows_read = plain_rows(pending, 0.0, ALONE)
+            folder.append_metrics(rows_read)
+            check_finite(rows_read, folder)
+            on_step(state.step, rows_read[-1])
+            pending = []
+    state.step = steps
+    return Saver(folder, config, data, device).save_critic(state, n_training=len(training), held_out=held_out)
