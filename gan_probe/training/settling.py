@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -139,11 +140,9 @@ def _train_on(
     source.read_checkpoint(state)
     state.step = 0
     nulls = anchors(data) if config.anchor else None
-    reals, fakes = (
-        Source.of(training.images, device, nulls=nulls),
-        torch.from_numpy(np.ascontiguousarray(bank)).to(device),
-    )
-    precision, pending = resolve_precision(config.precision, device), []
+    reals = Source.of(training.images, device, nulls=nulls)
+    fakes = torch.from_numpy(np.ascontiguousarray(bank)).to(device)
+    precision, pending, started = resolve_precision(config.precision, device), [], time.perf_counter()
     while state.step < config.steps:
         state.step += 1
         set_rates(state, config)
@@ -155,7 +154,7 @@ def _train_on(
         update_average(state.average, state.critic, state.share)
         pending.append((state.step, metrics))
         if len(pending) == REPORT_EVERY or state.step == config.steps:
-            rows_read = plain_rows(pending, 0.0, ALONE)
+            rows_read = plain_rows(pending, time.perf_counter() - started, ALONE)
             folder.append_metrics(rows_read)
             check_finite(rows_read, folder)
             on_step(state.step, rows_read[-1])
