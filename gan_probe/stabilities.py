@@ -8,19 +8,23 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 
 import gan_probe
-from gan_probe.analysis.calibrations import NULL, left_out, make_panel
+from gan_probe.analysis.agreement import Labels, agreement_with_others
+from gan_probe.analysis.calibrations import NULL, halves, left_out, make_panel
 from gan_probe.analysis.controls import nuisances
 from gan_probe.analysis.similarity import similarities
-from gan_probe.analysis.stability import StabilityResult, climb
+from gan_probe.analysis.stability import Comparison, StabilityResult, climb, compare
 from gan_probe.critic import WEIGHTS, Critic
 from gan_probe.data import ImageSet
+from gan_probe.data.images import fit_channels
 from gan_probe.data.nulls import null_images
 from gan_probe.errors import InputError
 from gan_probe.pipeline import UNTRAINED_SEEDS
 from synthetic import sample_id
 
+MAX_ROUNDS = 10  # of choosing snapshots; two or three are enough
 N_NULLS = 40  # ten of each kind
 TRAINED, UNTRAINED = "trained critics", "untrained critics"
 
@@ -31,6 +35,7 @@ def stability(
     critics: Mapping[str, Critic],
     data: ImageSet,
     *,
+    against: Mapping[str, Critic] | None = None,
     controls: bool = True,
     nulls: bool = False,
     skip_diverged: bool = False,
@@ -48,6 +53,8 @@ def stability(
         With labels: the panel. Alignments are fitted on half of each class, and everything is measured on the other
         half. Seen classes are those of every critic's training; where the critics know none, those that ``data`` calls
         seen.
+    against : mapping of str to Critic, optional
+        The same runs of another training, by the same names: does the reproducible fraction differ?
     controls : bool
         Ask the same of untrained critics, and of the scores with the plain scalars of the pixels regressed out.
     nulls : bool
@@ -61,11 +68,10 @@ def stability(
     Raises
     ------
     InputError
-        For fewer than three critics, the same one twice, data without labels, images that do not fit, or a critic that
-        diverged.
+        For fewer than three critics, the same one twice, other names in ``against``, data without labels, images that
+        do not fit, or a critic that diverged.
     """
-    if "label" not in data.table:
-        raise InputError(f"{data.source} has no labels; stability is about classes. Add a label column or folders.")
+    _check_labels(data)
     data = with_nulls(data, seed=seed) if nulls else data
     warnings = [*data.warnings, *_differences(critics)]
     tell = on_step or (lambda name: None)
@@ -74,6 +80,7 @@ def stability(
     panel = make_panel(labels, seen, seed=seed)
     warnings += [f"the rung {name!r} is left out: {why}" for name, why in left_out(panel).items()]
     rungs = climb(scores, labels, seen=seen, seed=seed)
+    agreement = dict(zip(kept, agreement_with_others(scores[:, panel.fit]).tolist(), strict=True))
     tell("scores")
     looks, others = {TRAINED: (scores, embeddings)}, {}
     if controls:
@@ -87,6 +94,11 @@ def stability(
             UNTRAINED: climb(looks[UNTRAINED][0], labels, seen=seen, seed=seed),
             "plain scalars regressed out": climb(scores, labels, seen=seen, nuisances=_plain(data), seed=seed),
         }
+    comparisons = []
+    if against is not None:
+        _check_pairs(kept, against)
+        theirs = _look({name: against[name] for name in kept}, data, False, batch_size, warnings, tell)[1]
+        comparisons = _compared(scores, theirs, data, labels, seed)
     alike = {name: similarities(*both, labels, panel.fit, seed=seed) for name, both in looks.items()}
     tell("embeddings and clusters")
     shown = pd.DataFrame(
@@ -102,7 +114,39 @@ def stability(
         "images": len(labels),
         "version": gan_probe.__version__,
     }
-    return StabilityResult(rungs, others, alike, tuple(kept), tuple(np.unique(labels)), shown, provenance, warnings)
+    classes = tuple(np.unique(labels))
+    return StabilityResult(
+        rungs, others, alike, tuple(kept), classes, shown, provenance, warnings, agreement, comparisons
+    )
+
+
+def _check_labels(data: ImageSet) -> None:
+    if "label" not in data.table:
+        raise InputError(f"{data.source} has no labels; stability is about classes. Add a label column or folders.")
+
+
+def _check_pairs(runs: list[str], against: Mapping[str, Critic]) -> None:
+    lonely = sorted(set(runs) ^ set(against))
+    if lonely:
+        raise InputError(
+            "both trainings must have the same runs, by name, to be compared in pairs; only one of them has"
+            f" {', '.join(lonely[:5])}{', ...' if len(lonely) > 5 else ''}."
+        )
+
+
+def _compared(
+    here: npt.NDArray[np.float32],
+    there: npt.NDArray[np.float32],
+    data: ImageSet,
+    labels: Labels,
+    seed: int,
+) -> list[Comparison]:
+    plain = "affine, plain scalars regressed out"
+    return [
+        compare(here, there, labels, alignment="raw", seed=seed),
+        compare(here, there, labels, alignment="affine", seed=seed),
+        compare(here, there, labels, alignment="affine", nuisances=_plain(data), of=plain, seed=seed),
+    ]
 
 
 def _plain(data: ImageSet) -> npt.NDArray[np.float32]:
@@ -183,6 +227,60 @@ def at_step(runs: Mapping[str, Path], step: int) -> dict[str, Path]:
             )
             raise InputError(f"{name} has no snapshot of step {step}. {listed}")
     return {name: steps[step] for name, steps in found.items()}
+
+
+def agreed_snapshots(
+    runs: Mapping[str, Path],
+    data: ImageSet,
+    *,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    batch_size: int = 256,
+) -> dict[str, Path]:
+    """Return the late snapshot of each run that agrees best with the other runs, found without labels.
+
+    Late ones are those of the second half of the steps. Each run begins with its last; then, run by run, the snapshot
+    with the highest rank correlation with the others' mean is taken, until nothing changes.
+
+    Parameters
+    ----------
+    runs : mapping of str to path
+        Run folders, at least two.
+    data : ImageSet
+        With labels, which only say which half of the images `stability` fits on; scores of that half are compared.
+    seed : int
+        That of `stability`.
+    device, batch_size
+        Of the scoring.
+
+    Raises
+    ------
+    InputError
+        For fewer than two runs, or a run without snapshots.
+    """
+    if len(runs) < 2:
+        raise InputError("agreement is about several runs; give at least two.")
+    _check_labels(data)
+    fit = halves(data.table["label"].astype(str).to_numpy(), seed=seed)
+    paths, scores = {}, {}
+    for name, run in runs.items():
+        found = _snapshots(run)
+        if not found:
+            raise InputError(f"{name} has no snapshots. Train with --set late_snapshots=5.")
+        paths[name] = [path for step, path in sorted(found.items()) if 2 * step >= max(found)]
+        critics = [Critic.load(path, device) for path in paths[name]]
+        images = fit_channels(data.images[fit], critics[0].config.image_shape[2])
+        scores[name] = np.stack([critic.score(images, batch_size=batch_size) for critic in critics])
+    chosen = {name: len(paths[name]) - 1 for name in runs}
+    for _ in range(MAX_ROUNDS):
+        before = dict(chosen)
+        for name in runs:
+            others = [scores[other][chosen[other]] for other in runs if other != name]
+            agreements = [agreement_with_others(np.stack([row, *others]))[0] for row in scores[name]]
+            chosen[name] = int(np.argmax(agreements))
+        if chosen == before:
+            break
+    return {name: paths[name][number] for name, number in chosen.items()}
 
 
 def _snapshots(run: Path) -> dict[int, Path]:

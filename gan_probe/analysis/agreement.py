@@ -131,6 +131,21 @@ def measures(scores: Scores, labels: Labels) -> Scores:
     return np.array([components(scores, labels).share, kendall_w(means), flip_rate(means), *icc(scores)])
 
 
+def agreement_with_others(scores: Scores) -> Scores:
+    """Return each run's rank correlation with the mean of the others' ranks: (runs, images) to (runs,), without labels.
+
+    Examples
+    --------
+    >>> agreement_with_others(np.array([[1.0, 2, 3, 4], [2, 4, 6, 8], [4, 3, 2, 1]])).round(2)
+    array([ 0.,  0., -1.])
+    """
+    ranks = np.apply_along_axis(rankdata, 1, scores)
+    ranks = (ranks - ranks.mean(1, keepdims=True)) / np.maximum(ranks.std(1, keepdims=True), 1e-300)
+    others = np.apply_along_axis(rankdata, 1, ranks.sum(0) - ranks)
+    others -= others.mean(1, keepdims=True)
+    return (ranks * others).mean(1) / np.maximum(others.std(1), 1e-300)
+
+
 def spearman_within(scores: Scores, labels: Labels) -> float:
     """Return the mean rank correlation of two runs among the images of one class: 0 where only classes are stable."""
     found = []

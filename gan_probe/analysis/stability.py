@@ -8,8 +8,9 @@ are real.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -168,6 +169,81 @@ def climb(
     return [_rung(name, scores, panel, seed) for name in (*ALIGNMENTS, *CALIBRATIONS) if name not in missing]
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Whether the runs of one kind of training agree better than those of another.
+
+    Attributes
+    ----------
+    of : str
+        Of which scores: an alignment, and what was regressed out.
+    here, there : float
+        Class / (class + class x run) of both, not cut off at 0.
+    difference, ci_low, ci_high : float
+        ``here - there`` with its 95 % interval over new pairs of runs and new images.
+    """
+
+    of: str
+    here: float
+    there: float
+    difference: float
+    ci_low: float
+    ci_high: float
+
+
+def compare(
+    here: Scores,
+    there: Scores,
+    labels: Labels,
+    *,
+    alignment: str = "affine",
+    nuisances: Scores | None = None,
+    of: str = "",
+    seed: int = 0,
+) -> Comparison:
+    """Return by how much the reproducible fraction of some runs exceeds that of others, run by run the same seeds.
+
+    Parameters
+    ----------
+    here, there : ndarray, shape (runs, images)
+        Row i of both are a pair, such as trainings of one seed; they are left out together.
+    labels : ndarray, shape (images,)
+    alignment : str
+        A row of `ALIGNMENTS`.
+    nuisances, seed
+        As of `climb`.
+    of : str
+        In words; default: the alignment.
+
+    Raises
+    ------
+    InputError
+        As `climb`, and where the two have not the same number of runs.
+    """
+    labels = np.asarray(labels).astype(str)
+    if len(here) != len(there):
+        raise InputError(f"runs are compared in pairs; there are {len(here)} and {len(there)}.")
+    panel, kinds = make_panel(labels, seed=seed), []
+    for scores in (here, there):
+        _check(scores, labels)
+        wide = scores.astype(np.float64)
+        kinds.append(wide if nuisances is None else regressed_out(wide, nuisances, panel.fit))
+    reported = labels[~panel.fit]
+
+    @cache
+    def aligned(kind: int, runs: tuple[int, ...]) -> Scores:
+        return ALIGNMENTS[alignment](kinds[kind][list(runs)], panel.fit)[:, ~panel.fit]
+
+    def statistic(runs: Indices, images: Indices) -> Scores:
+        both = [components(aligned(kind, tuple(runs.tolist()))[:, images], reported[images]).share for kind in (0, 1)]
+        return np.array([*both, both[0] - both[1]])
+
+    values, widths = runs_and_images(statistic, len(here), reported, n_draws=N_DRAWS, seed=seed)
+    own, other, difference = (float(value) for value in values)
+    width = float(widths[2])
+    return Comparison(of or alignment, own, other, difference, difference - width, difference + width)
+
+
 def _rung(name: str, scores: Scores, panel: Panel, seed: int) -> Rung:
     labels = panel.labels[~panel.fit]
 
@@ -234,6 +310,10 @@ class StabilityResult:
     similarities : dict of str to list of Similarity
         Of trained critics and, with controls, of untrained ones: embeddings, and clusters found without labels.
     runs, classes : tuple of str
+    agreement : dict of str to float
+        Each run's rank correlation with the others on the half fitted on, found without labels.
+    comparisons : list of Comparison
+        With runs of another training, where there are some.
     panel : DataFrame
         ``sample_id``, ``label`` and ``half`` of each image: "fit" where alignments were fitted, "report" where
         everything was measured.
@@ -249,6 +329,13 @@ class StabilityResult:
     panel: pd.DataFrame
     provenance: dict[str, Any]
     warnings: list[str]
+    agreement: dict[str, float]
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    @property
+    def typical_run(self) -> str:
+        """The run to keep where only one is kept: the one that agrees best with the others, found without labels."""
+        return max(self.agreement, key=lambda name: self.agreement[name])
 
     def panel_record(self) -> dict[str, Any]:
         """Return what the runs were compared on: enough to see that another comparison used the same images."""
@@ -272,9 +359,21 @@ class StabilityResult:
             "runs_needed": runs_needed(best.reproducible),
             "kendall_w": best.kendall_w,
             "flip_rate": best.flip_rate,
+            "typical_run": self.typical_run,
+            "against": {found.of: dataclasses.asdict(found) for found in self.comparisons},
             "panel": self.panel_record()["fingerprint"],
             "similarities": {name: {s.measure: s.value for s in found} for name, found in self.similarities.items()},
         }
+
+
+def _against(found: Comparison) -> str:
+    verdict = "more" if found.ci_low > 0 else "less" if found.ci_high < 0 else "not to be told from"
+    ends = f"({found.ci_low:+.3f} to {found.ci_high:+.3f})"
+    than = "" if verdict.startswith("not") else " reproducible than"
+    return (
+        f"Against the other training, {found.of}: {found.here:.3f} and {found.there:.3f}, difference"
+        f" {found.difference:+.3f} {ends}: {verdict}{than} the other."
+    )
 
 
 def findings(result: StabilityResult) -> list[str]:
@@ -295,6 +394,13 @@ def findings(result: StabilityResult) -> list[str]:
         f"Within a class, two runs' scores have a rank correlation of {best.spearman_within:.2f}.",
         f"Runs whose mean has a reliability of {WANTED:g}: {runs_needed(best.reproducible) or 'no number is enough'}.",
     ]
+    least = min(result.agreement, key=lambda name: result.agreement[name])
+    lines.append(
+        f"Without labels, {result.typical_run} agrees best with the other runs (rank correlation"
+        f" {result.agreement[result.typical_run]:.2f}): keep it if you keep one. {least} agrees least"
+        f" ({result.agreement[least]:.2f})."
+    )
+    lines += [_against(found) for found in result.comparisons]
     for name, found in result.others.items():
         rung = next(r for r in found if r.alignment == "affine")
         lines.append(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +24,12 @@ from gan_probe.cli.session import (
     run_names,
 )
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from gan_probe.analysis.stability import StabilityResult
+
+AGREED = "agreed"
 GATE_NAMES = ("reproducible_fraction", "ci_low", "kendall_w", "flip_rate")
 
 
@@ -31,7 +38,15 @@ def stability(
     data: Annotated[Path, typer.Option(help="Images with labels, such as the test set.")],
     out: Annotated[Path, typer.Option(help="The report folder to write.")],
     step: Annotated[
-        int | None, typer.Option(help="Compare the snapshots of this step in place of the finished critics.", min=0)
+        str | None,
+        typer.Option(
+            help="Compare the snapshots of this step in place of the finished critics; 'agreed': of each run the late"
+            " snapshot that agrees best with the other runs, found without labels."
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the same runs, by name, trained otherwise: which training is more reproducible?"),
     ] = None,
     controls: Annotated[
         bool, typer.Option("--controls/--no-controls", help="Ask the same of untrained critics, too.")
@@ -73,18 +88,32 @@ def stability(
         if fail_if is not None:
             parse_gate(fail_if, GATE_NAMES)
         named = run_names(runs)
-        if step is not None:
-            named = stabilities.at_step(named, step)
+        rivals = None if against is None else {name: against / name for name in named}
         chosen = resolve_device(device)
-        critics = {name: Critic.load(run, chosen, trust_code=trust_code) for name, run in named.items()}
         images = read_images(data, size_px=size, split=split, skip_bad=True)
         session.warn(images.warnings)
         session.n_skipped = images.n_skipped
+        if step == AGREED:
+            named = stabilities.agreed_snapshots(named, images, seed=seed, device=chosen)
+            session.metrics["snapshots"] = {name: path.name for name, path in named.items()}
+        elif step is not None:
+            named = stabilities.at_step(named, _number(step))
+        critics, others = (
+            {name: Critic.load(run, chosen, trust_code=trust_code) for name, run in some.items()}
+            for some in (named, rivals or {})
+        )
         session.plan(
             dry_run,
-            {"runs": ", ".join(named), "images": len(images), "controls": controls, "nulls": nulls, "out": out},
+            {
+                "runs": ", ".join(named),
+                "images": len(images),
+                "controls": controls,
+                "nulls": nulls,
+                "against": against,
+                "out": out,
+            },
         )
-        with session.progress("comparing", (1 + controls) * len(critics) + 2) as update:
+        with session.progress("comparing", (1 + controls) * len(critics) + len(others) + 2) as update:
             done: list[str] = []
 
             def on_step(name: str) -> None:
@@ -94,6 +123,7 @@ def stability(
             result = stabilities.stability(
                 critics,
                 images,
+                against=others if rivals else None,
                 controls=controls,
                 nulls=nulls,
                 skip_diverged=skip_diverged,
@@ -114,9 +144,27 @@ def stability(
             ends = [f"{pair.value:.3f} ({pair.ci_low:.3f} to {pair.ci_high:.3f})" for pair in pairs]
             alike.add_row(pairs[0].measure, *ends, f"{pairs[0].chance:.3f}")
         session.show(alike)
+        session.show(_agreement(result, named))
         for line in lines:
             session.say(f"- {line}")
         session.say(f"report: {out / 'report.html'}")
         session.outputs |= {"report": str(out / "report.html"), "panel": str(out / "panel.csv")}
         session.metrics |= result.headline()
         check_gate(fail_if, session.metrics)
+
+
+def _number(step: str) -> int:
+    if not step.isdigit():
+        raise typer.BadParameter(f"--step takes the number of a step, or {AGREED!r}; got {step!r}.")
+    return int(step)
+
+
+def _agreement(result: StabilityResult, paths: Mapping[str, Path]) -> Table:
+    """Return how each run agrees with the others, and which of its snapshots it is."""
+    from rich.table import Table
+
+    table = Table("run", "agrees with the others", "snapshot", box=None)
+    for name, value in sorted(result.agreement.items(), key=lambda item: -item[1]):
+        path = paths[name]
+        table.add_row(name, f"{value:.2f}", path.name if path.parent.name == "snapshots" else "the finished critic")
+    return table

@@ -176,6 +176,7 @@ def write_stability(
     alike = [
         {"of": name, **plain(dataclasses.asdict(pair))} for name, found in result.similarities.items() for pair in found
     ]
+    compared = [plain(dataclasses.asdict(found)) for found in result.comparisons]
     record: dict[str, Any] = {
         "schema": SCHEMA,
         "provenance": {"command": command, **result.provenance},
@@ -184,6 +185,8 @@ def write_stability(
         "panel": result.panel_record(),
         "rungs": rows,
         "similarities": alike,
+        "agreement": plain(result.agreement),
+        "comparisons": compared,
         "warnings": result.warnings,
     }
     context = {
@@ -194,6 +197,8 @@ def write_stability(
         "provenance": result.provenance,
         "rows": rows,
         "alike": alike,
+        "agreement": sorted(result.agreement.items(), key=lambda item: -item[1]),
+        "compared": compared,
         "panel": result.panel_record(),
     }
     with page_folder(

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_probe.analysis.calibrations import CALIBRATIONS
+from gan_probe.analysis.agreement import agreement_with_others
+from gan_probe.analysis.calibrations import CALIBRATIONS, halves
 from gan_probe.analysis.similarity import MEASURES
 from gan_probe.analysis.stability import ALIGNMENTS, StabilityResult, findings
 from gan_probe.critic import Critic
@@ -12,7 +13,7 @@ from gan_probe.data import ImageSet
 from gan_probe.data.nulls import scrambled
 from gan_probe.errors import InputError
 from gan_probe.pipeline import from_synthetic
-from gan_probe.stabilities import TRAINED, UNTRAINED, at_step, seen_rows, stability, with_nulls
+from gan_probe.stabilities import TRAINED, UNTRAINED, agreed_snapshots, at_step, seen_rows, stability, with_nulls
 from synthetic import make_dataset
 from tests.conftest import small_spec
 
@@ -136,3 +137,39 @@ def test_snapshots_are_found_by_their_step_and_keep_the_names_of_their_runs(
         at_step(runs, 7)
     with pytest.raises(InputError, match=r"has no snapshot of step 7\. The runs have no step in common"):
         at_step(runs | {"other": tmp_path}, 7)
+
+
+def test_two_trainings_are_compared_run_by_run(critics: dict[str, Critic], data: ImageSet) -> None:
+    others = {name: Critic.untrained("compact", (32, 32, 3), seed=10 + i) for i, name in enumerate(critics)}
+    found = stability(critics, data, against=others, controls=False)
+    assert [c.of for c in found.comparisons] == ["raw", "affine", "affine, plain scalars regressed out"]
+    assert found.headline()["against"]["affine"]["difference"] == found.comparisons[1].difference
+    assert sum(line.startswith("Against the other training, ") for line in findings(found)) == 3
+    assert found.headline()["typical_run"] == max(found.agreement, key=lambda name: found.agreement[name])
+    with pytest.raises(InputError, match=r"the same runs, by name.*only one of them has seed-2, third"):
+        stability(critics, data, against={**dict(list(others.items())[:2]), "third": others["seed-2"]})
+
+
+def test_the_snapshot_that_agrees_with_the_others_is_chosen_without_labels(
+    critics: dict[str, Critic], data: ImageSet, tmp_path: Path
+) -> None:
+    """Each run's snapshot of step 60 is nearly one and the same critic; the others are their own."""
+    common = Critic.untrained("compact", (32, 32, 3), seed=50)
+    for name, critic in critics.items():
+        for step in (10, 40, 80):
+            critic.save(tmp_path / name / "snapshots" / f"step-{step:06d}")
+        common.save(tmp_path / name / "snapshots" / "step-000060")
+    runs = {name: tmp_path / name for name in critics}
+    found = agreed_snapshots(runs, data)
+    assert {path.name for path in found.values()} <= {"step-000040", "step-000060", "step-000080"}
+    fit = halves(data.table["label"].to_numpy())
+
+    def agreement(paths: list[Path]) -> float:
+        return float(agreement_with_others(np.stack([Critic.load(p).score(data.images[fit]) for p in paths])).mean())
+
+    last = [tmp_path / name / "snapshots" / "step-000080" for name in critics]
+    assert agreement(list(found.values())) >= agreement(last)
+    with pytest.raises(InputError, match="at least two"):
+        agreed_snapshots({"seed-0": runs["seed-0"]}, data)
+    with pytest.raises(InputError, match="none has no snapshots. Train with --set late_snapshots=5"):
+        agreed_snapshots({**runs, "none": tmp_path / "none"}, data)

@@ -7,7 +7,7 @@ import pytest
 
 from gan_probe.analysis.calibrations import halves
 from gan_probe.analysis.similarity import Similarity
-from gan_probe.analysis.stability import StabilityResult, climb
+from gan_probe.analysis.stability import StabilityResult, climb, compare
 from gan_probe.report import stability_page as page
 from gan_probe.report import write_stability
 
@@ -26,6 +26,7 @@ def made_up(n_classes: int, *, n_runs: int = 4) -> StabilityResult:
         {"trained critics": alike, "untrained critics": alike},
         tuple(f"run-{i:02d}" for i in range(n_runs)), tuple(np.unique(labels)), table,
         {"data_fingerprint": "0123", "seed": 0}, ["a warning"],
+        {f"run-{i:02d}": i / n_runs for i in range(n_runs)}, [compare(scores, scores[::-1] + 1, labels, of="<affine>")],
     )  # fmt: skip
 
 
@@ -42,6 +43,9 @@ def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path) ->
     assert len(record["rungs"]) == 3 * 6
     first = record["rungs"][0]
     assert first["kendall_w_low"] <= first["kendall_w"] <= first["kendall_w_high"]
+    assert record["agreement"] == {"run-00": 0.0, "run-01": 0.25, "run-02": 0.5, "run-03": 0.75}
+    assert record["comparisons"][0]["of"] == "<affine>"
+    assert "&lt;affine&gt;" in (folder / "report.html").read_text()
     assert first["ci_low"] <= first["reproducible"] <= first["ci_high"]
     assert set(first["components"]) >= {"class_", "run", "conflict", "image", "rest"}
     assert record["panel"] == {
