@@ -1,0 +1,203 @@
+"""What makes scores survive a retraining better: each stabiliser against the same runs without it, pair by pair.
+
+python benchmarks/stabilisers.py apart --data TRAIN --out FOLDER [--banks 10] RUN RUN ...
+python benchmarks/stabilisers.py compare NAME --data TEST --panel REALS --base 'runs/half/run-*' \\
+    [--variant 'SWA=runs/swa/run-*' ...]
+python benchmarks/stabilisers.py level NAME --data TEST --base 'runs/seed-*'
+
+``apart`` settles runs as ``gan-probe settle`` does, but each on a bank of its own generator, or in groups with a bank
+each: what is left of the effect when the bank is not shared. ``compare`` takes every variant's runs in the order of the
+base's, which must be of the same seeds, and adds what needs no training of its own: the last weights, an ensemble of
+late snapshots, the late snapshot that agrees best, the run of three that agrees best. ``level`` is the base alone, at
+every step that all runs have a snapshot of. Records: ``records/stabilisers-NAME.json``, ``records/levels-NAME.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import record
+import torch
+
+from gan_probe import read_images
+from gan_probe.analysis.agreement import agreement_with_others, components
+from gan_probe.analysis.calibrations import make_panel
+from gan_probe.analysis.controls import nuisances
+from gan_probe.analysis.intervals import jackknife_width
+from gan_probe.analysis.stability import Comparison, affine, climb, compare
+from gan_probe.critic import Critic
+from gan_probe.data import ImageSet
+from gan_probe.ensemble import EnsembleCritic
+from gan_probe.pipeline import UNTRAINED_SEEDS
+from gan_probe.stabilities import agreed_snapshots
+from gan_probe.training import RunFolder
+from gan_probe.training.settling import fake_bank, settle
+from gan_probe.training.step import effective_weights, new_state
+
+N_GROUPINGS = 100
+GROUP = 3
+
+
+def runs_of(pattern: str) -> list[Path]:
+    found = sorted(map(Path, glob.glob(pattern)))
+    if not found:
+        raise SystemExit(f"no runs: {pattern}")
+    return found
+
+
+def last_weights(run: Path) -> Critic:
+    """The critic as it was trained, not the average that is saved; from the checkpoint."""
+    critic, folder = Critic.load(run), RunFolder(run)
+    config, _ = folder.read_config()
+    state = new_state(config, critic.config.image_shape, torch.device("cpu"))
+    folder.read_checkpoint(state)
+    critic.module.load_state_dict(effective_weights(state.critic))
+    return critic
+
+
+def late(run: Path) -> list[Path]:
+    steps = {int(path.name[5:]): path for path in (run / "snapshots").glob("step-*")}
+    return [path for step, path in sorted(steps.items()) if 2 * step >= max(steps)]
+
+
+def snapshot_ensemble(run: Path, panel: ImageSet) -> Critic:
+    return EnsembleCritic.fit({path.name: Critic.load(path) for path in late(run)}, panel)
+
+
+def plain_scalars(data: ImageSet) -> np.ndarray:
+    values = np.stack(list(nuisances(data.images).values()))
+    values = values[values.std(1) > 0]
+    return (values - values.mean(1, keepdims=True)) / values.std(1, keepdims=True)
+
+
+def scored(critics: Sequence[Critic], data: ImageSet) -> np.ndarray:
+    return np.stack([critic.score(data.images) for critic in critics])
+
+
+def rows_of(scores: np.ndarray, labels: np.ndarray, scalars: np.ndarray) -> dict[str, object]:
+    def triple(rungs: list, name: str = "affine") -> list[float]:
+        rung = next(r for r in rungs if r.alignment == name)
+        return [round(float(x), 4) for x in (rung.reproducible, rung.ci_low, rung.ci_high)]
+
+    rungs = climb(scores, labels)
+    affine_rung = next(r for r in rungs if r.alignment == "affine")
+    return {
+        "n_runs": len(scores),
+        "raw": triple(rungs, "raw"),
+        "affine": triple(rungs),
+        "monotone": triple(rungs, "monotone"),
+        "affine, plain scalars regressed out": triple(climb(scores, labels, nuisances=scalars)),
+        "kendall_w": round(affine_rung.kendall_w, 4),
+    }
+
+
+def difference(found: Comparison) -> list[float]:
+    return [round(x, 4) for x in (found.difference, found.ci_low, found.ci_high)]
+
+
+def one_of_three(scores: np.ndarray, labels: np.ndarray) -> dict[str, object]:
+    """Runs in groups of three; from each the one that agrees best with the other two, or any one."""
+    panel = make_panel(labels)
+    reported = labels[~panel.fit]
+
+    def gain(numbers: np.ndarray) -> float:
+        rng, found = np.random.default_rng(0), []
+        for _ in range(N_GROUPINGS):
+            groups = rng.permutation(numbers)[: GROUP * (len(numbers) // GROUP)].reshape(-1, GROUP)
+            best = [group[agreement_with_others(scores[group][:, panel.fit]).argmax()] for group in groups]
+            some = [rng.choice(group) for group in groups]
+            best_share, any_share = (
+                components(affine(scores[chosen], panel.fit)[:, ~panel.fit], reported).share for chosen in (best, some)
+            )
+            found.append(best_share - any_share)
+        return float(np.mean(found))
+
+    everyone = np.arange(len(scores))
+    value, width = gain(everyone), jackknife_width([gain(np.delete(everyone, i)) for i in everyone])
+    return {"affine minus base": [round(x, 4) for x in (value, value - width, value + width)], "of": "groups of three"}
+
+
+def compare_all(name: str, data: ImageSet, panel: ImageSet, base: list[Path], variants: Mapping[str, str]) -> None:
+    labels, scalars = data.table["label"].astype(str).to_numpy(), plain_scalars(data)
+    critics = {"base": [Critic.load(run) for run in base], "last weights": [last_weights(run) for run in base]}
+    critics["ensemble of late snapshots"] = [snapshot_ensemble(run, panel) for run in base]
+    chosen = agreed_snapshots({run.name: run for run in base}, data)
+    critics["late snapshot that agrees best"] = [Critic.load(path) for path in chosen.values()]
+    critics |= {title: [Critic.load(run) for run in runs_of(pattern)] for title, pattern in variants.items()}
+    found = {title: scored(some, data) for title, some in critics.items()}
+    rows = {}
+    for title, scores in found.items():
+        rows[title] = rows_of(scores, labels, scalars)
+        if title != "base":
+            plain = compare(scores, found["base"], labels, nuisances=scalars)
+            rows[title] |= {
+                "affine minus base": difference(compare(scores, found["base"], labels)),
+                "affine, plain scalars regressed out, minus base": difference(plain),
+            }
+        print(title, json.dumps(rows[title]), flush=True)
+    rows["run of three that agrees best"] = one_of_three(found["base"], labels)
+    twins = [critic.untrained_twin(UNTRAINED_SEEDS[0] + i) for i, critic in enumerate(critics["base"])]
+    rows["untrained"] = rows_of(scored(twins, data), labels, scalars)
+    record.save(
+        f"stabilisers-{name}",
+        {
+            "what": "reproducible fraction over classes; triples are value and 95 % interval (runs and images)",
+            "data": str(data.source),
+            "base": [str(run) for run in base],
+            "snapshots that agree best": {run: path.name for run, path in chosen.items()},
+            "variants": rows,
+        },
+    )
+
+
+def levels(name: str, data: ImageSet, base: list[Path]) -> None:
+    """The base's runs at every step that all of them have a snapshot of."""
+    labels, scalars = data.table["label"].astype(str).to_numpy(), plain_scalars(data)
+    steps = set.intersection(*({path.name for path in (run / "snapshots").glob("step-*")} for run in base))
+    rows = {}
+    for step in sorted(steps):
+        critics = [Critic.load(run / "snapshots" / step) for run in base]
+        rows[step] = rows_of(scored(critics, data), labels, scalars)
+        print(step, json.dumps(rows[step]), flush=True)
+    record.save(f"levels-{name}", {"data": str(data.source), "base": [str(run) for run in base], "steps": rows})
+
+
+def apart(data: ImageSet, out: Path, runs: list[Path], n_banks: int) -> None:
+    for group in np.array_split(np.arange(len(runs)), n_banks):
+        bank = fake_bank({runs[i].name: runs[i] for i in group})
+        for i in group:
+            settle(runs[i], data, bank, out / runs[i].name, resume=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    one, two, three = (verbs.add_parser(name) for name in ("apart", "compare", "level"))
+    for sub in (one, two, three):
+        sub.add_argument("--data", required=True)
+    one.add_argument("--out", type=Path, required=True)
+    one.add_argument("--banks", type=int)
+    one.add_argument("runs", type=Path, nargs="+")
+    for sub in (two, three):
+        sub.add_argument("name")
+        sub.add_argument("--base", required=True)
+    two.add_argument("--panel", required=True)
+    two.add_argument("--variant", action="append", default=[])
+    arguments = parser.parse_args()
+    data = read_images(arguments.data)
+    if arguments.verb == "apart":
+        apart(data, arguments.out, arguments.runs, arguments.banks or len(arguments.runs))
+    elif arguments.verb == "level":
+        levels(arguments.name, data, runs_of(arguments.base))
+    else:
+        variants = dict(variant.split("=", 1) for variant in arguments.variant)
+        compare_all(arguments.name, data, read_images(arguments.panel), runs_of(arguments.base), variants)
+
+
+if __name__ == "__main__":
+    main()
