@@ -1,7 +1,7 @@
 """What makes scores survive a retraining better: each stabiliser against the same runs without it, pair by pair.
 
 python benchmarks/stabilisers.py apart --data TRAIN --out FOLDER [--banks 10] RUN RUN ...
-python benchmarks/stabilisers.py compare NAME --data TEST --panel REALS --base 'runs/half/run-*' \\
+python benchmarks/stabilisers.py compare NAME --data TEST --panel REALS --base 'runs/half/run-*'
     [--variant 'SWA=runs/swa/run-*' ...]
 python benchmarks/stabilisers.py level NAME --data TEST --base 'runs/seed-*'
 
@@ -15,7 +15,6 @@ every step that all runs have a snapshot of. Records: ``records/stabilisers-NAME
 from __future__ import annotations
 
 import argparse
-import glob
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,7 +43,7 @@ GROUP = 3
 
 
 def runs_of(pattern: str) -> list[Path]:
-    found = sorted(map(Path, glob.glob(pattern)))
+    found = sorted(Path().glob(pattern))
     if not found:
         raise SystemExit(f"no runs: {pattern}")
     return found

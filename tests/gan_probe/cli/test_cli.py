@@ -452,3 +452,31 @@ def test_train_runs_makes_runs_that_differ_in_what_was_named(images: Path, tmp_p
     wrong = call(*words[:-1], "weather")
     assert wrong.exit_code == 3
     assert "unknown difference 'weather'. Known: all, init, order, sample" in wrong.stderr
+
+
+def test_runs_are_settled_on_a_shared_bank_and_compared_with_what_they_were(images: Path, tmp_path: Path) -> None:
+    words = ["--steps", 2, "--batch-size", 4, "--set", "late_snapshots=2", "--jobs", 1]
+    call_json("train", images, "--out", tmp_path / "runs", "--runs", 3, *words)
+    runs = [tmp_path / "runs" / f"run-0{k}" for k in range(3)]
+    plan = call_json("settle", *runs, "--data", images, "--out", tmp_path / "settled", "--dry-run")["metrics"]["plan"]
+    assert plan["fakes"] == "1000 of 3 generators"
+    assert not (tmp_path / "settled").exists()
+    settle = ["settle", *runs, "--data", images, "--out", tmp_path / "settled", "--updates", 2, "--n-fakes", 7]
+    record = call_json(*settle, "--jobs", 1)
+    assert [run["run"] for run in record["metrics"]["runs"]] == [run.name for run in runs]
+    assert np.load(record["outputs"]["bank"]).shape == (7, 32, 32, 3)
+    assert call(*settle).exit_code == 3
+    again = call_json(*settle, "--resume", "--jobs", 1)
+    assert again["metrics"] == record["metrics"]
+    alone = call("settle", runs[0], "--data", images, "--out", tmp_path / "x")
+    assert (alone.exit_code, "give at least two runs" in alone.stderr) == (3, True)
+    settled = [tmp_path / "settled" / run.name for run in runs]
+    options = ["--data", images, "--no-controls"]
+    found = call_json("stability", *settled, *options, "--out", tmp_path / "a", "--against", tmp_path / "runs")
+    assert set(found["metrics"]["against"]) == {"raw", "affine", "affine, plain scalars regressed out"}
+    agreed = call_json("stability", *runs, *options, "--out", tmp_path / "b", "--step", "agreed")["metrics"]
+    assert set(agreed["snapshots"]) == {run.name for run in runs}
+    assert agreed["typical_run"] in agreed["snapshots"]
+    assert call("stability", *runs, *options, "--out", tmp_path / "c", "--step", "late").exit_code == 2
+    nowhere = call("stability", *runs, *options, "--out", tmp_path / "d", "--against", tmp_path / "nowhere")
+    assert nowhere.exit_code == 3

@@ -72,6 +72,7 @@ def test_resumed_equals_uninterrupted_after_a_real_kill(train_set: ImageSet, tmp
     """Kill the process midway; the finished critic must be the uninterrupted one, bit for bit."""
     np.save(tmp_path / "images.npy", train_set.images)
     arguments = ["--steps", "40", "--batch-size", "8", "--precision", "fp32", "--set", "n_snapshots=20"]
+    arguments += ["--set", "average_share=0.5", "--set", "anchor=0.01"]
     command = [sys.executable, "-m", "gan_probe", "train", str(tmp_path / "images.npy"), "--device", "cpu"]
 
     def start(out: str, *more: str) -> subprocess.Popen[bytes]:
@@ -179,6 +180,7 @@ def test_snapshots_are_spread_on_a_logarithmic_scale() -> None:
     assert snapshot_steps(1, 5) == (0, 1)
     assert snapshot_steps(100, 0) == ()
     assert snapshot_steps(100, 1) == (0, 100)
+    assert snapshot_steps(100, 1, 2) == (0, 75, 100)
     steps = snapshot_steps(15_000, 15)
     assert steps[-1] == 15_000
     assert np.ptp(np.diff(np.log(steps[6:]))) < 0.1

@@ -1,3 +1,7 @@
+import itertools
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -6,6 +10,7 @@ from gan_probe.data import ImageSet
 from gan_probe.data.tensors import to_network
 from gan_probe.device import has_native_bf16
 from gan_probe.training.batches import Source, StepBatch, batches, step_generator
+from gan_probe.training.loop import anchors
 from gan_probe.training.objectives import OBJECTIVES
 from gan_probe.training.run_folder import METRICS
 from gan_probe.training.step import critic_update, decayed, effective_weights, new_state, train_step, update_average
@@ -109,3 +114,43 @@ def test_drift_holds_scores_near_zero(train_set: ImageSet) -> None:
             critic_update(state, step_batch(train_set, config, i).critic[0], config, "fp32")
         means[drift] = state.critic(to_network(train_set.images)).square().mean().item()
     assert means[10.0] < means[0.0]
+
+
+def test_anchored_critics_score_nothing_near_zero(train_set: ImageSet) -> None:
+    nulls = anchors(train_set)
+    assert nulls.shape == (64, *train_set.image_shape)
+    assert np.array_equal(nulls, anchors(train_set))
+    spreads = {}
+    for anchor in (0.0, 10.0):
+        config = CONFIG.updated({"anchor": anchor})
+        state, source = (
+            new_state(config, train_set.image_shape, CPU),
+            Source.of(train_set.images, CPU, nulls=nulls if anchor else None),
+        )
+        for batch in itertools.islice(batches(source, config, first=1, sees_reals=False), 10):
+            for update in batch.critic:
+                assert (update.nulls is not None) == bool(anchor)
+                critic_update(state, update, config, "fp32")
+        spreads[anchor] = state.critic(to_network(nulls)).square().mean().item()
+    assert spreads[10.0] < spreads[0.0] / 2
+
+
+def test_the_plain_average_is_the_mean_of_the_weights_of_the_last_steps(train_set: ImageSet) -> None:
+    config = CONFIG.updated({"average_share": 0.5, "steps": 6})
+    state, weights = new_state(config, train_set.image_shape, CPU), []
+    for step in range(1, 7):
+        train_step(state, step_batch(train_set, config, step), config, "fp32")
+        weights.append(state.critic.head.weight.detach().clone())
+        if step <= 3:
+            assert torch.allclose(state.average.head.weight, weights[-1])
+    assert torch.allclose(state.average.head.weight, torch.stack(weights[3:]).mean(0), atol=1e-6)
+    assert not torch.allclose(state.average.head.weight, weights[-1], atol=1e-6)
+
+
+def test_given_fakes_take_the_place_of_the_generators(train_set: ImageSet) -> None:
+    batch, found = step_batch(train_set, CONFIG).critic[0], []
+    for fake in (None, batch.real):
+        state = new_state(CONFIG, train_set.image_shape, CPU)
+        found.append(critic_update(state, replace(batch, fake=fake), CONFIG, "fp32")["w_distance"].item())
+    assert found[1] == 0.0
+    assert found[0] != 0.0

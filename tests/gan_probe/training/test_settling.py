@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_probe.critic import Critic
+from gan_probe.data import ImageSet
+from gan_probe.errors import InputError
+from gan_probe.generator import Generator
+from gan_probe.training import RunFolder, train
+from gan_probe.training.settling import fake_bank, settle
+from tests.conftest import SMALL
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, train_set: ImageSet) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    found = {f"run-{k}": folder / f"run-{k}" for k in range(2)}
+    for number, out in enumerate(found.values()):
+        train(train_set, out, SMALL.varied("all", number))
+    return found
+
+
+def test_a_bank_holds_as_many_fakes_of_each_run(runs: dict[str, Path]) -> None:
+    bank = fake_bank(runs, n=9, seed=3)
+    own = [Generator.load(run).sample(n, seed=3) for run, n in zip(runs.values(), (5, 4), strict=True)]
+    np.testing.assert_array_equal(bank, np.concatenate(own))
+    with pytest.raises(InputError, match="holds no"):
+        fake_bank({**runs, "none": runs["run-0"].parent / "none"})
+
+
+def test_the_critic_learns_to_tell_reals_from_the_bank(
+    runs: dict[str, Path], train_set: ImageSet, tmp_path: Path
+) -> None:
+    """A bank that no generator made: what the run's critic never saw as fake."""
+    bank, seen = 255 - train_set.images, []
+    before = Critic.load(runs["run-0"])
+    after = settle(
+        runs["run-0"], train_set, bank, tmp_path / "s", updates=25, on_step=lambda step, row: seen.append(step)
+    )
+    assert seen == [10, 20, 25]
+
+    def gap(critic: Critic) -> float:
+        return float(critic.score(train_set.images).mean() - critic.score(bank).mean())
+
+    assert gap(after) > gap(before) + 1
+    config, facts = RunFolder(tmp_path / "s").read_config()
+    assert (facts["settled"]["steps"], facts["settled"]["n_bank"]) == (SMALL.steps, len(bank))
+    assert facts["run_id"] == after.config.run_id != before.config.run_id
+    assert (after.config.step, config.steps) == (SMALL.steps, 25)
+    assert len(RunFolder(tmp_path / "s").read_metrics()) == 25
+    assert (tmp_path / "s" / "critic" / "reference.parquet").is_file()
+
+
+def test_the_same_bank_gives_the_same_critic_and_a_finished_one_is_kept(
+    runs: dict[str, Path], train_set: ImageSet, tmp_path: Path
+) -> None:
+    bank = fake_bank(runs, n=16)
+    made = [settle(runs["run-1"], train_set, bank, tmp_path / name, updates=3).hash for name in ("a", "b")]
+    assert made[0] == made[1]
+    assert settle(runs["run-1"], train_set, bank, tmp_path / "a", updates=3, resume=True).hash == made[0]
+    with pytest.raises(FileExistsError):
+        settle(runs["run-1"], train_set, bank, tmp_path / "a", updates=3)
+    (tmp_path / "b" / "critic" / "critic.safetensors").unlink()
+    (tmp_path / "b" / "critic").rename(tmp_path / "gone")  # as if it had been cut off
+    assert settle(runs["run-1"], train_set, bank, tmp_path / "b", updates=3, resume=True).hash == made[0]
+
+
+def test_what_cannot_be_settled_is_refused(runs: dict[str, Path], train_set: ImageSet, tmp_path: Path) -> None:
+    bank = fake_bank(runs, n=4)
+    with pytest.raises(InputError, match="trained on other data"):
+        settle(runs["run-0"], train_set.take(np.arange(9)), bank, tmp_path / "x")
+    with pytest.raises(InputError, match=r"bank must hold uint8 images of \(32, 32, 3\), got uint8 \(4, 16, 32, 3\)"):
+        settle(runs["run-0"], train_set, bank[:, ::2], tmp_path / "x")
+    with pytest.raises(InputError, match="is not a run folder"):
+        settle(tmp_path / "none", train_set, bank, tmp_path / "x")
+    with pytest.raises(InputError, match="is not finished"):
+        folder = tmp_path / "cut"
+        RunFolder(folder).path.mkdir()
+        (folder / "config.json").write_text((runs["run-0"] / "config.json").read_text())
+        settle(folder, train_set, bank, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
