@@ -59,13 +59,10 @@ def last_weights(run: Path) -> Critic:
     return critic
 
 
-def late(run: Path) -> list[Path]:
-    steps = {int(path.name[5:]): path for path in (run / "snapshots").glob("step-*")}
-    return [path for step, path in sorted(steps.items()) if 2 * step >= max(steps)]
-
-
 def snapshot_ensemble(run: Path, panel: ImageSet) -> Critic:
-    return EnsembleCritic.fit({path.name: Critic.load(path) for path in late(run)}, panel)
+    return EnsembleCritic.fit(
+        {path.name: Critic.load(path) for path in RunFolder(run).late_snapshots().values()}, panel
+    )
 
 
 def plain_scalars(data: ImageSet) -> np.ndarray:
@@ -157,12 +154,12 @@ def compare_all(name: str, data: ImageSet, panel: ImageSet, base: list[Path], va
 def levels(name: str, data: ImageSet, base: list[Path]) -> None:
     """The base's runs at every step that all of them have a snapshot of."""
     labels, scalars = data.table["label"].astype(str).to_numpy(), plain_scalars(data)
-    steps = set.intersection(*({path.name for path in (run / "snapshots").glob("step-*")} for run in base))
+    steps = set.intersection(*(set(RunFolder(run).snapshots()) for run in base))
     rows = {}
     for step in sorted(steps):
-        critics = [Critic.load(run / "snapshots" / step) for run in base]
-        rows[step] = rows_of(scored(critics, data), labels, scalars)
-        print(step, json.dumps(rows[step]), flush=True)
+        critics = [Critic.load(RunFolder(run).snapshot(step)) for run in base]
+        rows[str(step)] = rows_of(scored(critics, data), labels, scalars)
+        print(step, json.dumps(rows[str(step)]), flush=True)
     record.save(f"levels-{name}", {"data": str(data.source), "base": [str(run) for run in base], "steps": rows})
 
 

@@ -16,12 +16,13 @@ from gan_probe.analysis.calibrations import NULL, halves, left_out, make_panel
 from gan_probe.analysis.controls import nuisances
 from gan_probe.analysis.similarity import similarities
 from gan_probe.analysis.stability import Comparison, StabilityResult, climb, compare
-from gan_probe.critic import WEIGHTS, Critic
+from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.data.images import fit_channels
 from gan_probe.data.nulls import null_images
 from gan_probe.errors import InputError
 from gan_probe.pipeline import UNTRAINED_SEEDS
+from gan_probe.training import RunFolder
 from synthetic import sample_id
 
 MAX_ROUNDS = 10  # of choosing snapshots; two or three are enough
@@ -216,7 +217,7 @@ def at_step(runs: Mapping[str, Path], step: int) -> dict[str, Path]:
     InputError
         Where a run has none, with the steps that all of the runs have.
     """
-    found = {name: _snapshots(run) for name, run in runs.items()}
+    found = {name: RunFolder(run).snapshots() for name, run in runs.items()}
     shared = set.intersection(*(set(steps) for steps in found.values()))
     for name, steps in found.items():
         if step not in steps:
@@ -264,10 +265,7 @@ def agreed_snapshots(
     fit = halves(data.table["label"].astype(str).to_numpy(), seed=seed)
     paths, scores = {}, {}
     for name, run in runs.items():
-        found = _snapshots(run)
-        if not found:
-            raise InputError(f"{name} has no snapshots. Train with --set late_snapshots=5.")
-        paths[name] = [path for step, path in sorted(found.items()) if 2 * step >= max(found)]
+        paths[name] = list(RunFolder(run).late_snapshots().values())
         critics = [Critic.load(path, device) for path in paths[name]]
         images = fit_channels(data.images[fit], critics[0].config.image_shape[2])
         scores[name] = np.stack([critic.score(images, batch_size=batch_size) for critic in critics])
@@ -281,14 +279,6 @@ def agreed_snapshots(
         if chosen == before:
             break
     return {name: paths[name][number] for name, number in chosen.items()}
-
-
-def _snapshots(run: Path) -> dict[int, Path]:
-    return {
-        int(path.name[5:]): path
-        for path in (run / "snapshots").glob("step-*")
-        if path.name[5:].isdigit() and (path / WEIGHTS).is_file()
-    }
 
 
 def with_nulls(data: ImageSet, *, seed: int = 0) -> ImageSet:

@@ -38,11 +38,7 @@ def find_snapshots(run_folder: str | Path) -> dict[int, Path]:
     """
     run = RunFolder(Path(run_folder))
     config, _ = run.read_config()
-    found = {
-        int(path.name[5:]): path
-        for path in run.path.glob("snapshots/step-*")
-        if path.name[5:].isdigit() and (path / WEIGHTS).is_file()
-    }
+    found = run.snapshots()
     if (run.critic / WEIGHTS).is_file():
         found.setdefault(Critic.load(run.critic).config.step, run.critic)
     if len(found) < MIN_SNAPSHOTS:

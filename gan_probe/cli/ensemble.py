@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 
 def ensemble(
-    runs: Annotated[list[Path], typer.Argument(help="Run or critic folders, at least 2.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run or critic folders, at least 2; with --late one will do.")],
     panel: Annotated[
         Path, typer.Option(help="Real images that no run was trained on; they fix shift, scale and sign of each run.")
     ],
     out: Annotated[Path, typer.Option(help="The ensemble folder to write.")],
+    late: Annotated[
+        bool,
+        typer.Option("--late", help="Take the snapshots of the second half of each run for members, and not its end."),
+    ] = False,
     alignment: Annotated[str, typer.Option(help="affine (shift, scale and sign) or shift.")] = "affine",
     split: Split = None,
     size: SizePx = None,
@@ -40,10 +44,17 @@ def ensemble(
         from gan_probe.device import resolve_device
         from gan_probe.ensemble import EnsembleCritic
         from gan_probe.pipeline import UNTRAINED_SEEDS
+        from gan_probe.training import RunFolder
         from synthetic.files import check_free
 
         check_free(out, marker=ENSEMBLE, overwrite=overwrite)
         named = run_names(runs)
+        if late:
+            named = {
+                f"{name}/{path.name}": path
+                for name, run in named.items()
+                for path in RunFolder(run).late_snapshots().values()
+            }
         chosen = resolve_device(device)
         critics = {name: Critic.load(run, chosen, trust_code=trust_code) for name, run in named.items()}
         images = read_images(panel, size_px=size, split=split, skip_bad=True)

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gan_probe.config import TrainConfig
+from gan_probe.critic import WEIGHTS
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.training.health import diagnose
 from gan_probe.training.step import State
@@ -48,6 +49,28 @@ class RunFolder:
     def snapshot(self, step: int) -> Path:
         """The critic as it was after ``step`` steps."""
         return self.path / "snapshots" / f"step-{step:06d}"
+
+    def snapshots(self) -> dict[int, Path]:
+        """Return the whole snapshots by their steps, sorted; empty where there are none."""
+        found = {
+            int(path.name[5:]): path
+            for path in (self.path / "snapshots").glob("step-*")
+            if path.name[5:].isdigit() and (path / WEIGHTS).is_file()
+        }
+        return dict(sorted(found.items()))
+
+    def late_snapshots(self) -> dict[int, Path]:
+        """Return those of the second half of the steps.
+
+        Raises
+        ------
+        InputError
+            When there are none.
+        """
+        found = self.snapshots()
+        if not found:
+            raise InputError(f"{self.path.name} has no snapshots. Train with --set late_snapshots=5.")
+        return {step: path for step, path in found.items() if 2 * step >= max(found)}
 
     def sample_sheet(self, step: int) -> Path:
         """Images made by the generator after ``step`` steps."""

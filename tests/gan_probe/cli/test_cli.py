@@ -478,5 +478,7 @@ def test_runs_are_settled_on_a_shared_bank_and_compared_with_what_they_were(imag
     assert set(agreed["snapshots"]) == {run.name for run in runs}
     assert agreed["typical_run"] in agreed["snapshots"]
     assert call("stability", *runs, *options, "--out", tmp_path / "c", "--step", "late").exit_code == 2
+    members = call_json("ensemble", runs[0], "--late", "--panel", images, "--out", tmp_path / "late")["metrics"]
+    assert members["n_members"] == 2
     nowhere = call("stability", *runs, *options, "--out", tmp_path / "d", "--against", tmp_path / "nowhere")
     assert nowhere.exit_code == 3
