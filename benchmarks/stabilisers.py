@@ -15,6 +15,7 @@ every step that all runs have a snapshot of. Records: ``records/stabilisers-NAME
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +29,8 @@ from gan_probe.analysis.agreement import agreement_with_others, components
 from gan_probe.analysis.calibrations import make_panel
 from gan_probe.analysis.controls import nuisances
 from gan_probe.analysis.intervals import jackknife_width
-from gan_probe.analysis.stability import Comparison, affine, climb, compare
+from gan_probe.analysis.separation import auroc
+from gan_probe.analysis.stability import Comparison, affine, climb, compare, regressed_out
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.ensemble import EnsembleCritic
@@ -89,7 +91,26 @@ def rows_of(scores: np.ndarray, labels: np.ndarray, scalars: np.ndarray) -> dict
         "monotone": triple(rungs, "monotone"),
         "affine, plain scalars regressed out": triple(climb(scores, labels, nuisances=scalars)),
         "kendall_w": round(affine_rung.kendall_w, 4),
+        "mean AUROC of two classes": spread([mean_auroc(row, labels) for row in scores]),
+        "share of the score that is linear in plain scalars": spread([linear_share(row, scalars) for row in scores]),
     }
+
+
+def spread(values: Sequence[float]) -> list[float]:
+    """Mean over runs, least and most."""
+    return [round(float(x), 3) for x in (np.mean(values), min(values), max(values))]
+
+
+def mean_auroc(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Over all pairs of classes, each in its better direction."""
+    rows = [scores[labels == name] for name in np.unique(labels)]
+    return float(np.mean([max(a, 1 - a) for a in itertools.starmap(auroc, itertools.combinations(rows, 2))]))
+
+
+def linear_share(scores: np.ndarray, scalars: np.ndarray) -> float:
+    everything = np.ones(scores.shape[-1], dtype=bool)
+    left = regressed_out(scores[None].astype(np.float64), scalars, everything)
+    return float(1 - left.var() / scores.var())
 
 
 def difference(found: Comparison) -> list[float]:
