@@ -77,7 +77,7 @@ def scored(critics: Sequence[Critic], data: ImageSet) -> np.ndarray:
     return np.stack([critic.score(data.images) for critic in critics])
 
 
-def rows_of(scores: np.ndarray, labels: np.ndarray, scalars: np.ndarray) -> dict[str, object]:
+def rows_of(scores: np.ndarray, labels: np.ndarray, scalars: np.ndarray, seen: np.ndarray) -> dict[str, object]:
     def triple(rungs: list, name: str = "affine") -> list[float]:
         rung = next(r for r in rungs if r.alignment == name)
         return [round(float(x), 4) for x in (rung.reproducible, rung.ci_low, rung.ci_high)]
@@ -92,6 +92,7 @@ def rows_of(scores: np.ndarray, labels: np.ndarray, scalars: np.ndarray) -> dict
         "affine, plain scalars regressed out": triple(climb(scores, labels, nuisances=scalars)),
         "kendall_w": round(affine_rung.kendall_w, 4),
         "mean AUROC of two classes": spread([mean_auroc(row, labels) for row in scores]),
+        "AUROC of seen above unseen": spread([auroc(row[seen], row[~seen]) for row in scores]),
         "share of the score that is linear in plain scalars": spread([linear_share(row, scalars) for row in scores]),
     }
 
@@ -141,6 +142,7 @@ def one_of_three(scores: np.ndarray, labels: np.ndarray) -> dict[str, object]:
 
 def compare_all(name: str, data: ImageSet, panel: ImageSet, base: list[Path], variants: Mapping[str, str]) -> None:
     labels, scalars = data.table["label"].astype(str).to_numpy(), plain_scalars(data)
+    seen = np.isin(labels, Critic.load(base[0]).config.training_classes)
     critics = {"base": [Critic.load(run) for run in base], "last weights": [last_weights(run) for run in base]}
     critics["ensemble of late snapshots"] = [snapshot_ensemble(run, panel) for run in base]
     chosen = agreed_snapshots({run.name: run for run in base}, data)
@@ -149,7 +151,7 @@ def compare_all(name: str, data: ImageSet, panel: ImageSet, base: list[Path], va
     found = {title: scored(some, data) for title, some in critics.items()}
     rows = {}
     for title, scores in found.items():
-        rows[title] = rows_of(scores, labels, scalars)
+        rows[title] = rows_of(scores, labels, scalars, seen)
         if title != "base":
             plain = compare(scores, found["base"], labels, nuisances=scalars)
             rows[title] |= {
@@ -159,7 +161,7 @@ def compare_all(name: str, data: ImageSet, panel: ImageSet, base: list[Path], va
         print(title, json.dumps(rows[title]), flush=True)
     rows["run of three that agrees best"] = one_of_three(found["base"], labels)
     twins = [critic.untrained_twin(UNTRAINED_SEEDS[0] + i) for i, critic in enumerate(critics["base"])]
-    rows["untrained"] = rows_of(scored(twins, data), labels, scalars)
+    rows["untrained"] = rows_of(scored(twins, data), labels, scalars, seen)
     record.save(
         f"stabilisers-{name}",
         {
@@ -175,11 +177,12 @@ def compare_all(name: str, data: ImageSet, panel: ImageSet, base: list[Path], va
 def levels(name: str, data: ImageSet, base: list[Path]) -> None:
     """The base's runs at every step that all of them have a snapshot of."""
     labels, scalars = data.table["label"].astype(str).to_numpy(), plain_scalars(data)
+    seen = np.isin(labels, Critic.load(base[0]).config.training_classes)
     steps = set.intersection(*(set(RunFolder(run).snapshots()) for run in base))
     rows = {}
     for step in sorted(steps):
         critics = [Critic.load(RunFolder(run).snapshot(step)) for run in base]
-        rows[str(step)] = rows_of(scored(critics, data), labels, scalars)
+        rows[str(step)] = rows_of(scored(critics, data), labels, scalars, seen)
         print(step, json.dumps(rows[str(step)]), flush=True)
     record.save(f"levels-{name}", {"data": str(data.source), "base": [str(run) for run in base], "steps": rows})
 
