@@ -117,11 +117,20 @@ class Saver:
             run_id=critic.config.run_id,
             hash=critic.hash,
             held_out=held_out,
-            notes="".join(f"\n\n**Note.** {note}" for note in (*critic.notes, *self.run.diagnosis())),
+            notes="".join(f"\n\n**Note.** {note}" for note in (*self._settled(), *critic.notes, *self.run.diagnosis())),
             height=critic.config.image_shape[0],
             width=critic.config.image_shape[1],
             channels=critic.config.image_shape[2],
         )
+
+    def _settled(self) -> list[str]:
+        facts = self.run.read_config()[1].get("settled")
+        if facts is None:
+            return []
+        return [
+            f"After {facts['steps']} steps it was trained on, {self.config.steps} updates against {facts['n_bank']} fakes"
+            f" (hash {facts['bank']}); its scores agree best with those of critics settled on the same fakes."
+        ]
 
 
 def describe_objective(config: TrainConfig) -> str:

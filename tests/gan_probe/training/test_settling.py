@@ -50,6 +50,7 @@ def test_the_critic_learns_to_tell_reals_from_the_bank(
     assert (after.config.step, config.steps) == (SMALL.steps, 25)
     assert len(RunFolder(tmp_path / "s").read_metrics()) == 25
     assert (tmp_path / "s" / "critic" / "reference.parquet").is_file()
+    assert f"fakes (hash {facts['settled']['bank']})" in (tmp_path / "s" / "critic" / "README.md").read_text()
 
 
 def test_the_same_bank_gives_the_same_critic_and_a_finished_one_is_kept(
