@@ -127,9 +127,10 @@ class Saver:
         facts = self.run.read_config()[1].get("settled")
         if facts is None:
             return []
+        fakes = f"{facts['n_bank']} fakes (hash {facts['bank']})"
         return [
-            f"After {facts['steps']} steps it was trained on, {self.config.steps} updates against {facts['n_bank']} fakes"
-            f" (hash {facts['bank']}); its scores agree best with those of critics settled on the same fakes."
+            f"After {facts['steps']} steps it was trained on, {self.config.steps} updates against {fakes}; its scores"
+            " agree best with those of critics settled on the same fakes."
         ]
 
 
