@@ -215,7 +215,7 @@ def main() -> None:
     elif arguments.verb == "level":
         levels(arguments.name, data, runs_of(arguments.base))
     else:
-        variants = dict(variant.split("=", 1) for variant in arguments.variant)
+        variants = dict(variant.rsplit("=", 1) for variant in arguments.variant)
         compare_all(arguments.name, data, read_images(arguments.panel), runs_of(arguments.base), variants)
 
 
