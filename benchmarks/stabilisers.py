@@ -27,7 +27,6 @@ import torch
 from gan_probe import read_images
 from gan_probe.analysis.agreement import agreement_with_others, components
 from gan_probe.analysis.calibrations import make_panel
-from gan_probe.analysis.controls import nuisances
 from gan_probe.analysis.intervals import jackknife_width
 from gan_probe.analysis.separation import auroc
 from gan_probe.analysis.stability import Comparison, affine, climb, compare, regressed_out
@@ -35,7 +34,7 @@ from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.ensemble import EnsembleCritic
 from gan_probe.pipeline import UNTRAINED_SEEDS
-from gan_probe.stabilities import agreed_snapshots
+from gan_probe.stabilities import agreed_snapshots, plain_scalars
 from gan_probe.training import RunFolder
 from gan_probe.training.settling import fake_bank, settle
 from gan_probe.training.step import effective_weights, new_state
@@ -65,12 +64,6 @@ def snapshot_ensemble(run: Path, panel: ImageSet) -> Critic:
     return EnsembleCritic.fit(
         {path.name: Critic.load(path) for path in RunFolder(run).late_snapshots().values()}, panel
     )
-
-
-def plain_scalars(data: ImageSet) -> np.ndarray:
-    values = np.stack(list(nuisances(data.images).values()))
-    values = values[values.std(1) > 0]
-    return (values - values.mean(1, keepdims=True)) / values.std(1, keepdims=True)
 
 
 def scored(critics: Sequence[Critic], data: ImageSet) -> np.ndarray:

@@ -93,7 +93,7 @@ def stability(
         looks[UNTRAINED] = _look(twins, data, False, batch_size, [], lambda name: tell(f"twin of {name}"))[1:]
         others = {
             UNTRAINED: climb(looks[UNTRAINED][0], labels, seen=seen, seed=seed),
-            "plain scalars regressed out": climb(scores, labels, seen=seen, nuisances=_plain(data), seed=seed),
+            "plain scalars regressed out": climb(scores, labels, seen=seen, nuisances=plain_scalars(data), seed=seed),
         }
     comparisons = []
     if against is not None:
@@ -146,11 +146,11 @@ def _compared(
     return [
         compare(here, there, labels, alignment="raw", seed=seed),
         compare(here, there, labels, alignment="affine", seed=seed),
-        compare(here, there, labels, alignment="affine", nuisances=_plain(data), of=plain, seed=seed),
+        compare(here, there, labels, alignment="affine", nuisances=plain_scalars(data), of=plain, seed=seed),
     ]
 
 
-def _plain(data: ImageSet) -> npt.NDArray[np.float32]:
+def plain_scalars(data: ImageSet) -> npt.NDArray[np.float32]:
     """Return the plain scalars that differ between the images, (k, n), each with mean 0 and standard deviation 1."""
     values = np.stack(list(nuisances(data.images).values()))
     values = values[values.std(1) > 0]
