@@ -29,7 +29,7 @@ from gan_probe.analysis.agreement import agreement_with_others, components
 from gan_probe.analysis.calibrations import make_panel
 from gan_probe.analysis.intervals import jackknife_width
 from gan_probe.analysis.separation import auroc
-from gan_probe.analysis.stability import Comparison, affine, climb, compare, regressed_out
+from gan_probe.analysis.stability import Comparison, affine, climb, compare, linear_share
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.ensemble import EnsembleCritic
@@ -86,7 +86,9 @@ def rows_of(scores: np.ndarray, labels: np.ndarray, scalars: np.ndarray, seen: n
         "kendall_w": round(affine_rung.kendall_w, 4),
         "mean AUROC of two classes": spread([mean_auroc(row, labels) for row in scores]),
         "AUROC of seen above unseen": spread([auroc(row[seen], row[~seen]) for row in scores]),
-        "share of the score that is linear in plain scalars": spread([linear_share(row, scalars) for row in scores]),
+        "share of the score that is linear in plain scalars": spread(
+            [linear_share(row[None], scalars) for row in scores]
+        ),
     }
 
 
@@ -99,12 +101,6 @@ def mean_auroc(scores: np.ndarray, labels: np.ndarray) -> float:
     """Over all pairs of classes, each in its better direction."""
     rows = [scores[labels == name] for name in np.unique(labels)]
     return float(np.mean([max(a, 1 - a) for a in itertools.starmap(auroc, itertools.combinations(rows, 2))]))
-
-
-def linear_share(scores: np.ndarray, scalars: np.ndarray) -> float:
-    everything = np.ones(scores.shape[-1], dtype=bool)
-    left = regressed_out(scores[None].astype(np.float64), scalars, everything)
-    return float(1 - left.var() / scores.var())
 
 
 def difference(found: Comparison) -> list[float]:

@@ -15,7 +15,7 @@ from gan_probe.analysis.agreement import Labels, agreement_with_others
 from gan_probe.analysis.calibrations import NULL, halves, left_out, make_panel
 from gan_probe.analysis.controls import nuisances
 from gan_probe.analysis.similarity import similarities
-from gan_probe.analysis.stability import Comparison, StabilityResult, climb, compare
+from gan_probe.analysis.stability import PLAIN, Comparison, StabilityResult, climb, compare, linear_share
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.data.images import fit_channels
@@ -83,7 +83,7 @@ def stability(
     rungs = climb(scores, labels, seen=seen, seed=seed)
     agreement = dict(zip(kept, agreement_with_others(scores[:, panel.fit]).tolist(), strict=True))
     tell("scores")
-    looks, others = {TRAINED: (scores, embeddings)}, {}
+    looks, others, explained = {TRAINED: (scores, embeddings)}, {}, None
     if controls:
         twins = {
             name: critic.untrained_twin(UNTRAINED_SEEDS[0] + number)
@@ -93,13 +93,17 @@ def stability(
         looks[UNTRAINED] = _look(twins, data, False, batch_size, [], lambda name: tell(f"twin of {name}"))[1:]
         others = {
             UNTRAINED: climb(looks[UNTRAINED][0], labels, seen=seen, seed=seed),
-            "plain scalars regressed out": climb(scores, labels, seen=seen, nuisances=plain_scalars(data), seed=seed),
+            PLAIN: climb(scores, labels, seen=seen, nuisances=plain_scalars(data), seed=seed),
         }
     comparisons = []
     if against is not None:
-        _check_pairs(kept, against)
-        theirs = _look({name: against[name] for name in kept}, data, False, batch_size, warnings, tell)[1]
-        comparisons = _compared(scores, theirs, data, labels, seed)
+        _check_pairs(critics, against)
+        beside, theirs, _ = _look(against, data, skip_diverged, batch_size, warnings, tell)
+        both = [name for name in kept if name in beside]
+        ours, theirs = scores[[kept.index(name) for name in both]], theirs[[beside.index(name) for name in both]]
+        comparisons = _compared(ours, theirs, data, labels, seed)
+    if controls:
+        explained = linear_share(scores, plain_scalars(data))
     alike = {name: similarities(*both, labels, panel.fit, seed=seed) for name, both in looks.items()}
     tell("embeddings and clusters")
     shown = pd.DataFrame(
@@ -117,7 +121,7 @@ def stability(
     }
     classes = tuple(np.unique(labels))
     return StabilityResult(
-        rungs, others, alike, tuple(kept), classes, shown, provenance, warnings, agreement, comparisons
+        rungs, others, alike, tuple(kept), classes, shown, provenance, warnings, agreement, comparisons, explained
     )
 
 
@@ -126,13 +130,16 @@ def _check_labels(data: ImageSet) -> None:
         raise InputError(f"{data.source} has no labels; stability is about classes. Add a label column or folders.")
 
 
-def _check_pairs(runs: list[str], against: Mapping[str, Critic]) -> None:
-    lonely = sorted(set(runs) ^ set(against))
+def _check_pairs(critics: Mapping[str, Critic], against: Mapping[str, Critic]) -> None:
+    lonely = sorted(set(critics) ^ set(against))
     if lonely:
         raise InputError(
             "both trainings must have the same runs, by name, to be compared in pairs; only one of them has"
             f" {', '.join(lonely[:5])}{', ...' if len(lonely) > 5 else ''}."
         )
+    same = [name for name in critics if critics[name].hash == against[name].hash]
+    if same:
+        raise InputError(f"both trainings have the same critic {same[0]}; there is nothing to compare.")
 
 
 def _compared(
@@ -142,11 +149,12 @@ def _compared(
     labels: Labels,
     seed: int,
 ) -> list[Comparison]:
-    plain = "affine, plain scalars regressed out"
     return [
         compare(here, there, labels, alignment="raw", seed=seed),
         compare(here, there, labels, alignment="affine", seed=seed),
-        compare(here, there, labels, alignment="affine", nuisances=plain_scalars(data), of=plain, seed=seed),
+        compare(
+            here, there, labels, alignment="affine", nuisances=plain_scalars(data), of=f"affine, {PLAIN}", seed=seed
+        ),
     ]
 
 

@@ -35,6 +35,7 @@ from gan_probe.analysis.similarity import Similarity
 from gan_probe.errors import InputError
 
 MIN_RUNS = 3
+PLAIN = "plain scalars regressed out"
 AGREED = 0.9  # lower end of the reproducible fraction's interval from which runs are said to agree
 N_QUANTILES = 101
 N_DRAWS = 100  # of images, for a standard error
@@ -90,6 +91,12 @@ def regressed_out(scores: Scores, nuisances: Scores, fit: Mask) -> Scores:
     design = np.vstack([np.ones(scores.shape[1]), nuisances]).T
     weights = np.linalg.lstsq(design[fit], scores[:, fit].T, rcond=None)[0]
     return scores - (design @ weights).T
+
+
+def linear_share(scores: Scores, nuisances: Scores) -> float:
+    """Return the share of a run's variance that is linear in nuisances, (k, images); mean over runs."""
+    left = regressed_out(scores.astype(np.float64), nuisances, np.ones(scores.shape[1], dtype=bool))
+    return float((1 - left.var(1) / scores.astype(np.float64).var(1)).mean())
 
 
 # --- all together ------------------------------------------------------------------------------------------------
@@ -180,7 +187,7 @@ class Comparison:
     here, there : float
         Class / (class + class x run) of both, not cut off at 0.
     difference, ci_low, ci_high : float
-        ``here - there`` with its 95 % interval over new pairs of runs and new images.
+        ``here - there`` with its 95 % interval over new pairs of runs and new images, -1 to 1.
     """
 
     of: str
@@ -241,7 +248,8 @@ def compare(
     values, widths = runs_and_images(statistic, len(here), reported, n_draws=N_DRAWS, seed=seed)
     own, other, difference = (float(value) for value in values)
     width = float(widths[2])
-    return Comparison(of or alignment, own, other, difference, difference - width, difference + width)
+    low, high = max(-1.0, difference - width), min(1.0, difference + width)
+    return Comparison(of or alignment, own, other, difference, low, high)
 
 
 def _rung(name: str, scores: Scores, panel: Panel, seed: int) -> Rung:
@@ -314,6 +322,8 @@ class StabilityResult:
         Each run's rank correlation with the others on the half fitted on, found without labels.
     comparisons : list of Comparison
         With runs of another training, where there are some.
+    explained : float, optional
+        Share of a score's variance that is linear in the plain scalars, mean over runs.
     panel : DataFrame
         ``sample_id``, ``label`` and ``half`` of each image: "fit" where alignments were fitted, "report" where
         everything was measured.
@@ -331,6 +341,7 @@ class StabilityResult:
     warnings: list[str]
     agreement: dict[str, float]
     comparisons: list[Comparison] = field(default_factory=list)
+    explained: float | None = None
 
     @property
     def typical_run(self) -> str:
@@ -359,6 +370,7 @@ class StabilityResult:
             "runs_needed": runs_needed(best.reproducible),
             "kendall_w": best.kendall_w,
             "flip_rate": best.flip_rate,
+            "explained_by_plain_scalars": self.explained,
             "typical_run": self.typical_run,
             "against": {found.of: dataclasses.asdict(found) for found in self.comparisons},
             "panel": self.panel_record()["fingerprint"],
@@ -403,9 +415,10 @@ def findings(result: StabilityResult) -> list[str]:
     lines += [_against(found) for found in result.comparisons]
     for name, found in result.others.items():
         rung = next(r for r in found if r.alignment == "affine")
+        share = "" if name != PLAIN or result.explained is None else f" They explain {result.explained:.0%} of a score."
         lines.append(
             f"The same, {name}: {rung.reproducible:.3f} ({rung.ci_low:.3f} to {rung.ci_high:.3f}),"
-            f" Kendall's W {rung.kendall_w:.3f}."
+            f" Kendall's W {rung.kendall_w:.3f}.{share}"
         )
     for name, pairs in result.similarities.items():
         listed = ", ".join(f"{s.measure} {s.value:.2f} ({s.ci_low:.2f} to {s.ci_high:.2f})" for s in pairs)

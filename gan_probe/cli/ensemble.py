@@ -55,6 +55,10 @@ def ensemble(
                 for name, run in named.items()
                 for path in RunFolder(run).late_snapshots().values()
             }
+            if len(named) < 2:
+                raise InputError(
+                    f"{runs[0]} has one snapshot in the second half of its steps; train with --set late_snapshots=5."
+                )
         chosen = resolve_device(device)
         critics = {name: Critic.load(run, chosen, trust_code=trust_code) for name, run in named.items()}
         images = read_images(panel, size_px=size, split=split, skip_bad=True)

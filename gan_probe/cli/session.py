@@ -265,6 +265,13 @@ def run_names(runs: Iterable[Path]) -> dict[str, Path]:
     raise InputError("the same run is given twice.")
 
 
+def check_plain(named: Mapping[str, Path]) -> None:
+    """Raise unless runs go by the names of their folders, as what is beside or made of them goes by the same names."""
+    for name, run in named.items():
+        if name != run.resolve().name:
+            raise InputError(f"two runs have the folder name {run.resolve().name}; rename one, so that they differ.")
+
+
 def check_file_free(path: Path, overwrite: bool, *, suffix: str) -> None:
     """Raise unless a file of this kind may be written to ``path``."""
     if path.suffix != suffix:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,9 +19,13 @@ from gan_probe.cli.session import (
     Session,
     SizePx,
     Split,
+    check_plain,
     command_line,
     run_names,
 )
+
+if TYPE_CHECKING:
+    from gan_probe.data import Images, ImageSet
 
 BANK = "bank.npy"
 
@@ -60,11 +65,13 @@ def settle(
         from gan_probe.training.run_folder import MARKER
         from gan_probe.training.settling import fake_bank
         from gan_probe.training.settling import settle as run_settling
-        from synthetic.files import atomic_path, check_free
+        from synthetic.files import atomic_path, check_free, remove_temporaries
 
         named = run_names(runs)
         if len(named) < 2:
             raise InputError("a bank is there to be shared: give at least two runs.")
+        check_plain(named)
+        _check_same_training(session, named)
         for name in named:
             if not resume:
                 check_free(out / name, marker=MARKER, overwrite=overwrite)
@@ -81,7 +88,13 @@ def settle(
                 "out": f"{out}, {at_a_time} at a time",
             },
         )
-        fakes = fake_bank(named, n=n_fakes, seed=seed) if bank is None else read_images(bank, size_px=size).images
+        fakes = fake_bank(named, n=n_fakes, seed=seed) if bank is None else _read_bank(session, bank, size, images)
+        if not overwrite:
+            _check_same_bank(out / BANK, fakes)
+        if resume:
+            remove_temporaries(out)
+        with atomic_path(out / BANK) as temporary, temporary.open("wb") as file:
+            np.save(file, fakes)
         spread = devices_for(chosen)
         tasks = {
             out / name: partial(
@@ -104,7 +117,48 @@ def settle(
             return {"run": path.name, "critic_hash": critic.hash}
 
         ended = session.side_by_side(f"settling {len(named)} runs", tasks, jobs=at_a_time, steps=updates, tell=tell)
-        with atomic_path(out / BANK) as temporary, temporary.open("wb") as file:
-            np.save(file, fakes)
         session.outputs |= {"runs": str(out), "bank": str(out / BANK)}
         session.metrics |= {"runs": list(ended.values()), "n_fakes": len(fakes)}
+
+
+def _check_same_training(session: Session, named: Mapping[str, Path]) -> None:
+    """Raise where a run is given twice; warn where they differ in more than their seeds."""
+    from gan_probe.errors import InputError
+    from gan_probe.training import RunFolder
+
+    read = {name: RunFolder(run).read_config() for name, run in named.items()}
+    ids: dict[str, str] = {}
+    for name, (_, facts) in read.items():
+        other = ids.setdefault(str(facts.get("run_id")), name)
+        if other != name:
+            raise InputError(f"{other} and {name} are the same run.")
+    (first, (config, _)), *others = read.items()
+    for name, (other_config, _) in others:
+        differing = [
+            setting
+            for setting, value in config.as_dict().items()
+            if not setting.endswith("seed") and getattr(other_config, setting) != value
+        ]
+        if differing:
+            session.warn([f"{name} was trained otherwise than {first}: {', '.join(differing)}."])
+
+
+def _read_bank(session: Session, bank: Path, size: int | None, images: ImageSet) -> Images:
+    from gan_probe.data import read_images
+
+    read = read_images(bank, size_px=size).with_channels(images.image_shape[2])
+    session.warn(read.warnings)
+    return read.images[:]
+
+
+def _check_same_bank(path: Path, fakes: Images) -> None:
+    """Raise when critics were settled here before, on other fakes."""
+    import numpy as np
+
+    from gan_probe.errors import InputError
+
+    if path.is_file() and not np.array_equal(np.load(path, allow_pickle=False), fakes):
+        raise InputError(
+            f"{path} holds other fakes than these (by --bank, --seed, --n-fakes or the list of runs)."
+            f" To go on with those: --bank {path}"
+        )

@@ -19,6 +19,7 @@ from gan_probe.cli.session import (
     Split,
     TrustCode,
     check_gate,
+    check_plain,
     command_line,
     parse_gate,
     run_names,
@@ -88,6 +89,8 @@ def stability(
         if fail_if is not None:
             parse_gate(fail_if, GATE_NAMES)
         named = run_names(runs)
+        if against is not None:
+            check_plain(named)
         rivals = None if against is None else {name: against / name for name in named}
         chosen = resolve_device(device)
         images = read_images(data, size_px=size, split=split, skip_bad=True)
@@ -154,7 +157,7 @@ def stability(
 
 
 def _number(step: str) -> int:
-    if not step.isdigit():
+    if not (step.isascii() and step.isdigit()):
         raise typer.BadParameter(f"--step takes the number of a step, or {AGREED!r}; got {step!r}.")
     return int(step)
 

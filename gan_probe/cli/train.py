@@ -87,6 +87,7 @@ def train(
     )
     with Session("train", json, resume_hint=hint, quiet=not is_first) as session:
         from gan_probe.device import resolve_device, resolve_precision
+        from gan_probe.errors import InputError
         from gan_probe.training import train as run_training
         from gan_probe.training.loop import check_trainable
         from gan_probe.training.parallel import default_jobs, devices_for
@@ -118,6 +119,8 @@ def train(
         check_trainable(images, config)
         check_name("difference", vary, VARIED)
         planned = {out / f"run-{k:02d}": config.varied(vary, k) for k in range(runs)} if runs > 1 else {out: config}
+        if runs > 1 and (out / MARKER).is_file():
+            raise InputError(f"{out} is a run folder itself; choose another --out for --runs.")
         at_a_time = 1 if several or runs == 1 else min(runs, jobs or default_jobs(runs, images, chosen))
         for path in planned:
             if is_first and not (resume and (path / MARKER).is_file()):
@@ -158,7 +161,9 @@ def train(
                     tasks,
                     jobs=at_a_time,
                     steps=config.steps,
-                    tell=lambda path: _tell(session, path, used, str(chosen), brief=True) if is_first else {},
+                    tell=lambda path: (
+                        {"run": path.name, **_tell(session, path, used, str(chosen), brief=True)} if is_first else {}
+                    ),
                 )
                 session.outputs["runs"], session.metrics["runs"] = str(out), list(ended.values())
                 return

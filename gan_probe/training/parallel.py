@@ -86,10 +86,17 @@ def _one_by_one(tasks: Mapping[Path, Task], show: OnTaskStep, tell: Callable[[Pa
         try:
             task(on_step=lambda step, row, out=out: show(out, step, row))
         except (GanProbeError, OSError) as error:
-            failures[out] = str(error)
+            failures[out] = in_words(error)
         else:
             tell(out)
     return failures
+
+
+def in_words(error: Exception) -> str:
+    """Return what went wrong; of the system's errors where and what, without their number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}. Check the path, its permissions and the free space."
+    return str(error)
 
 
 @dataclass
@@ -122,6 +129,8 @@ class _Crew:
                 what, value = pipe.recv()
             except EOFError:
                 process.join()
+                if process.exitcode == 1:
+                    raise RuntimeError(f"the process of {out} failed; what it says stands above") from None
                 what, value = "failure", f"its process ended with exit code {process.exitcode}"
                 value += KILLED if process.exitcode == -signal.SIGKILL else ""
             if what != "step":
@@ -148,6 +157,6 @@ def _work(pipe: Connection, task: Task, n_threads: int) -> None:
     except BrokenPipeError:
         return
     except (GanProbeError, OSError) as error:
-        pipe.send(("failure", str(error)))
+        pipe.send(("failure", in_words(error)))
     else:
         pipe.send(("end", None))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,22 +57,25 @@ class RunFolder:
         found = {
             int(path.name[5:]): path
             for path in (self.path / "snapshots").glob("step-*")
-            if path.name[5:].isdigit() and (path / WEIGHTS).is_file()
+            if re.fullmatch("step-[0-9]+", path.name) and (path / WEIGHTS).is_file()
         }
         return dict(sorted(found.items()))
 
     def late_snapshots(self) -> dict[int, Path]:
-        """Return those of the second half of the steps.
+        """Return those of the second half of the training's steps.
 
         Raises
         ------
         InputError
-            When there are none.
+            When this is not a run folder, or there are none.
         """
-        found = self.snapshots()
+        steps = self.read_config()[0].steps
+        found = {step: path for step, path in self.snapshots().items() if 2 * step >= steps}
         if not found:
-            raise InputError(f"{self.path.name} has no snapshots. Train with --set late_snapshots=5.")
-        return {step: path for step, path in found.items() if 2 * step >= max(found)}
+            raise InputError(
+                f"{self.path} has no snapshots from step {math.ceil(steps / 2)} on. Train with --set late_snapshots=5."
+            )
+        return found
 
     def sample_sheet(self, step: int) -> Path:
         """Images made by the generator after ``step`` steps."""
@@ -101,7 +106,10 @@ class RunFolder:
             ) from error
         if schema != SCHEMA:
             raise InputError(f"{self.path} has schema {schema!r}; this version reads {SCHEMA!r}.")
-        return TrainConfig().updated({k: v["value"] for k, v in settings.items()}), record
+        try:
+            return TrainConfig().updated({k: v["value"] for k, v in settings.items()}), record
+        except (AttributeError, KeyError, TypeError, ConfigError) as error:
+            raise InputError(f"the settings in {self.path / MARKER} are broken: {error}.") from error
 
     # --- metrics ---
 

@@ -7,10 +7,10 @@ Against the same reals and the same fakes, critics of all runs are after the sam
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,9 +26,9 @@ from gan_probe.training.loop import REPORT_EVERY, OnStep, anchors, check_finite,
 from gan_probe.training.ranks import ALONE
 from gan_probe.training.run_folder import MARKER, RunFolder, open_run
 from gan_probe.training.saving import Saver, run_id
-from gan_probe.training.step import critic_update, new_state, set_rates, update_average
+from gan_probe.training.step import State, critic_update, new_state, set_rates, update_average
 from synthetic import sample_id
-from synthetic.files import check_free, write_atomically
+from synthetic.files import atomic_folder, write_atomically
 
 BANK_SIZE = 1000
 
@@ -39,8 +39,10 @@ def fake_bank(runs: Mapping[str, Path], *, n: int = BANK_SIZE, seed: int = 0) ->
     Raises
     ------
     InputError
-        For a run without a generator, or generators of different shapes.
+        For a run without a generator, generators of different shapes, or fewer fakes than runs.
     """
+    if n < len(runs):
+        raise InputError(f"a bank must hold a fake of each of the {len(runs)} runs at least, got {n}.")
     generators = {name: Generator.load(run) for name, run in runs.items()}
     shapes = {generator.config.image_shape for generator in generators.values()}
     if len(shapes) > 1:
@@ -79,7 +81,7 @@ def settle(
     updates : int
         Of the critic.
     resume : bool
-        Leave a finished one in ``out`` as it is; begin anew where it was cut off.
+        Leave ``out`` as it is where this run was settled in the same way before.
     overwrite : bool
     device : str or torch.device
     on_step : callable, optional
@@ -88,60 +90,80 @@ def settle(
     Raises
     ------
     InputError
-        When the run has no checkpoint, was trained on other data or with labels, or the bank does not fit.
+        When the run has no checkpoint, was trained on other data or with labels, the bank does not fit, ``out`` and the
+        run or the data lie in one another, or what ``resume`` finds was made otherwise.
     FileExistsError
         When ``out`` is taken.
     DivergedError
         When a metric is no longer a number.
     """
-    source, folder, device = RunFolder(Path(run)), RunFolder(Path(out)), torch.device(device)
+    source, out, device = RunFolder(Path(run)), Path(out), torch.device(device)
     trained, facts = source.read_config()
-    open_run(source.path, config=trained, fingerprint=data.fingerprint)
-    _check(source, trained, data, bank)
+    bank = fit_channels(bank, data.image_shape[2])
+    _check(source, trained, facts, data, bank, out)
     config = trained.updated(
         {"steps": updates, "n_critic": 1, "decay_share": 1.0, "critic_average": 0.0, "average_share": 0.5}
     )
-    bank = fit_channels(bank, data.image_shape[2])
-    if not (resume and folder.path.is_dir()):
-        check_free(folder.path, marker=MARKER, overwrite=overwrite)
-    elif folder.critic.is_dir():
-        return Critic.load(folder.critic, device)
-    if folder.path.exists():
-        shutil.rmtree(folder.path)
-    folder.path.mkdir(parents=True)
-    settled = {"from": facts["run_id"], "steps": trained.steps, "bank": sample_id(bank), "n_bank": len(bank)}
-    facts |= {"run_id": run_id(config, data.fingerprint), "settled": settled, "device": str(device)}
-    folder.write_config(config, dict.fromkeys(config.as_dict(), f"settled from {source.path.name}"), facts)
-    write_atomically(folder.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
-    return _train_on(source, folder, config, data, bank, device, trained.steps, on_step or (lambda step, row: None))
-
-
-def _check(source: RunFolder, config: TrainConfig, data: ImageSet, bank: Images) -> None:
-    if not source.checkpoint.is_file() or not source.critic.is_dir():
-        raise InputError(f"{source.path} is not finished, or its {source.checkpoint.name} is gone; train it first.")
-    if config.conditional:
-        raise InputError(f"{source.path} is class-conditional; the fakes of a bank have no labels.")
-    if bank.dtype != np.uint8 or bank.shape[1:3] != data.image_shape[:2] or not len(bank):
-        raise InputError(f"a bank must hold uint8 images of {data.image_shape}, got {bank.dtype} {bank.shape}.")
-
-
-def _train_on(
-    source: RunFolder,
-    folder: RunFolder,
-    config: TrainConfig,
-    data: ImageSet,
-    bank: Images,
-    device: torch.device,
-    steps: int,
-    on_step: Callable[[int, Mapping[str, float]], None],
-) -> Critic:
-    training, held_out = split_held_out(data, config.held_out, config.split_seed)
+    settled = {"from": facts.get("run_id"), "steps": trained.steps, "bank": sample_id(bank), "n_bank": len(bank)}
+    if resume and out.exists():
+        return _finished(RunFolder(out), settled, updates, device)
     state = new_state(config, data.image_shape, device)
     source.read_checkpoint(state)
+    facts |= {"run_id": run_id(config, data.fingerprint), "settled": settled, "device": str(device)}
+    with atomic_folder(out, marker=MARKER, overwrite=overwrite) as temporary:
+        folder = RunFolder(temporary)
+        folder.write_config(config, dict.fromkeys(config.as_dict(), f"settled from {source.path.name}"), facts)
+        write_atomically(temporary / "environment.json", json.dumps(environment(), indent=2) + "\n")
+        training, held_out = split_held_out(data, config.held_out, config.split_seed)
+        _go_on(state, folder, config, training, bank, anchors(data) if config.anchor else None, device, on_step)
+        state.step = trained.steps
+        Saver(folder, config, data, device).save_critic(state, n_training=len(training), held_out=held_out)
+    return Critic.load(out, device)
+
+
+def _check(
+    source: RunFolder, config: TrainConfig, facts: Mapping[str, Any], data: ImageSet, bank: Images, out: Path
+) -> None:
+    """Raise unless this run can be settled into ``out``."""
+    if "settled" in facts:
+        raise InputError(f"{source.path} is settled already; settle the run that it comes from.")
+    if not source.checkpoint.is_file() or not source.critic.is_dir():
+        raise InputError(f"{source.path} is not finished, or its {source.checkpoint.name} is gone; train it first.")
+    open_run(source.path, config=config, fingerprint=data.fingerprint)
+    if config.conditional:
+        raise InputError(f"{source.path} is class-conditional; the fakes of a bank have no labels.")
+    if bank.dtype != np.uint8 or bank.shape[1:] != data.image_shape or not len(bank):
+        raise InputError(f"a bank must hold uint8 images of {data.image_shape}, got {bank.dtype} {bank.shape}.")
+    for other in (source.path.resolve(), data.source.resolve()):
+        if other.exists() and (other.is_relative_to(out.resolve()) or out.resolve().is_relative_to(other)):
+            raise InputError(f"{out} and {other} are one, or one lies in the other. Choose another --out.")
+
+
+def _finished(folder: RunFolder, settled: Mapping[str, Any], updates: int, device: torch.device) -> Critic:
+    """Return the critic of a folder that was settled in the same way before."""
+    config, facts = folder.read_config()
+    if facts.get("settled") != settled or config.steps != updates:
+        raise InputError(
+            f"{folder.path} is not this run settled with these fakes: {facts.get('settled', 'not settled')},"
+            f" {config.steps} updates, now {dict(settled)}, {updates} updates. Choose another --out, or --overwrite."
+        )
+    return Critic.load(folder.critic, device)
+
+
+def _go_on(
+    state: State,
+    folder: RunFolder,
+    config: TrainConfig,
+    training: ImageSet,
+    bank: Images,
+    nulls: Images | None,
+    device: torch.device,
+    on_step: OnStep | None,
+) -> None:
+    """Take ``config.steps`` critic updates against the bank; reals and fakes of each follow from (seed, update)."""
     state.step = 0
-    nulls = anchors(data) if config.anchor else None
     reals = Source.of(training.images, device, nulls=nulls)
-    fakes = torch.from_numpy(np.ascontiguousarray(bank)).to(device)
+    fakes = torch.from_numpy(np.array(bank)).to(device)
     precision, pending, started = resolve_precision(config.precision, device), [], time.perf_counter()
     while state.step < config.steps:
         state.step += 1
@@ -157,7 +179,6 @@ def _train_on(
             rows_read = plain_rows(pending, time.perf_counter() - started, ALONE)
             folder.append_metrics(rows_read)
             check_finite(rows_read, folder)
-            on_step(state.step, rows_read[-1])
             pending = []
-    state.step = steps
-    return Saver(folder, config, data, device).save_critic(state, n_training=len(training), held_out=held_out)
+            if on_step:
+                on_step(state.step, rows_read[-1])

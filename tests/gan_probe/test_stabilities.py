@@ -8,12 +8,14 @@ from gan_probe.analysis.agreement import agreement_with_others
 from gan_probe.analysis.calibrations import CALIBRATIONS, halves
 from gan_probe.analysis.similarity import MEASURES
 from gan_probe.analysis.stability import ALIGNMENTS, StabilityResult, findings
+from gan_probe.config import TrainConfig
 from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.data.nulls import scrambled
 from gan_probe.errors import InputError
 from gan_probe.pipeline import from_synthetic
 from gan_probe.stabilities import TRAINED, UNTRAINED, agreed_snapshots, at_step, seen_rows, stability, with_nulls
+from gan_probe.training import RunFolder
 from synthetic import make_dataset
 from tests.conftest import small_spec
 
@@ -148,6 +150,24 @@ def test_two_trainings_are_compared_run_by_run(critics: dict[str, Critic], data:
     assert found.headline()["typical_run"] == max(found.agreement, key=lambda name: found.agreement[name])
     with pytest.raises(InputError, match=r"the same runs, by name.*only one of them has seed-2, third"):
         stability(critics, data, against={**dict(list(others.items())[:2]), "third": others["seed-2"]})
+    with pytest.raises(InputError, match="both trainings have the same critic seed-1"):
+        stability(critics, data, against=others | {"seed-1": critics["seed-1"]})
+
+
+def test_a_pair_is_left_out_where_either_diverged(data: ImageSet) -> None:
+    here, there = (
+        {str(i): Critic.untrained("compact", (32, 32, 3), seed=first + i) for i in range(5)} for first in (20, 30)
+    )
+    there["1"].module.head.weight.data.fill_(float("nan"))
+    here["4"].module.head.weight.data.fill_(float("nan"))
+    found = stability(here, data, against=there, controls=False, skip_diverged=True)
+    assert found.runs == ("0", "1", "2", "3")
+    assert found.comparisons[0].of == "raw"
+    assert {"1 diverged and is left out.", "4 diverged and is left out."} <= set(found.warnings)
+    with pytest.raises(InputError, match="1 diverged"):
+        stability(
+            {k: v for k, v in here.items() if k != "4"}, data, against={k: v for k, v in there.items() if k != "4"}
+        )
 
 
 def test_the_snapshot_that_agrees_with_the_others_is_chosen_without_labels(
@@ -160,6 +180,8 @@ def test_the_snapshot_that_agrees_with_the_others_is_chosen_without_labels(
             critic.save(tmp_path / name / "snapshots" / f"step-{step:06d}")
         common.save(tmp_path / name / "snapshots" / "step-000060")
     runs = {name: tmp_path / name for name in critics}
+    for run in runs.values():
+        RunFolder(run).write_config(TrainConfig(steps=80), {}, {})
     found = agreed_snapshots(runs, data)
     assert {path.name for path in found.values()} <= {"step-000040", "step-000060", "step-000080"}
     fit = halves(data.table["label"].to_numpy())
@@ -171,5 +193,8 @@ def test_the_snapshot_that_agrees_with_the_others_is_chosen_without_labels(
     assert agreement(list(found.values())) >= agreement(last)
     with pytest.raises(InputError, match="at least two"):
         agreed_snapshots({"seed-0": runs["seed-0"]}, data)
-    with pytest.raises(InputError, match="none has no snapshots. Train with --set late_snapshots=5"):
+    with pytest.raises(InputError, match="none is not a run folder"):
         agreed_snapshots({**runs, "none": tmp_path / "none"}, data)
+    RunFolder(runs["seed-0"]).write_config(TrainConfig(steps=800), {}, {})  # cut off early
+    with pytest.raises(InputError, match="no snapshots from step 400 on. Train with --set late_snapshots=5"):
+        agreed_snapshots(runs, data)

@@ -17,7 +17,7 @@ from gan_probe.analysis.agreement import (
 )
 from gan_probe.analysis.calibrations import CALIBRATIONS, conformal, density_ratio, halves, left_out, make_panel
 from gan_probe.analysis.intervals import runs_and_images
-from gan_probe.analysis.stability import ALIGNMENTS, climb, compare, lowest_agreement, regressed_out
+from gan_probe.analysis.stability import ALIGNMENTS, climb, compare, linear_share, lowest_agreement, regressed_out
 from gan_probe.errors import InputError
 
 LABELS = np.repeat([f"c{i}" for i in range(10)], 40)
@@ -251,3 +251,12 @@ def test_a_run_that_says_otherwise_agrees_least_with_the_others() -> None:
     found = agreement_with_others(scores * np.array([[1], [2], [3], [1], [5]]) + 7)
     assert found.argmin() == 3
     assert min(np.delete(found, 3)) > 0.8
+
+
+def test_the_share_that_is_linear_in_nuisances() -> None:
+    rng = np.random.default_rng(0)
+    nuisances = rng.normal(size=(2, 400))
+    rest = rng.normal(size=400)
+    assert linear_share(np.stack([nuisances[0], 3 + nuisances.sum(0)]), nuisances) == pytest.approx(1)
+    assert linear_share((nuisances[0] + rest)[None], nuisances) == pytest.approx(0.5, abs=0.07)
+    assert linear_share(rest[None], nuisances) < 0.03

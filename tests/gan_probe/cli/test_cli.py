@@ -468,6 +468,14 @@ def test_runs_are_settled_on_a_shared_bank_and_compared_with_what_they_were(imag
     assert call(*settle).exit_code == 3
     again = call_json(*settle, "--resume", "--jobs", 1)
     assert again["metrics"] == record["metrics"]
+    other = call(*settle, "--resume", "--seed", 5)
+    assert (other.exit_code, "holds other fakes than these" in other.stderr) == (3, True)
+    shutil.copytree(runs[0], tmp_path / "copy")
+    copied = call("settle", runs[0], tmp_path / "copy", "--data", images, "--out", tmp_path / "x")
+    assert (copied.exit_code, "run-00 and copy are the same run" in copied.stderr) == (3, True)
+    shutil.copytree(runs[1], tmp_path / "other" / "run-00")
+    same_name = ["settle", runs[0].resolve(), tmp_path / "other" / "run-00", "--data", images, "--out", tmp_path / "x"]
+    assert "two runs have the folder name run-00" in call(*same_name, "--overwrite").stderr
     alone = call("settle", runs[0], "--data", images, "--out", tmp_path / "x")
     assert (alone.exit_code, "give at least two runs" in alone.stderr) == (3, True)
     settled = [tmp_path / "settled" / run.name for run in runs]
@@ -480,5 +488,9 @@ def test_runs_are_settled_on_a_shared_bank_and_compared_with_what_they_were(imag
     assert call("stability", *runs, *options, "--out", tmp_path / "c", "--step", "late").exit_code == 2
     members = call_json("ensemble", runs[0], "--late", "--panel", images, "--out", tmp_path / "late")["metrics"]
     assert members["n_members"] == 2
+    twins = call("stability", *runs, *options, "--out", tmp_path / "d", "--against", tmp_path / "runs")
+    assert (twins.exit_code, "the same critic run-00" in twins.stderr) == (3, True)
+    nested = call("train", images, "--out", runs[0], "--runs", 2, "--resume", *words)
+    assert (nested.exit_code, "is a run folder itself" in nested.stderr) == (3, True)
     nowhere = call("stability", *runs, *options, "--out", tmp_path / "d", "--against", tmp_path / "nowhere")
     assert nowhere.exit_code == 3

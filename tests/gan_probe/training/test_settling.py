@@ -1,3 +1,5 @@
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,8 @@ def test_a_bank_holds_as_many_fakes_of_each_run(runs: dict[str, Path]) -> None:
     bank = fake_bank(runs, n=9, seed=3)
     own = [Generator.load(run).sample(n, seed=3) for run, n in zip(runs.values(), (5, 4), strict=True)]
     np.testing.assert_array_equal(bank, np.concatenate(own))
+    with pytest.raises(InputError, match="a fake of each of the 2 runs at least, got 1"):
+        fake_bank(runs, n=1)
     with pytest.raises(InputError, match="holds no"):
         fake_bank({**runs, "none": runs["run-0"].parent / "none"})
 
@@ -62,9 +66,40 @@ def test_the_same_bank_gives_the_same_critic_and_a_finished_one_is_kept(
     assert settle(runs["run-1"], train_set, bank, tmp_path / "a", updates=3, resume=True).hash == made[0]
     with pytest.raises(FileExistsError):
         settle(runs["run-1"], train_set, bank, tmp_path / "a", updates=3)
-    (tmp_path / "b" / "critic" / "critic.safetensors").unlink()
-    (tmp_path / "b" / "critic").rename(tmp_path / "gone")  # as if it had been cut off
-    assert settle(runs["run-1"], train_set, bank, tmp_path / "b", updates=3, resume=True).hash == made[0]
+    for other, updates in ((bank[1:], 3), (bank, 4)):
+        with pytest.raises(InputError, match="is not this run settled with these fakes"):
+            settle(runs["run-1"], train_set, other, tmp_path / "a", updates=updates, resume=True)
+    with pytest.raises(InputError, match="is not this run settled with these fakes: not settled"):
+        settle(runs["run-1"], train_set, bank, runs["run-0"], updates=3, resume=True)
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match="is not a run folder"):
+        settle(runs["run-1"], train_set, bank, foreign, updates=3, resume=True)
+    with pytest.raises(FileExistsError):
+        settle(runs["run-1"], train_set, bank, foreign, updates=3, overwrite=True)
+    assert (foreign / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("place", ["", "critic", ".."])
+def test_a_run_is_never_replaced_by_what_is_made_of_it(runs: dict[str, Path], train_set: ImageSet, place: str) -> None:
+    run = runs["run-0"]
+    with pytest.raises(InputError, match="are one, or one lies in the other"):
+        settle(run, train_set, fake_bank(runs, n=4), run / place, updates=3, overwrite=True)
+    assert Critic.load(run).hash
+    assert RunFolder(run).checkpoint.is_file()
+
+
+def test_a_broken_checkpoint_leaves_nothing_behind(runs: dict[str, Path], train_set: ImageSet, tmp_path: Path) -> None:
+    shutil.copytree(runs["run-0"], tmp_path / "run")
+    RunFolder(tmp_path / "run").checkpoint.write_bytes(b"no")
+    with pytest.raises(InputError, match="cannot be resumed from"):
+        settle(tmp_path / "run", train_set, fake_bank(runs, n=4), tmp_path / "s", updates=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"settings": "abc"}))
+    with pytest.raises(InputError, match=r"the settings in .* are broken"):
+        settle(tmp_path / "run", train_set, fake_bank(runs, n=4), tmp_path / "s", updates=3)
 
 
 def test_what_cannot_be_settled_is_refused(runs: dict[str, Path], train_set: ImageSet, tmp_path: Path) -> None:
@@ -80,4 +115,8 @@ def test_what_cannot_be_settled_is_refused(runs: dict[str, Path], train_set: Ima
         RunFolder(folder).path.mkdir()
         (folder / "config.json").write_text((runs["run-0"] / "config.json").read_text())
         settle(folder, train_set, bank, tmp_path / "x")
+    settled = settle(runs["run-0"], train_set, bank, tmp_path / "s", updates=1)
+    assert settled.config.step == SMALL.steps
+    with pytest.raises(InputError, match="is settled already; settle the run that it comes from"):
+        settle(tmp_path / "s", train_set, bank, tmp_path / "x")
     assert not (tmp_path / "x").exists()
