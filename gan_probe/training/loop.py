@@ -156,7 +156,11 @@ def train(
         pending = []
         if is_first:
             run.append_metrics(rows)
-        check_finite(rows, run)
+        check_finite(
+            rows,
+            f"Snapshots up to then are in {run.path / 'snapshots'}. Try a lower learning rate"
+            " (--set learning_rate_critic=...).",
+        )
         if examiner is None:
             continue
         if on_step:
@@ -259,11 +263,8 @@ def plain_rows(pending: list[tuple[int, dict[str, Tensor]]], elapsed_s: float, r
     ]
 
 
-def check_finite(rows: Iterable[Mapping[str, float]], run: RunFolder) -> None:
+def check_finite(rows: Iterable[Mapping[str, float]], advice: str) -> None:
     """Raise `DivergedError` unless every metric is a number."""
     for row in rows:
         if not all(math.isfinite(v) for v in row.values()):
-            raise DivergedError(
-                f"the training diverged at step {row['step']}. Snapshots up to then are in {run.path / 'snapshots'}."
-                " Try a lower learning rate (--set learning_rate_critic=...)."
-            )
+            raise DivergedError(f"the training diverged at step {row['step']}. {advice}")

@@ -178,7 +178,7 @@ def _go_on(
         if len(pending) == REPORT_EVERY or state.step == config.steps:
             rows_read = plain_rows(pending, time.perf_counter() - started, ALONE)
             folder.append_metrics(rows_read)
-            check_finite(rows_read, folder)
+            check_finite(rows_read, "The run that it comes from is as it was. Try fewer --updates, or another --bank.")
             pending = []
             if on_step:
                 on_step(state.step, rows_read[-1])

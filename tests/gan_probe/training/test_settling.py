@@ -9,7 +9,7 @@ from gan_probe.critic import Critic
 from gan_probe.data import ImageSet
 from gan_probe.errors import InputError
 from gan_probe.generator import Generator
-from gan_probe.training import RunFolder, train
+from gan_probe.training import DivergedError, RunFolder, train
 from gan_probe.training.settling import fake_bank, settle
 from tests.conftest import SMALL
 
@@ -120,3 +120,16 @@ def test_what_cannot_be_settled_is_refused(runs: dict[str, Path], train_set: Ima
     with pytest.raises(InputError, match="is settled already; settle the run that it comes from"):
         settle(tmp_path / "s", train_set, bank, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_a_settling_that_diverges_says_so_and_leaves_nothing(
+    runs: dict[str, Path], train_set: ImageSet, tmp_path: Path
+) -> None:
+    shutil.copytree(runs["run-0"], tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "config.json").read_text())
+    record["settings"]["learning_rate_critic"]["value"] = 1e1
+    record["settings"]["penalty_weight"]["value"] = 1e6
+    (tmp_path / "run" / "config.json").write_text(json.dumps(record))
+    with pytest.raises(DivergedError, match="diverged at step .* The run that it comes from is as it was"):
+        settle(tmp_path / "run", train_set, fake_bank(runs, n=4), tmp_path / "s", updates=200)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
