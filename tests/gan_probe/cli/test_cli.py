@@ -209,7 +209,9 @@ def test_ctrl_c_exits_with_130_and_says_how_to_go_on(images: Path, tmp_path: Pat
     import signal
 
     words = ["train", str(images), "--out", str(tmp_path / "r"), "--steps", "5000", "--device", "cpu"]
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     process = subprocess.Popen([sys.executable, "-m", "gan_probe", *words], stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, inherited)
     while not (tmp_path / "r" / "metrics.jsonl").is_file() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)

@@ -1,6 +1,7 @@
 import multiprocessing
 from collections.abc import Mapping
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,13 @@ from gan_probe.training.parallel import Task, default_jobs, side_by_side
 from tests.conftest import SMALL
 
 CPU = torch.device("cpu")
+
+
+def children() -> list[BaseProcess]:
+    """Those of this test: joblib's, which other tests of the same process may have left, are of another kind."""
+    return [
+        child for child in multiprocessing.active_children() if type(child).__module__.startswith("multiprocessing")
+    ]
 
 
 def trainings(data: ImageSet, folder: Path, n: int = 2, **options: bool) -> dict[Path, Task]:
@@ -43,7 +51,7 @@ def test_what_fails_leaves_the_others_alone_and_goes_on_later(train_set: ImageSe
 
     def on_step(out: Path, step: int, row: Mapping[str, float]) -> None:
         if out.name == "run-1":
-            for child in multiprocessing.active_children():
+            for child in children():
                 child.kill()
 
     failures = side_by_side(trainings(train_set, tmp_path), jobs=2, on_step=on_step)
@@ -61,7 +69,7 @@ def test_an_interruption_ends_every_process(train_set: ImageSet, tmp_path: Path)
 
     with pytest.raises(KeyboardInterrupt):
         side_by_side(trainings(train_set, tmp_path), jobs=2, on_step=interrupt)
-    assert not multiprocessing.active_children()
+    assert not children()
 
 
 def test_images_are_streamed_by_each_process(train_set: ImageSet, tmp_path: Path) -> None:
