@@ -112,7 +112,7 @@ def stability(
                 "images": len(images),
                 "controls": controls,
                 "nulls": nulls,
-                "against": against,
+                "against": against or "nothing",
                 "out": out,
             },
         )
