@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Discriminators of other people, for the tests of adapters; their own dependencies (tensorflow, ...) are not needed.
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 
-.PHONY: setup demo test test-slow test-lowest check docs benchmarks gallery clean
+.PHONY: setup demo test test-slow test-lowest check docs golden golden-summary benchmarks gallery clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,17 @@ test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is 
 	.venv-lowest/bin/python -m pip install --quiet --constraint .venv-lowest/constraints.txt torch 'scikit-learn==1.6.*'
 	.venv-lowest/bin/python -m pip install --quiet --constraint .venv-lowest/constraints.txt --editable . pytest 'scikit-learn==1.6.*'
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -p no:cacheprovider tests/gan_probe/estimators/test_checks.py
+
+golden: setup  ## the same commands on BASE (a commit) and on this tree, compared bit for bit: what a move must not change
+	rm -rf .golden && mkdir .golden && git worktree prune && git worktree add --quiet --detach .golden/tree $(BASE)
+	OMP_NUM_THREADS=1 PYTHONPATH=.golden/tree $(BIN)/python tests/golden/golden.py run .golden/before
+	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python tests/golden/golden.py run .golden/after
+	git worktree remove --force .golden/tree
+	$(BIN)/python tests/golden/golden.py compare .golden/before .golden/after
+
+golden-summary: setup  ## remake tests/golden/summary.json, after a change of numbers that is meant
+	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python tests/golden/golden.py run .golden/after
+	$(BIN)/python tests/golden/golden.py summary .golden/after
 
 check: setup  ## what a contribution must pass
 	$(BIN)/ruff format --check .
