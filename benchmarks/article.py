@@ -16,28 +16,29 @@ from pathlib import Path
 
 import record
 
-from gan_probe import pipeline
-from gan_probe.analysis.separation import n_separated, separation
-from gan_probe.analysis.summary import analyse
 from gan_probe.config import preset
-from gan_probe.critic import Critic
+from gan_probe.critics.critic import Critic
+from gan_probe.images.image_set import from_synthetic
+from gan_probe.scoring.score import score
+from gan_probe.stats.auroc import n_separated, separation
+from gan_probe.studies.separation.result import analyse
 from gan_probe.training import RunFolder, train
 from synthetic import make_dataset
 
 
 def one_seed(seed: int, test: str, average: float, recipe: str, folder: Path) -> dict[str, object]:
     run = folder / f"run-{seed}"
-    test_set = pipeline.from_synthetic(make_dataset(test, seed=seed))
+    test_set = from_synthetic(make_dataset(test, seed=seed))
     labels = test_set.table["label"]
     config = replace(preset(recipe), seed=seed, critic_average=average)
-    train(pipeline.from_synthetic(make_dataset("article-train", seed=seed)), run, config)
+    train(from_synthetic(make_dataset("article-train", seed=seed)), run, config)
     curve = {
         int(snapshot.name.removeprefix("step-")): n_separated(
             separation(Critic.load(snapshot).score(test_set.images), labels)
         )
         for snapshot in sorted((run / "snapshots").iterdir())
     }
-    analysis = analyse(pipeline.score(Critic.load(run), test_set, embeddings=False), clusters=False)
+    analysis = analyse(score(Critic.load(run), test_set, embeddings=False), clusters=False)
     result = {
         "seed": seed,
         "n_separated": n_separated(analysis.critic_pairs),

@@ -16,8 +16,8 @@ from typing import Any
 
 import record
 
-from gan_probe.critic import Critic
-from gan_probe.following import fitted, responses
+from gan_probe.critics.critic import Critic
+from gan_probe.studies.factors.study import fitted, responses
 
 FACTORS = ("noise", "base", "size")
 UNTRAINED_SEEDS = range(101, 106)

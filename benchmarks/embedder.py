@@ -16,8 +16,8 @@ import torch
 from sklearn.pipeline import make_pipeline
 
 from gan_probe import Critic
-from gan_probe.data.tensors import to_network
 from gan_probe.estimators import CriticEmbedder
+from gan_probe.images.pixels import to_network
 from synthetic import make_dataset
 
 BATCH, N_PAIRS = 128, 7

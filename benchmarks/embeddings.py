@@ -13,12 +13,12 @@ from pathlib import Path
 
 import record
 
-from gan_probe import pipeline
-from gan_probe.analysis.clusters import cluster
-from gan_probe.analysis.summary import SHARED_UNIT, UNTRAINED, measure_excess
-from gan_probe.critic import Critic
-from gan_probe.data import read_images
-from gan_probe.data.tables import CONTROL, EMBEDDING
+from gan_probe.critics.critic import Critic
+from gan_probe.images.readers.reading import read_images
+from gan_probe.scoring.score import score
+from gan_probe.scoring.table import CONTROL, EMBEDDING
+from gan_probe.stats.clustering import cluster
+from gan_probe.studies.separation.result import SHARED_UNIT, UNTRAINED, measure_excess
 from gan_probe.training import RunFolder
 
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--pooling", default="mean")
     arguments = parser.parse_args()
     images = read_images(arguments.data)
-    tables = [pipeline.score(Critic.load(run), images, pooling=arguments.pooling) for run in arguments.runs]
+    tables = [score(Critic.load(run), images, pooling=arguments.pooling) for run in arguments.runs]
     first = tables[0]
     labels = first.table["label"].astype(str).to_numpy()
     controls = {c.removeprefix(CONTROL): first.table[c].to_numpy(dtype=float) for c in first.control_columns}

@@ -22,12 +22,11 @@ import numpy as np
 import record
 from scipy.stats import t
 
-from gan_probe import pipeline, read_images
-from gan_probe.analysis.separation import auroc
-from gan_probe.analysis.stability import affine
-from gan_probe.critic import Critic
-from gan_probe.data import ImageSet
-from gan_probe.data.images import concatenate
+from gan_probe import read_images
+from gan_probe.critics.critic import Critic
+from gan_probe.images.image_set import ImageSet, concatenate, from_synthetic
+from gan_probe.stats.alignment import affine
+from gan_probe.stats.auroc import auroc
 from synthetic import make_dataset
 
 OURS = "mean, aligned"
@@ -49,7 +48,7 @@ def read(source: str, side_px: int) -> ImageSet:
     name, at, seeds = source.partition("@")
     if not at:
         return read_images(source, size_px=side_px)
-    return concatenate([pipeline.from_synthetic(make_dataset(name, seed=int(seed))) for seed in seeds.split(",")])
+    return concatenate([from_synthetic(make_dataset(name, seed=int(seed))) for seed in seeds.split(",")])
 
 
 def one_draw(raw: np.ndarray, untrained: np.ndarray, on_panel: np.ndarray, seen: np.ndarray) -> dict[str, float]:

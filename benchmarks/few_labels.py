@@ -16,9 +16,9 @@ from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gan_probe.analysis.excess import FEW, N_DRAWS, few_shot
-from gan_probe.critic import Critic
-from gan_probe.data import read_images
+from gan_probe.critics.critic import Critic
+from gan_probe.images.readers.reading import read_images
+from gan_probe.stats.margin import FEW, N_DRAWS, few_shot
 
 
 def few_by_ridge(rows: np.ndarray, labels: np.ndarray) -> float:

@@ -22,8 +22,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gan_probe.analysis.controls import nuisances, pixel_components
-from gan_probe.analysis.representations import REPRESENTATIONS
+from gan_probe.scoring.baselines import REPRESENTATIONS
+from gan_probe.scoring.image_statistics import nuisances, pixel_components
 from synthetic import make_dataset
 
 # Name of the data set and the column that is asked for.

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import record
 
-from gan_probe.analysis.controls import NUISANCES
-from gan_probe.analysis.findings import findings
-from gan_probe.analysis.summary import analyse
-from gan_probe.data import ScoreTable
+from gan_probe.scoring.image_statistics import NUISANCES
+from gan_probe.scoring.table import ScoreTable
+from gan_probe.studies.separation.findings import findings
+from gan_probe.studies.separation.result import analyse
 
 
 def draw(n_images: int, n_classes: int) -> ScoreTable:

@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 import record
 
-from gan_probe import TrainConfig, pipeline, train
-from gan_probe.analysis import probing
-from gan_probe.data import ImageSet, read_images
+from gan_probe import TrainConfig, train
 from gan_probe.estimators import CriticClassifier
-from gan_probe.report import ProbeMaterial, write_probe
+from gan_probe.images.image_set import ImageSet
+from gan_probe.images.readers.reading import read_images
+from gan_probe.report.probe import ProbeMaterial, write_probe
+from gan_probe.studies.probe import result as probing
+from gan_probe.studies.probe.study import probe
 
 # Chosen among n_critic 1, 2, 5, 10 (14.2, 11.8, 10.5, 10.1 % error with 100 labels on 5,000 training images that no
 # label was drawn from, after 2,000 to 2,700 critic updates, one seed each) and penalty_weight 1, 10, 50 (10 is best).
@@ -72,9 +74,7 @@ def main() -> None:
     training = data.take((data.table["split"] == "train").to_numpy())
     critic = train(training, arguments.run, RECIPE, resume=True)
     per_class = (*PER_CLASS, probing.label_counts(*pool_of(data))[-1])
-    result = pipeline.probe(
-        critic, data, per_class=per_class, n_draws=arguments.draws, max_pool=MAX_POOL, on_step=print
-    )
+    result = probe(critic, data, per_class=per_class, n_draws=arguments.draws, max_pool=MAX_POOL, on_step=print)
     command = "python benchmarks/probe_mnist.py mnist.npz"
     title = "MNIST: how many labels a critic's features need"
     write_probe(ProbeMaterial(result, title, command), Path("reports/probe-mnist"), overwrite=True)

@@ -25,18 +25,20 @@ import record
 import torch
 
 from gan_probe import read_images
-from gan_probe.analysis.agreement import agreement_with_others, components
-from gan_probe.analysis.calibrations import make_panel
-from gan_probe.analysis.intervals import jackknife_width
-from gan_probe.analysis.separation import auroc
-from gan_probe.analysis.stability import Comparison, affine, climb, compare, linear_share
-from gan_probe.critic import Critic
-from gan_probe.data import ImageSet
-from gan_probe.ensemble import EnsembleCritic
-from gan_probe.pipeline import UNTRAINED_SEEDS
-from gan_probe.stabilities import agreed_snapshots, plain_scalars
+from gan_probe.critics.critic import Critic
+from gan_probe.critics.ensemble import EnsembleCritic
+from gan_probe.images.image_set import ImageSet
+from gan_probe.scoring.controls import UNTRAINED_SEEDS
+from gan_probe.stats.agreement import agreement_with_others, components
+from gan_probe.stats.alignment import affine
+from gan_probe.stats.auroc import auroc
+from gan_probe.stats.intervals import jackknife_width
+from gan_probe.stats.regression import linear_share
+from gan_probe.studies.stability.calibrations import make_panel
+from gan_probe.studies.stability.result import Comparison, climb, compare
+from gan_probe.studies.stability.study import agreed_snapshots, plain_scalars
 from gan_probe.training import RunFolder
-from gan_probe.training.settling import fake_bank, settle
+from gan_probe.training.settle import fake_bank, settle
 from gan_probe.training.step import effective_weights, new_state
 
 N_GROUPINGS = 100

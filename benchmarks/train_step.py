@@ -143,7 +143,7 @@ def article(batch_size: int, precision: str, device: torch.device) -> dict[str, 
 def mimicry(precision: str, device: torch.device) -> dict[str, Any] | str:
     """Return the ratio to torch-mimicry's own train_step on its own 32 px networks, ours on the same networks."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from tests.gan_probe.packages import open_package
+    from tests.packages import open_package
 
     if not open_package("torch_mimicry"):
         return "not measured: torch-mimicry is not installed"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from gan_probe.errors import ConfigError
-from gan_probe.naming import check_name
+from gan_probe.names import check_name
 
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 ACCELERATIONS = ("auto", "eager", "compiled", "graph")
@@ -50,7 +50,7 @@ class TrainConfig:
     drift : float
         Weight of E[D(real)^2] (Karras et al. 2018); 0 for none.
     anchor : float
-        Weight of E[D(null)^2] over 64 images with nothing in them (`gan_probe.data.nulls`), the same in every run on
+        Weight of E[D(null)^2] over 64 images with nothing in them (`gan_probe.images.nulls`), the same in every run on
         the same data: scores of such images stay near 0, whatever the run; 0 for none.
     spectral_norm : bool
         Divide every weight matrix of the critic by its largest singular value (Miyato et al. 2018).

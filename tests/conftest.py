@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gan_probe import pipeline
 from gan_probe.config import TrainConfig
-from gan_probe.critic import Critic
-from gan_probe.data import ImageSet, ScoreTable
+from gan_probe.critics.critic import Critic
+from gan_probe.images.image_set import ImageSet, from_synthetic
+from gan_probe.scoring.score import score
+from gan_probe.scoring.table import ScoreTable
 from gan_probe.training import train
 from synthetic import PRESETS, Spec, make_dataset
 
@@ -24,12 +25,12 @@ def small_spec(preset: str, per_class: int) -> Spec:
 
 @pytest.fixture(scope="session")
 def train_set() -> ImageSet:
-    return pipeline.from_synthetic(make_dataset(small_spec("article-train", 20)))
+    return from_synthetic(make_dataset(small_spec("article-train", 20)))
 
 
 @pytest.fixture(scope="session")
 def test_set() -> ImageSet:
-    return pipeline.from_synthetic(make_dataset(small_spec("article-test", 8)))
+    return from_synthetic(make_dataset(small_spec("article-test", 8)))
 
 
 @pytest.fixture(scope="session")
@@ -47,4 +48,4 @@ def critic(run: Path) -> Critic:
 
 @pytest.fixture(scope="session")
 def scores(critic: Critic, test_set: ImageSet, run: Path) -> ScoreTable:
-    return pipeline.score(critic, test_set, source=run)
+    return score(critic, test_set, source=run)

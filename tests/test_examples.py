@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gan_probe import TrainConfig, pipeline, train
+from gan_probe import TrainConfig, train
+from gan_probe.images.image_set import from_synthetic
 from synthetic import make_dataset
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
@@ -23,7 +24,7 @@ SAYS = {
 def critic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A critic of 64 pixel images, trained for two steps."""
     out = tmp_path_factory.mktemp("runs") / "run"
-    data = pipeline.from_synthetic(make_dataset("jitter-train", per_class=10))
+    data = from_synthetic(make_dataset("jitter-train", per_class=10))
     train(data, out, TrainConfig(steps=2, batch_size=4, n_snapshots=0))
     return out
 

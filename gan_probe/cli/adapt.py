@@ -38,8 +38,8 @@ def adapt(
 ) -> None:
     """Bring your own discriminator: build it, load its weights, keep it as a critic that every verb takes."""
     with Session("adapt", json) as session:
-        from gan_probe.critic import MARKER, Critic
-        from gan_probe.portable import WITHOUT_CODE
+        from gan_probe.critics.critic import MARKER, Critic
+        from gan_probe.critics.stored import WITHOUT_CODE
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-import gan_probe
 from gan_probe.cli import (
     adapt,
-    analyse,
+    arithmetic,
     check,
+    cluster,
     demo,
     diagnose,
     doctor,
@@ -19,6 +19,7 @@ from gan_probe.cli import (
     factors,
     outliers,
     probe,
+    report,
     sample,
     score,
     settle,
@@ -27,6 +28,7 @@ from gan_probe.cli import (
     train,
     trajectory,
 )
+from gan_probe.version import VERSION
 
 app = typer.Typer(
     name="gan-probe",
@@ -44,7 +46,7 @@ app = typer.Typer(
 
 def _version(show: bool) -> None:
     if show:
-        typer.echo(f"gan-probe {gan_probe.__version__}")
+        typer.echo(f"gan-probe {VERSION}")
         raise typer.Exit
 
 
@@ -62,12 +64,12 @@ app.command("synth")(synth.synth)
 app.command("train")(train.train)
 app.command("diagnose")(diagnose.diagnose)
 app.command("sample")(sample.sample)
-app.command("arithmetic")(sample.arithmetic)
+app.command("arithmetic")(arithmetic.arithmetic)
 app.command("adapt")(adapt.adapt)
 app.command("check")(check.check)
 app.command("score")(score.score)
-app.command("cluster")(analyse.cluster)
-app.command("report")(analyse.report)
+app.command("cluster")(cluster.cluster)
+app.command("report")(report.report)
 app.command("stability")(stability.stability)
 app.command("settle")(settle.settle)
 app.command("ensemble")(ensemble.ensemble)

@@ -27,10 +27,10 @@ def check(
 
         from rich.table import Table
 
-        from gan_probe.checks import FAIL, check_critic
-        from gan_probe.critic import Critic
-        from gan_probe.data import read_images
+        from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
+        from gan_probe.images.readers.reading import read_images
+        from gan_probe.studies.check.study import FAIL, check_critic
 
         loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
         images = read_images(data, size_px=size, split=split, skip_bad=True)

@@ -48,11 +48,14 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     import json as json_module
     import shutil
 
-    from gan_probe import pipeline
-    from gan_probe.analysis.separation import n_separated
     from gan_probe.cli.train import progress_note
-    from gan_probe.data import read_images, write_scores
     from gan_probe.device import resolve_device
+    from gan_probe.images.readers.reading import read_images
+    from gan_probe.scoring.score import score
+    from gan_probe.scoring.table import write_scores
+    from gan_probe.stats.auroc import n_separated
+    from gan_probe.studies.cluster.result import cluster_table
+    from gan_probe.studies.separation.study import report
     from gan_probe.training import train
     from synthetic import make_dataset, write_dataset
     from synthetic.files import write_atomically
@@ -76,15 +79,13 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
             on_step=lambda step, row: update(step, progress_note(step, row, config)),
         )
     session.log("3/5 scoring ten classes, eight of them never seen, and the controls")
-    scores = pipeline.score(critic, read_images(out / "data-test"), source=out / "run")
+    scores = score(critic, read_images(out / "data-test"), source=out / "run")
     write_scores(scores, out / "scores.parquet")
     session.log("4/5 clustering without labels, 5/5 writing the report")
-    analysis, lines = pipeline.report(
+    analysis, lines = report(
         scores, out / "report", title="The article's experiment", command=command_line(), seed=seed
     )
-    write_atomically(
-        out / "clusters.csv", pipeline.cluster_table(analysis.table, analysis.clusterings).to_csv(index=False)
-    )
+    write_atomically(out / "clusters.csv", cluster_table(analysis.table, analysis.clusterings).to_csv(index=False))
     session.warn(analysis.warnings)
     session.outputs |= {
         "report": str(out / "report" / "report.html"),

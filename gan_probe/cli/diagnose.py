@@ -22,15 +22,15 @@ def diagnose(
 ) -> None:
     """Say how trainings went: balance, gradients, mode collapse, memorising; as words and as a page."""
     with Session("diagnose", json) as session:
-        from gan_probe import pipeline
-        from gan_probe.report import write_trainings
-        from gan_probe.report.writing import MARKER
+        from gan_probe.report.diagnose import write_trainings
+        from gan_probe.report.page import MARKER
+        from gan_probe.studies.diagnose.study import training_record
         from synthetic.files import check_free
 
         named = run_names(runs)
         if out is not None:
             check_free(out, marker=MARKER, overwrite=overwrite)
-        found = {name: pipeline.training_record(run) for name, run in named.items()}
+        found = {name: training_record(run) for name, run in named.items()}
         session.plan(dry_run, {"runs": ", ".join(named), "out": out or "(words only)"})
         session.metrics["diagnosis"] = {name: list(record.diagnosis) for name, record in found.items()}
         for name, record in found.items():

@@ -10,12 +10,12 @@ def doctor(json: Json = False) -> None:
     with Session("doctor", json) as session:
         from importlib.util import find_spec
 
-        import gan_probe
         from gan_probe.device import environment, resolve_device, resolve_precision
+        from gan_probe.version import VERSION
 
         device = resolve_device("auto")
         facts = {
-            "gan_probe": gan_probe.__version__,
+            "gan_probe": VERSION,
             **environment(),
             "device (auto)": str(device),
             "precision (auto)": resolve_precision("auto", device),

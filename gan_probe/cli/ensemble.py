@@ -39,11 +39,11 @@ def ensemble(
         import numpy as np
         from rich.table import Table
 
-        from gan_probe.critic import ENSEMBLE, Critic
-        from gan_probe.data import read_images
+        from gan_probe.critics.critic import ENSEMBLE, Critic
+        from gan_probe.critics.ensemble import EnsembleCritic
         from gan_probe.device import resolve_device
-        from gan_probe.ensemble import EnsembleCritic
-        from gan_probe.pipeline import UNTRAINED_SEEDS
+        from gan_probe.images.readers.reading import read_images
+        from gan_probe.scoring.controls import UNTRAINED_SEEDS
         from gan_probe.training import RunFolder
         from synthetic.files import check_free
 

@@ -8,18 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gan_probe.cli.session import (
-    Device,
-    DryRun,
-    Json,
-    Overwrite,
-    Seed,
-    Session,
-    SizePx,
-    Split,
-    TrustCode,
-    command_line,
-)
+from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Seed, Session, SizePx, Split, TrustCode, command_line
 
 BOTH = "both"
 
@@ -57,16 +46,15 @@ def explain(
 ) -> None:
     """Show which pixels move the score, beside maps of untrained critics, and measure them against masks."""
     with Session("explain", json) as session:
-        from gan_probe.attribution import METHODS
-        from gan_probe.critic import Critic
-        from gan_probe.data import read_images
-        from gan_probe.data.masks import find_masks, read_masks
-        from gan_probe.data.reading import keep_split
+        from gan_probe.critics.attribution import METHODS
+        from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
-        from gan_probe.explaining import explain as make_maps
-        from gan_probe.naming import check_name
-        from gan_probe.report.explain_page import write_explain
-        from gan_probe.report.writing import MARKER
+        from gan_probe.images.masks import find_masks, read_masks
+        from gan_probe.images.readers.reading import keep_split, read_images
+        from gan_probe.names import check_name
+        from gan_probe.report.explain import write_explain
+        from gan_probe.report.page import MARKER
+        from gan_probe.studies.explain.study import explain as make_maps
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)

@@ -35,18 +35,18 @@ def factors(
 ) -> None:
     """Show which factors score and embedding follow, with images whose every factor is known: colour, size, noise."""
     with Session("factors", json) as session:
-        from gan_probe import following
-        from gan_probe.critic import Critic
+        from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
-        from gan_probe.report import write_factors
-        from gan_probe.report.writing import MARKER
+        from gan_probe.report.factors import write_factors
+        from gan_probe.report.page import MARKER
+        from gan_probe.studies.factors.study import N_PARTS, factors, fitted, questions
         from synthetic import load_spec
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)
         loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
-        chosen = following.fitted(load_spec(spec) if spec.endswith(".toml") else spec, loaded)
-        asked = following.questions(chosen)
+        chosen = fitted(load_spec(spec) if spec.endswith(".toml") else spec, loaded)
+        asked = questions(chosen)
         session.plan(
             dry_run,
             {
@@ -59,14 +59,14 @@ def factors(
                 "out": out,
             },
         )
-        with session.progress("asking", len(asked) + following.N_PARTS) as update:
+        with session.progress("asking", len(asked) + N_PARTS) as update:
             done: list[str] = []
 
             def on_step(name: str) -> None:
                 done.append(name)
                 update(len(done), name)
 
-            result = following.factors(
+            result = factors(
                 loaded,
                 spec=chosen,
                 per_class=per_class,

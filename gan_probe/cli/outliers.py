@@ -40,8 +40,8 @@ def outliers(
     with Session("outliers", json) as session:
         from rich.table import Table
 
-        from gan_probe import flagging
-        from gan_probe.data import read_scores
+        from gan_probe.scoring.table import read_scores
+        from gan_probe.studies.outliers.study import find_outliers
         from synthetic.files import write_atomically
 
         check_file_free(out, overwrite, suffix=".csv")
@@ -51,7 +51,7 @@ def outliers(
         reals = None if reference is None else read_scores(reference)
         session.plan(dry_run, {"scores": scores, "images": len(loaded.table), "reference": reference, "out": out})
         direction = "two-sided" if two_sided else "low"
-        result = flagging.find_outliers(loaded, reals, direction=direction, fdr=fdr, seed=seed)
+        result = find_outliers(loaded, reals, direction=direction, fdr=fdr, seed=seed)
         session.warn(result.warnings)
         write_atomically(out, result.table.to_csv(index=False))
         if result.detections:

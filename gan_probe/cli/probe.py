@@ -65,13 +65,13 @@ def probe(
     with Session("probe", json) as session:
         from rich.table import Table
 
-        from gan_probe import pipeline
-        from gan_probe.analysis.probing import CLASSIFIERS, findings
-        from gan_probe.critic import Critic
-        from gan_probe.data import read_images
+        from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
-        from gan_probe.report import ProbeMaterial, write_probe
-        from gan_probe.report.writing import MARKER
+        from gan_probe.images.readers.reading import read_images
+        from gan_probe.report.page import MARKER
+        from gan_probe.report.probe import ProbeMaterial, write_probe
+        from gan_probe.studies.probe.result import CLASSIFIERS, findings
+        from gan_probe.studies.probe.study import probe
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)
@@ -102,7 +102,7 @@ def probe(
                 n_done += 1
                 update(n_done, note)
 
-            result = pipeline.probe(
+            result = probe(
                 loaded,
                 images,
                 per_class=per_class,

@@ -36,11 +36,12 @@ def score(
 ) -> None:
     """Score images: higher = more like what the critic was trained on. Broken files are skipped (exit code 5)."""
     with Session("score", json) as session:
-        from gan_probe import pipeline
-        from gan_probe.critic import Critic
-        from gan_probe.data import read_images, write_scores
-        from gan_probe.data.images import concatenate
+        from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
+        from gan_probe.images.image_set import concatenate
+        from gan_probe.images.readers.reading import read_images
+        from gan_probe.scoring.score import score
+        from gan_probe.scoring.table import write_scores
 
         check_file_free(out, overwrite, suffix=".parquet")
         if out.resolve() in [path.resolve() for path in data]:
@@ -60,7 +61,7 @@ def score(
             },
         )
         with session.each("scoring batches") as progress:
-            scores = pipeline.score(
+            scores = score(
                 loaded,
                 images,
                 controls=controls,

@@ -25,7 +25,8 @@ from gan_probe.cli.session import (
 )
 
 if TYPE_CHECKING:
-    from gan_probe.data import Images, ImageSet
+    from gan_probe.images.image_set import ImageSet
+    from gan_probe.types import Images
 
 BANK = "bank.npy"
 
@@ -57,14 +58,14 @@ def settle(
     with Session("settle", json, resume_hint=f"Go on with: {command_line('--resume')}") as session:
         import numpy as np
 
-        from gan_probe.critic import Critic
-        from gan_probe.data import read_images
+        from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
         from gan_probe.errors import InputError
+        from gan_probe.images.readers.reading import read_images
         from gan_probe.training.parallel import default_jobs, devices_for
-        from gan_probe.training.run_folder import MARKER
-        from gan_probe.training.settling import fake_bank
-        from gan_probe.training.settling import settle as run_settling
+        from gan_probe.training.runs.folder import MARKER
+        from gan_probe.training.settle import fake_bank
+        from gan_probe.training.settle import settle as run_settling
         from synthetic.files import atomic_path, check_free, remove_temporaries
 
         named = run_names(runs)
@@ -144,7 +145,7 @@ def _check_same_training(session: Session, named: Mapping[str, Path]) -> None:
 
 
 def _read_bank(session: Session, bank: Path, size: int | None, images: ImageSet) -> Images:
-    from gan_probe.data import read_images
+    from gan_probe.images.readers.reading import read_images
 
     read = read_images(bank, size_px=size).with_channels(images.image_shape[2])
     session.warn(read.warnings)

@@ -28,7 +28,7 @@ from gan_probe.cli.session import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from gan_probe.analysis.stability import StabilityResult
+    from gan_probe.studies.stability.result import StabilityResult
 
 AGREED = "agreed"
 GATE_NAMES = ("reproducible_fraction", "ci_low", "kendall_w", "flip_rate")
@@ -77,12 +77,12 @@ def stability(
     with Session("stability", json) as session:
         from rich.table import Table
 
-        from gan_probe import stabilities
-        from gan_probe.critic import Critic
-        from gan_probe.data import read_images
+        from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
-        from gan_probe.report import write_stability
-        from gan_probe.report.writing import MARKER
+        from gan_probe.images.readers.reading import read_images
+        from gan_probe.report.page import MARKER
+        from gan_probe.report.stability import write_stability
+        from gan_probe.studies.stability.study import agreed_snapshots, at_step, stability
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)
@@ -97,10 +97,10 @@ def stability(
         session.warn(images.warnings)
         session.n_skipped = images.n_skipped
         if step == AGREED:
-            named = stabilities.agreed_snapshots(named, images, seed=seed, device=chosen)
+            named = agreed_snapshots(named, images, seed=seed, device=chosen)
             session.metrics["snapshots"] = {name: path.name for name, path in named.items()}
         elif step is not None:
-            named = stabilities.at_step(named, _number(step))
+            named = at_step(named, _number(step))
         critics, others = (
             {name: Critic.load(run, chosen, trust_code=trust_code) for name, run in some.items()}
             for some in (named, rivals or {})
@@ -123,7 +123,7 @@ def stability(
                 done.append(name)
                 update(len(done), name)
 
-            result = stabilities.stability(
+            result = stability(
                 critics,
                 images,
                 against=others if rivals else None,

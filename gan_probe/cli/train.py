@@ -25,10 +25,10 @@ from gan_probe.cli.session import (
 )
 from gan_probe.config import OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
-from gan_probe.naming import check_name
+from gan_probe.names import check_name
 
 if TYPE_CHECKING:
-    from gan_probe.data import ImageSet
+    from gan_probe.images.image_set import ImageSet
 
 
 def train(
@@ -92,7 +92,7 @@ def train(
         from gan_probe.training.loop import check_trainable
         from gan_probe.training.parallel import default_jobs, devices_for
         from gan_probe.training.ranks import leave
-        from gan_probe.training.run_folder import MARKER
+        from gan_probe.training.runs.folder import MARKER
         from synthetic.files import check_free
 
         given = {
@@ -186,7 +186,7 @@ def train(
 
 def _tell(session: Session, path: Path, precision: str, device: str, *, brief: bool = False) -> dict[str, Any]:
     """Print how a training ended, in one line if ``brief``, and return it as numbers."""
-    from gan_probe.critic import Critic
+    from gan_probe.critics.critic import Critic
     from gan_probe.training import RunFolder
 
     run, critic = RunFolder(path), Critic.load(path)
@@ -209,7 +209,7 @@ def _tell(session: Session, path: Path, precision: str, device: str, *, brief: b
 def _start(out: Path, preset: str | None, resume: bool) -> TrainConfig:
     """Return the settings to begin with: those of a run that is resumed, else those of the recipe."""
     from gan_probe.training import RunFolder
-    from gan_probe.training.run_folder import MARKER
+    from gan_probe.training.runs.folder import MARKER
 
     if resume and preset is None and (out / MARKER).is_file():
         return RunFolder(out).read_config()[0]
@@ -218,9 +218,9 @@ def _start(out: Path, preset: str | None, resume: bool) -> TrainConfig:
 
 def _read(session: Session, data: Path, size: int | None, split: str | None, stream: bool | None) -> ImageSet:
     """Return the images, resident or streamed."""
-    from gan_probe.data import read_images, stream_images
-    from gan_probe.data.streaming import size_in_memory
     from gan_probe.device import memory_bytes
+    from gan_probe.images.readers.reading import read_images
+    from gan_probe.images.readers.streaming import size_in_memory, stream_images
 
     if stream is None:
         stream = data.exists() and size_in_memory(data, size) > memory_bytes() / 2
@@ -231,7 +231,7 @@ def _read(session: Session, data: Path, size: int | None, split: str | None, str
 
 
 def _where(images: ImageSet) -> str:
-    from gan_probe.data import LazyImages
+    from gan_probe.images.image_set import LazyImages
 
     if isinstance(images.images, LazyImages):
         return "streamed from disk"

@@ -48,24 +48,25 @@ def trajectory(
 ) -> None:
     """Show how the scores of classes fall apart during a training: which pairs separate when, and which are lost."""
     with Session("trajectory", json) as session:
-        from gan_probe import pipeline, trajectories
-        from gan_probe.data import read_images
         from gan_probe.device import resolve_device
-        from gan_probe.report import write_trajectory
-        from gan_probe.report.writing import MARKER
+        from gan_probe.images.readers.reading import read_images
+        from gan_probe.report.page import MARKER
+        from gan_probe.report.trajectory import write_trajectory
+        from gan_probe.scoring.controls import UNTRAINED_SEEDS
+        from gan_probe.studies.trajectory.study import find_snapshots, trajectory
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)
         if fail_if is not None:
             parse_gate(fail_if, GATE_NAMES)
         chosen = resolve_device(device)
-        found = trajectories.find_snapshots(run)
+        found = find_snapshots(run)
         images = read_images(data, size_px=size, split=split, skip_bad=True)
         session.warn(images.warnings)
         session.n_skipped = images.n_skipped
         steps = ", ".join(map(str, found))
         session.plan(dry_run, {"run": run, "steps": steps, "images": len(images), "controls": controls, "out": out})
-        n_critics = len(found) + controls * len(pipeline.UNTRAINED_SEEDS)
+        n_critics = len(found) + controls * len(UNTRAINED_SEEDS)
         with session.progress("scoring", n_critics) as update:
             done: list[str] = []
 
@@ -73,9 +74,7 @@ def trajectory(
                 done.append(name)
                 update(len(done), name)
 
-            result = trajectories.trajectory(
-                run, images, reference=reference, controls=controls, device=chosen, on_step=on_step
-            )
+            result = trajectory(run, images, reference=reference, controls=controls, device=chosen, on_step=on_step)
         session.n_skipped += result.n_skipped
         session.warn(w for w in result.warnings if w not in images.warnings)
         lines = write_trajectory(result, out, title=title or "", command=command_line(), overwrite=overwrite)

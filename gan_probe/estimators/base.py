@@ -11,21 +11,19 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import validate_data
 
-from gan_probe.critic import Critic, CriticConfig
-from gan_probe.data.tensors import rows_to_network
+from gan_probe.critics.critic import Critic, CriticConfig
+from gan_probe.critics.features import features
 from gan_probe.device import resolve_device
 from gan_probe.errors import ConfigError, InputError
-from gan_probe.features import features
-from gan_probe.naming import check_name
-from gan_probe.networks import NETWORKS, ImageShape
-
-Rows = npt.NDArray[Any]
+from gan_probe.images.pixels import rows_to_network
+from gan_probe.names import check_name
+from gan_probe.networks import NETWORKS
+from gan_probe.types import ImageShape, Rows
 
 _MODULES: dict[tuple[str, torch.dtype, str], torch.nn.Module] = {}  # networks of this process, by weights, type, device
 _MAX_MODULES = 8

@@ -18,15 +18,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor, nn
 
-from gan_probe import portable
-from gan_probe.critic import Critic
-from gan_probe.data.tensors import rows_to_network
+from gan_probe.critics.critic import Critic
+from gan_probe.critics.features import POOLINGS, features
+from gan_probe.critics.stored import KINDS
 from gan_probe.device import resolve_device
 from gan_probe.errors import ConfigError, InputError
-from gan_probe.estimators.base import CriticEstimator, Rows
-from gan_probe.features import POOLINGS, features
-from gan_probe.naming import check_name
-from gan_probe.networks import ImageShape
+from gan_probe.estimators.base import CriticEstimator
+from gan_probe.images.pixels import rows_to_network
+from gan_probe.names import check_name
+from gan_probe.types import ImageShape, Rows
 
 MODES = ("probe", "finetune")
 
@@ -188,7 +188,7 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
     def _finetune(self, X: Rows, targets: npt.NDArray[np.intp], seed: int) -> None:
         """Train the network with its head in float32, from the probe; keep the pass with the lowest held-out loss."""
         device = resolve_device(self.device)
-        if self.config_.factory in portable.KINDS:
+        if self.config_.factory in KINDS:
             raise ConfigError(f"{self.config_.network} is a stored graph and cannot be trained; use mode='probe'.")
         module = copy.deepcopy(self._module(torch.float32)).to(device).requires_grad_(True)
         head = nn.Linear(self.coef_.shape[1], self.coef_.shape[0]).to(device)

@@ -1,4 +1,4 @@
-"""`CriticEmbedder`, `CriticScorer`, `CriticNovelty`: a thin scikit-learn face over `gan_probe.critic`."""
+"""`CriticEmbedder`, `CriticScorer`, `CriticNovelty`: a thin scikit-learn face over `gan_probe.critics.critic`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, Transfor
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
+from gan_probe.critics.features import POOLINGS
 from gan_probe.errors import ConfigError
-from gan_probe.estimators.base import CriticEstimator, Rows
-from gan_probe.features import POOLINGS
-from gan_probe.naming import check_name
-from gan_probe.networks import ImageShape
+from gan_probe.estimators.base import CriticEstimator
+from gan_probe.names import check_name
+from gan_probe.types import ImageShape, Rows
 
 
 class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CriticEstimator):
@@ -29,7 +29,7 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CriticEs
     layers : sequence of str, optional
         Some of the critic's layers; default all.
     pooling : str
-        "mean", "std", "max" or "grid4": see `gan_probe.features`.
+        "mean", "std", "max" or "grid4": see `gan_probe.critics.features`.
     n_components : int, optional
         Reduce the features to so many principal components, fitted on the training rows.
     network : str

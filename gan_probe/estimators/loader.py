@@ -13,11 +13,10 @@ from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from gan_probe.data.images import fit_channels
-from gan_probe.data.reading import decode_image
 from gan_probe.errors import InputError
-
-Rows = npt.NDArray[Any]
+from gan_probe.images.image_set import fit_channels
+from gan_probe.images.readers.reading import decode_image
+from gan_probe.types import Rows
 
 
 class ImageLoader(TransformerMixin, BaseEstimator):

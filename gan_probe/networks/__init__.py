@@ -15,15 +15,14 @@ import torch
 from torch import nn
 
 from gan_probe.errors import InputError
-from gan_probe.naming import check_name
+from gan_probe.names import check_name
 from gan_probe.networks.article import ArticleCritic, ArticleGenerator
 from gan_probe.networks.compact import CompactCritic, CompactGenerator
 from gan_probe.networks.dcgan import DcganCritic, DcganGenerator
 from gan_probe.networks.heads import CriticWithHeads
 from gan_probe.networks.mlp import MlpCritic, MlpGenerator
 from gan_probe.networks.sngan import SnganCritic, SnganGenerator
-
-ImageShape = tuple[int, int, int]  # height, width, channels
+from gan_probe.types import ImageShape
 
 
 class Network(NamedTuple):

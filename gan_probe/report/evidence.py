@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from gan_probe.analysis.clusters import contingency
-from gan_probe.analysis.excess import Excess
-from gan_probe.analysis.factors import Share
-from gan_probe.analysis.outliers import Detection
-from gan_probe.analysis.summary import CRITIC, Analysis
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, class_colours
+from gan_probe.stats.clustering import contingency
+from gan_probe.stats.conformal import Detection
+from gan_probe.stats.margin import Excess
+from gan_probe.stats.variance import Share
+from gan_probe.studies.separation.result import CRITIC, Analysis
 
 MAX_ROWS = 40  # classes that are drawn one by one
 SHARE_NAMES = {

@@ -17,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gan_probe.analysis.separation import THRESHOLD, n_separated
-from gan_probe.analysis.summary import UNTRAINED, Analysis
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, Colour, class_colours, legend_name
+from gan_probe.stats.auroc import THRESHOLD, n_separated
+from gan_probe.studies.separation.result import UNTRAINED, Analysis
 
 N_BINS = 120
 K_FROM = {"bic": "BIC"}

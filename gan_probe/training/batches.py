@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from gan_probe.config import TrainConfig
-from gan_probe.data.images import Images, LazyImages
+from gan_probe.images.image_set import LazyImages
 from gan_probe.training.ranks import ALONE, Ranks
+from gan_probe.types import Images
 
 AHEAD = 4  # steps that are fetched before they are wanted
 

@@ -14,20 +14,21 @@ import torch
 from torch import Tensor
 
 from gan_probe.config import TrainConfig
-from gan_probe.critic import Critic
-from gan_probe.data.images import Images, ImageSet
-from gan_probe.data.nulls import null_images
+from gan_probe.critics.critic import Critic
 from gan_probe.device import environment, resolve_precision
 from gan_probe.errors import ConfigError, GanProbeError, InputError
+from gan_probe.images.image_set import ImageSet
+from gan_probe.images.nulls import null_images
 from gan_probe.networks import NETWORKS, check_image_shape
 from gan_probe.training.acceleration import accelerate
 from gan_probe.training.batches import Source, batches
-from gan_probe.training.health import Examiner
 from gan_probe.training.objectives import OBJECTIVES
 from gan_probe.training.ranks import Ranks, join
-from gan_probe.training.run_folder import MARKER, RunFolder, open_run
-from gan_probe.training.saving import Saver, run_id, training_classes
+from gan_probe.training.runs.folder import MARKER, RunFolder, open_run
+from gan_probe.training.runs.health import Examiner
+from gan_probe.training.runs.saving import Saver, run_id, training_classes
 from gan_probe.training.step import new_state
+from gan_probe.types import Images
 from synthetic.files import check_free, remove_temporaries, write_atomically
 
 REPORT_EVERY = 10  # steps between looks at the metrics: each look waits for the device

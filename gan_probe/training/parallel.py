@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from joblib import cpu_count
 
-from gan_probe.data.images import ImageSet, LazyImages
 from gan_probe.device import memory_bytes
 from gan_probe.errors import GanProbeError
+from gan_probe.images.image_set import ImageSet, LazyImages
 
 KILLED = ": the system killed it, out of memory perhaps. Run fewer at a time (--jobs)."
 

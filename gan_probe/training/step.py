@@ -13,13 +13,14 @@ from torch.nn.utils import get_total_norm
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_probe.config import TrainConfig
-from gan_probe.data.tensors import to_network
 from gan_probe.device import arithmetic
-from gan_probe.networks import NETWORKS, ImageShape, build_critic, build_generator
+from gan_probe.images.pixels import to_network
+from gan_probe.networks import NETWORKS, build_critic, build_generator
 from gan_probe.networks.heads import with_labels
 from gan_probe.training import objectives
 from gan_probe.training.batches import StepBatch, UpdateBatch
 from gan_probe.training.ranks import ALONE, Ranks
+from gan_probe.types import ImageShape
 
 N_LOOKS = 5  # power iterations for the weights that are saved
 

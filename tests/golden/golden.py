@@ -99,9 +99,10 @@ def run(out: Path) -> None:
     import torch
 
     torch.set_num_threads(1)
+    from typer.testing import CliRunner
+
     import gan_probe
     from gan_probe.cli import app
-    from typer.testing import CliRunner
 
     print(f"golden numbers of {Path(gan_probe.__file__).parent} in {out}")
     import shlex

@@ -1,4 +1,4 @@
-"""Every verb still gives the numbers of `summary.json`; ``make golden BASE=...`` compares bit for bit on one machine."""
+"""Every verb still gives the numbers of `summary.json`; ``make golden BASE=...`` compares bit for bit."""
 
 from __future__ import annotations
 

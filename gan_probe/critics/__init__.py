@@ -1,0 +1,1 @@
+"""Critics and generators: built, loaded, saved, scored with, looked into."""

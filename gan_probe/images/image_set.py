@@ -1,0 +1,184 @@
+"""A set of images in memory: uint8, NHWC, 3 channels (RGB) or 1 (grey), 0..255. `tensors` makes it fit for networks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+from skimage.util import montage
+
+from gan_probe.errors import InputError
+from gan_probe.types import Images
+from synthetic import Dataset
+
+SHEET_COLUMNS = 8
+
+
+def fit_channels(images: Images, n_channels: int) -> Images:
+    """Return images with 1 or 3 channels: grey is repeated, colour is reduced by ITU-R 601 luma."""
+    if images.shape[-1] == n_channels:
+        return images
+    if n_channels == 3 and images.shape[-1] == 1:
+        return np.repeat(images, 3, axis=-1)
+    if n_channels == 1 and images.shape[-1] == 3:
+        luma = images @ np.array([0.299, 0.587, 0.114])
+        return np.round(luma)[..., None].astype(np.uint8)
+    raise InputError(
+        f"images have {images.shape[-1]} channels, {n_channels} are wanted; known are 1 (grey) and 3 (RGB)."
+    )
+
+
+def sheet(images: Images, columns: int = SHEET_COLUMNS) -> Image.Image:
+    """Return images as one picture, ``columns`` in a row."""
+    colour = images.shape[-1] == 3
+    pixels = montage(
+        images if colour else images[..., 0],
+        grid_shape=(-(-len(images) // columns), columns),
+        fill=[255] * 3 if colour else 255,
+        padding_width=2,
+        channel_axis=-1 if colour else None,
+    )
+    return Image.fromarray(pixels)
+
+
+@dataclass(frozen=True)
+class LazyImages:
+    """Images that stay where they are until a batch is asked for; then a thread for each core fetches them.
+
+    Takes the place of an array where it is only measured (``len``, ``shape``, ``dtype``) and cut into batches.
+
+    Attributes
+    ----------
+    sources : sequence
+        What ``fetch`` needs to know of each image.
+    fetch : callable
+        Returns one image (h, w, c).
+    image_shape : tuple of int
+        Height, width, channels.
+    """
+
+    sources: Sequence[Any]
+    fetch: Callable[[Any], Images]
+    image_shape: tuple[int, int, int]
+    dtype = np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the array which these images would be."""
+        return (len(self), *self.image_shape)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> Images:
+        """Return the images of some rows as an array (n, h, w, c)."""
+        chosen = [self.sources[i] for i in np.arange(len(self))[rows]]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = list(pool.map(self.fetch, chosen))
+        return np.stack(found) if found else np.empty((0, *self.image_shape), np.uint8)
+
+    def subset(self, rows: npt.NDArray[np.intp]) -> LazyImages:
+        """Return some of the images, still where they are."""
+        return replace(self, sources=[self.sources[i] for i in rows])
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with one row of facts each.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape (n, h, w, c); or LazyImages, where they are to be read as they are wanted
+    table : DataFrame
+        ``sample_id`` and ``path``; where known ``label``, ``split``, ``seen``, ``factor.*``; the user's own columns.
+    source : Path
+        Where it was read from.
+    warnings : tuple of str
+        What was converted or left out while reading.
+    n_skipped : int
+        Files that could not be read.
+    """
+
+    images: Any  # an array, or LazyImages, which looks like one where it matters
+    table: pd.DataFrame
+    source: Path
+    warnings: tuple[str, ...] = field(default=())
+    n_skipped: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.table):
+            raise InputError(f"{len(self.images)} images but {len(self.table)} rows of metadata.")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        _, height, width, channels = self.images.shape
+        return height, width, channels
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that follow from the images and their labels, in order."""
+        digest = hashlib.sha256()
+        labels = self.table["label"] if "label" in self.table else [""] * len(self)
+        for sample, label in zip(self.table["sample_id"], labels, strict=True):
+            digest.update(f"{sample} {label}\n".encode())
+        return digest.hexdigest()[:16]
+
+    def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> ImageSet:
+        """Return the chosen rows (numbers or a mask), as a set of its own."""
+        numbers = np.arange(len(self))[rows]
+        images = self.images.subset(numbers) if isinstance(self.images, LazyImages) else self.images[numbers]
+        return replace(self, images=images, table=self.table.iloc[numbers].reset_index(drop=True))
+
+    def with_channels(self, n_channels: int) -> ImageSet:
+        """Return the set in grey (1) or colour (3), with a warning when that changed anything."""
+        if self.image_shape[2] == n_channels:
+            return self
+        kind = {1: "grey", 3: "colour"}
+        note = f"{kind.get(self.image_shape[2])} images were converted to {kind.get(n_channels)} for the critic."
+        return replace(self, images=fit_channels(self.images, n_channels), warnings=(*self.warnings, note))
+
+
+def from_synthetic(dataset: Dataset) -> ImageSet:
+    """Return a data set of `synthetic` as an `ImageSet`, without a detour over the disk."""
+    table = dataset.table.copy()
+    table.insert(1, "path", [f"{dataset.spec.name}#{i}" for i in range(len(table))])
+    return ImageSet(dataset.images, table, Path(dataset.spec.name))
+
+
+def concatenate(sets: Sequence[ImageSet]) -> ImageSet:
+    """Return several sets as one; with more than one a column ``source`` says where each image was read from.
+
+    Raises
+    ------
+    InputError
+        When their images differ in shape.
+    """
+    if len(sets) == 1:
+        return sets[0]
+    shapes = {s.image_shape for s in sets}
+    if len(shapes) > 1:
+        listed = "; ".join(f"{s.source}: {'x'.join(map(str, s.image_shape))}" for s in sets)
+        raise InputError(f"the data sets differ in shape ({listed}). Resize them with --size N.")
+    table = pd.concat([s.table.assign(source=str(s.source)) for s in sets], ignore_index=True)
+    if "label" in table:
+        table["label"] = table["label"].fillna("(no label)")
+    return ImageSet(
+        np.concatenate([s.images for s in sets]),
+        table,
+        sets[0].source,
+        tuple(f"{s.source}: {w}" for s in sets for w in s.warnings),
+        sum(s.n_skipped for s in sets),
+    )

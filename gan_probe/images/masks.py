@@ -1,0 +1,118 @@
+"""Masks beside images: where `synthetic` writes them, or any folder, ``.npy`` or ``.parquet`` laid out like that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow.parquet as pq
+from PIL import Image
+
+from gan_probe.errors import InputError
+from gan_probe.images.image_set import ImageSet
+from gan_probe.images.readers.reading import BROKEN, decode_image, inside
+from gan_probe.types import Masks
+
+
+def find_masks(data: ImageSet) -> Path | None:
+    """Return where the masks of a data set lie, or None.
+
+    Looked for are ``masks/`` beside ``images/``, ``masks.npy`` beside ``images.npy``, and a column ``mask`` in the
+    Parquet file itself: what ``gan-probe synth --masks`` writes.
+    """
+    source = data.source
+    if source.suffix == ".parquet":
+        return source if "mask" in pq.read_schema(source).names else None
+    folder = source if source.is_dir() else source.parent
+    if source.name == "images.npy" or (folder / "images.npy").is_file():
+        beside = [folder / "masks.npy"]
+    else:
+        beside = [folder / "masks"] if (folder / "images").is_dir() else []
+        beside += [folder.parent / "masks"] if folder.name == "images" else []
+    return next((path for path in beside if path.exists()), None)
+
+
+def read_masks(path: str | Path, data: ImageSet, *, size_px: int | None = None) -> Masks:
+    """Return the mask of each image, (n, h, w) bool: True = inside, which is above half of a mask's largest value.
+
+    Parameters
+    ----------
+    path : path
+        - A folder: the mask of ``images/a/1.png`` or ``a/1.png`` is ``a/1.png`` in it (for other formats ``a/1.png``
+          too).
+        - ``.npy``: (n, h, w) or (n, h, w, 1), uint8 or bool, one for each image, in order.
+        - ``.parquet``: a column ``mask`` of ``{bytes, path}`` beside the column ``image``.
+    data : ImageSet
+        All images of the set, as they were read.
+    size_px : int, optional
+        What the images were resized to; masks are resized without smoothing.
+
+    Raises
+    ------
+    InputError
+        When masks are missing or cannot be read, or are not as many or as large as the images.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            found = [_decoded(_beside(path, str(name)), size_px) for name in data.table["path"]]
+        elif path.suffix == ".npy":
+            found = _from_npy(path, len(data), size_px)
+        elif path.suffix == ".parquet":
+            found = _from_parquet(path, data, size_px)
+        else:
+            raise InputError(f"{path} holds no masks that are known. Accepted: a folder, .npy, .parquet.")
+    except BROKEN as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"the masks in {path} cannot be read: {type(error).__name__}: {error}.") from error
+    height, width, _ = data.image_shape
+    for name, mask in zip(data.table["path"], found, strict=True):
+        if mask.shape != (height, width):
+            raise InputError(
+                f"the mask of {name} is {'x'.join(map(str, mask.shape))}, its image {height}x{width} (height x width)."
+                " Give masks of the images' size."
+            )
+    return np.array([mask.astype(np.float32) * 2 > mask.max() for mask in found], dtype=bool)
+
+
+def _beside(folder: Path, name: str) -> Path:
+    """Return the file in a folder of masks that belongs to the image of this name."""
+    wanted = inside(folder, name.removeprefix("images/"))
+    file = next((p for p in (wanted, wanted.with_suffix(".png")) if p.is_file()), None)
+    if file is None:
+        raise InputError(f"there is no mask for the image {name}: {wanted} is not a file.")
+    return file
+
+
+def _decoded(source: Path | bytes, size_px: int | None) -> npt.NDArray[np.uint8]:
+    return _resized(decode_image(source, None)[0].max(-1), size_px)
+
+
+def _resized(mask: npt.NDArray[np.uint8], size_px: int | None) -> npt.NDArray[np.uint8]:
+    if size_px is None or mask.shape == (size_px, size_px):
+        return mask
+    return np.asarray(Image.fromarray(mask).resize((size_px, size_px), Image.Resampling.NEAREST))
+
+
+def _from_npy(path: Path, n: int, size_px: int | None) -> list[npt.NDArray[np.uint8]]:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.dtype not in (np.uint8, np.bool_) or array.ndim not in (3, 4) or array.shape[3:] not in ((), (1,)):
+        raise InputError(f"{path}: masks must be (n, h, w), uint8 or bool, got {array.shape} of {array.dtype}.")
+    if len(array) != n:
+        raise InputError(f"{path} holds {len(array)} masks for {n} images. Give one for each, in the same order.")
+    return [_resized(np.ascontiguousarray(mask.reshape(mask.shape[:2]), dtype=np.uint8), size_px) for mask in array]
+
+
+def _from_parquet(path: Path, data: ImageSet, size_px: int | None) -> list[npt.NDArray[np.uint8]]:
+    table = pd.read_parquet(path)
+    if not {"image", "mask"} <= set(table.columns):
+        raise InputError(f"{path} has no columns image and mask. Columns: {', '.join(table.columns)}.")
+    names = [str(cell.get("path") or f"{path.name}#{i}") for i, cell in enumerate(table["image"])]
+    cells = dict(zip(names, table["mask"], strict=True))
+    missing = [name for name in data.table["path"] if name not in cells]
+    if missing:
+        raise InputError(f"{path} has no masks for {len(missing)} of {len(data)} images, such as {missing[0]}.")
+    return [_decoded(cells[name]["bytes"], size_px) for name in data.table["path"]]

@@ -1,0 +1,1 @@
+"""Whatever holds images, as one `ImageSet`."""

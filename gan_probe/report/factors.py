@@ -1,0 +1,283 @@
+"""The page of what a critic follows: responses to one factor at a time, shares, probes, disentanglement."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from gan_probe.report import evidence
+from gan_probe.report.page import Section, page_folder, plain
+from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR
+from gan_probe.stats.auroc import THRESHOLD
+from gan_probe.stats.margin import Excess
+from gan_probe.stats.variance import Share
+from gan_probe.studies.factors.curve import DETECTED
+from gan_probe.studies.factors.responses import ALONE, AMONG, Response, Threshold, aurocs, effect
+from gan_probe.studies.factors.result import (
+    EMBEDDING,
+    SCORE,
+    UNTRAINED_EMBEDDING,
+    UNTRAINED_SCORE,
+    FactorsResult,
+    findings,
+    single,
+)
+
+SCHEMA = "gan_probe.factors/1"
+N_COLUMNS = 3
+FAR, LINEAR = 10, 3  # differences in sd that need a logarithmic axis, and those up to which it stays linear
+SETTINGS = {ALONE: "all else fixed", AMONG: "all else differs from image to image"}
+
+
+def curves(result: FactorsResult, setting: str) -> Figure | None:
+    """Return one panel a numeric factor: the change of the score against the factor, the critic beside untrained."""
+    ways: dict[str, list[Response]] = {}
+    for response in result.numeric(setting):
+        ways.setdefault(response.factor, []).append(response)
+    if not ways:
+        return None
+    n_rows = math.ceil(len(ways) / N_COLUMNS)
+    figure = Figure(figsize=(11, 2.7 * n_rows + 0.6), layout="constrained")
+    axes = figure.subplots(n_rows, N_COLUMNS, squeeze=False).ravel()
+    for axis, (factor, responses) in zip(axes, ways.items(), strict=False):
+        for response in responses:
+            _panel(axis, response)
+        axis.axhline(0, color="black", linewidth=0.6)
+        axis.axvline(responses[0].swept[0], color="black", linewidth=0.6)
+        axis.set_xlabel(factor.replace("_", " "), fontsize=9)
+        axis.set_ylabel("change of the score (sd)", fontsize=8)
+        axis.xaxis.set_major_locator(MaxNLocator(5))
+        _sd_axis(axis, "y")
+        axis.tick_params(labelsize=8)
+    for axis in axes[len(ways) :]:
+        axis.set_axis_off()
+    handles = [
+        Line2D([], [], color=CRITIC_COLOUR, marker="o", markersize=3, label="critic, mean"),
+        Patch(color=CRITIC_COLOUR, alpha=0.2, label="critic, one sd over base images"),
+        Line2D([], [], color=CRITIC_COLOUR, linestyle="--", label=f"noticed (AUROC {DETECTED:g})"),
+        Line2D([], [], color=CRITIC_COLOUR, linestyle=":", label=f"separated (AUROC {THRESHOLD:g})"),
+    ]
+    if result.numeric(setting)[0].untrained:
+        handles.append(Line2D([], [], color=CONTROL_COLOUR, label="untrained critics, means"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def _panel(axis: Axes, response: Response) -> None:
+    """Draw one way of one factor: untrained means, the critic's mean with its band, and where it begins to tell."""
+    for twin in response.untrained:
+        axis.plot(response.swept, effect(twin)[0], color=CONTROL_COLOUR, linewidth=1)
+    mean, sd = effect(response.critic)
+    axis.fill_between(response.swept, mean - sd, mean + sd, color=CRITIC_COLOUR, alpha=0.2, linewidth=0)
+    axis.plot(response.swept, mean, color=CRITIC_COLOUR, marker="o", markersize=3, linewidth=1.4)
+    sign = 1 if response.swept[-1] > response.swept[0] else -1
+    for threshold, style in ((response.noticed, "--"), (response.separated, ":")):
+        if threshold is not None and threshold.value is not None:
+            place = response.swept[0] + sign * threshold.value
+            axis.axvline(place, color=CRITIC_COLOUR, linestyle=style, linewidth=1)
+
+
+def _sd_axis(axis: Axes, which: str) -> None:
+    """Let the "x" or "y" axis be linear up to 3 sd and logarithmic beyond, where it reaches far."""
+    if max(np.abs(getattr(axis, f"get_{which}lim")())) > FAR:
+        getattr(axis, f"set_{which}scale")("symlog", linthresh=LINEAR)
+        getattr(axis, f"{which}axis").set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def names(result: FactorsResult) -> Figure | None:
+    """Return the change of the score from the first name of each factor to each other one, in both settings."""
+    settings = [setting for setting in (ALONE, AMONG) if result.named(setting)]
+    if not settings:
+        return None
+    places = {(r.factor, v): 0.0 for r in result.named(settings[0]) for v in r.swept[1:]}
+    rows, place, last = list(places), 0.0, ""
+    for factor, value in rows:
+        place += 1.0 if factor == last else 1.7
+        places[factor, value], last = place, factor
+    figure = Figure(figsize=(4.6 * len(settings) + 2, 0.22 * place + 1.5), layout="constrained")
+    axes = figure.subplots(1, len(settings), sharey=True, squeeze=False)[0]
+    for axis, setting in zip(axes, settings, strict=True):
+        for response in result.named(setting):
+            where = np.array([places[response.factor, v] for v in response.swept[1:]])
+            for twin in response.untrained:
+                axis.scatter(effect(twin)[0][1:], where, s=16, color=CONTROL_COLOUR, alpha=0.8)
+            mean, sd = (part[1:] for part in effect(response.critic))
+            told = np.array(aurocs(response.critic)[1:]) >= DETECTED
+            axis.hlines(where, mean - sd, mean + sd, color=CRITIC_COLOUR, linewidth=1.5)
+            axis.scatter(
+                mean, where, s=34, edgecolor=CRITIC_COLOUR, facecolor=np.where(told, CRITIC_COLOUR, "white"), zorder=3
+            )
+        axis.axvline(0, color="black", linewidth=0.6)
+        axis.set_title(SETTINGS[setting], fontsize=9)
+        axis.margins(x=0.08)
+        axis.set_xlabel("change of the score (sd)", fontsize=9)
+        _sd_axis(axis, "x")
+        axis.tick_params(labelsize=8)
+    firsts = {r.factor: r.swept[0] for r in result.named(settings[0])}
+    texts = [f"{factor.replace('_', ' ')}: {firsts[factor]} to {value}" for factor, value in rows]
+    axes[0].set_yticks([places[row] for row in rows], texts, fontsize=8)
+    axes[0].set_ylim(place + 0.8, 0.9)
+    sns.despine(figure)
+    return figure
+
+
+def shares(result: FactorsResult) -> Figure | None:
+    """Return what each factor alone explains of scores and embeddings, untrained ones as means with their range."""
+    found: dict[str, Sequence[Share]] = {}
+    for name, untrained in ((SCORE, UNTRAINED_SCORE), (EMBEDDING, UNTRAINED_EMBEDDING)):
+        if name in result.shares:
+            found[name] = result.shares[name]
+            others = result.untrained_shares(name)
+            if others:
+                found[f"{untrained}0"] = others
+    return evidence.factor_shares(found) if found else None
+
+
+def probes(result: FactorsResult) -> Figure | None:
+    """Return how well a linear probe reads the level of each factor from the embedding, beside all controls."""
+    return evidence.excess(result.probes) if result.probes else None
+
+
+SECTIONS: tuple[Section[FactorsResult], ...] = (
+    Section(
+        "alone",
+        "One factor at a time, all else fixed",
+        "Images of the first class, each factor at its middle, that differ in their random noise only; then one factor"
+        " is changed. The change of the score is in units of its own spread over these images at the first value"
+        " (vertical line), so that critics can be compared; where it grows beyond 10 the axis is linear up to 3 and"
+        " logarithmic beyond. Steps below a pixel change nothing.",
+        partial(curves, setting=ALONE),
+    ),
+    Section(
+        "among",
+        "One factor at a time, among all others",
+        "The same change, made to images that differ in all other factors of the data set. The spread is larger now, so"
+        " a difference must be larger to be told from the score of one image.",
+        partial(curves, setting=AMONG),
+    ),
+    Section(
+        "names",
+        "Shapes, backgrounds, textures, kinds of noise",
+        "The change of the score when the first name of a factor is replaced by another, with one standard deviation"
+        " over base images. Filled: told by AUROC 0.75. Grey: untrained critics.",
+        names,
+    ),
+    Section(
+        "shares",
+        "What the variance follows",
+        "Share of the variance between the levels of each factor alone (epsilon squared), with intervals over images;"
+        " of untrained critics the mean, with their range. Numbers are cut into eight levels.",
+        shares,
+    ),
+    Section(
+        "probes",
+        "What the embedding says of each factor",
+        "Five-fold linear probes that name the level of a factor, and the excess over the best control, paired by"
+        " image.",
+        probes,
+    ),
+)
+
+
+def _span(threshold: Threshold) -> str:
+    """Return a smallest difference with its interval, in words."""
+    if threshold.value is None and threshold.ci_low is None:
+        return threshold.text(None)
+    return (
+        f"{threshold.text(threshold.value)} ({threshold.text(threshold.ci_low)} to {threshold.text(threshold.ci_high)})"
+    )
+
+
+def _threshold_lines(result: FactorsResult) -> list[dict[str, str]]:
+    """Return the table of smallest differences, as text."""
+    lines = []
+    for r in result.responses:
+        if r.noticed is None or r.separated is None:
+            continue
+        line = {"setting": SETTINGS[r.setting], "name": r.name, "start": f"{r.swept[0]:.3g}"}
+        for key, found in (("noticed", r.noticed), ("separated", r.separated)):
+            line[key] = _span(found)
+            each = ", ".join(found.text(v) for v in found.untrained)
+            line[f"{key}_untrained"] = f"{found.text(found.untrained_median)} ({each})" if each else ""
+        line["verdict"] = r.noticed.verdict
+        lines.append(line)
+    return lines
+
+
+def _probe_record(probe: Excess, gains: dict[str, Excess]) -> dict[str, Any]:
+    gain = gains.get(probe.measure)
+    beside = {"excess": gain.excess, "excess_low": gain.excess_low, "excess_high": gain.excess_high} if gain else None
+    fields = {k: v for k, v in vars(probe).items() if k not in ("measure", "controls")}
+    return {
+        "factor": probe.measure,
+        **plain(fields),
+        "verdict": probe.verdict if probe.best_control else "",
+        "controls": plain(probe.controls),
+        "over_untrained": plain(beside) if beside else None,
+        "verdict_untrained": gain.verdict if gain else "",
+    }
+
+
+def _record(result: FactorsResult, lines: Sequence[str], command: str) -> dict[str, Any]:
+    """Return ``report.json``."""
+    gains = {g.measure: g for g in result.gains}
+    return {
+        "schema": SCHEMA,
+        "provenance": {"command": command, **result.provenance},
+        "findings": list(lines),
+        "headline": result.headline(),
+        "shares": {name: [plain(dataclasses.asdict(s)) for s in found] for name, found in result.shares.items()},
+        "probes": [_probe_record(p, gains) for p in result.probes],
+        "disentanglement": {name: plain(vars(d)) for name, d in result.disentanglement.items()},
+        "thresholds": [plain(row) for row in result.threshold_rows()],
+        "curves": [plain(row) for row in result.curve_table().to_dict("records")],
+        "warnings": result.warnings,
+    }
+
+
+def write_factors(
+    result: FactorsResult, out: str | Path, *, title: str = "", command: str = "", overwrite: bool = False
+) -> list[str]:
+    """Write ``report.html``, ``report.json``, ``figures/`` and ``curves.csv``; return the findings.
+
+    Raises
+    ------
+    FileExistsError
+        When ``out`` is taken.
+    """
+    lines = findings(result)
+    record = _record(result, lines, command)
+    context = {
+        "title": title or "Which factors the critic follows",
+        "command": command,
+        "findings": lines,
+        "warnings": result.warnings,
+        "provenance": result.provenance,
+        "n_bases": result.n_bases,
+        "thresholds": _threshold_lines(result),
+        "shares": [
+            {"factor": s.factor, "value": s.epsilon_squared, "low": s.ci_low, "high": s.ci_high, "unique": s.unique}
+            for s in single(result.shares.get(SCORE, []))
+        ],
+        "interactions": [s for s in result.shares.get(SCORE, []) if math.isnan(s.eta_squared)][:5],
+        "probes": record["probes"],
+        "disentanglement": record["disentanglement"],
+    }
+    with page_folder(
+        out, SECTIONS, result, template="factors.html.j2", record=record, context=context, overwrite=overwrite
+    ) as folder:
+        result.curve_table().to_csv(folder / "curves.csv", index=False)
+    return lines

@@ -1,0 +1,241 @@
+"""The page of a probe: label-efficiency curves of the critic and its controls, and every number as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from gan_probe.report.page import Section, page_folder, plain
+from gan_probe.studies.probe.result import CRITIC, EVERY, Outcome, ProbeResult, findings
+
+SCHEMA = "gan_probe.probe/1"
+CRITIC_COLOUR, UNTRAINED = "#1f5aa6", "untrained."
+PROTOCOL = (
+    "Labels are drawn at random from the pool, the same draws for every representation; the classifier's setting is"
+    " chosen on the validation images for each representation and number of labels; accuracy is measured on the test"
+    " images. Rows are scaled to length 1 and centred on the pool. Linear: one-against-all ridge regression."
+)
+
+
+@dataclass(frozen=True)
+class ProbeMaterial:
+    """Everything that goes into the page."""
+
+    result: ProbeResult
+    title: str
+    command: str
+
+
+def colours(result: ProbeResult) -> dict[str, Any]:
+    """Return a colour for each representation: blue the critic, greys the untrained ones, a hue each the others."""
+    others = [n for n in (*result.controls, *result.references) if not n.startswith(UNTRAINED)]
+    hues = sns.color_palette("Set2", max(3, len(others)))
+    greys = {n: "#8a8a8a" for n in result.controls if n.startswith(UNTRAINED)}
+    layers = dict(zip(result.layers, sns.color_palette("Blues", len(result.layers) + 2)[2:], strict=True))
+    return {CRITIC: CRITIC_COLOUR, **greys, **dict(zip(others, hues, strict=False)), **layers}
+
+
+def curves(result: ProbeResult, classifier: str, group: str = EVERY) -> Figure:
+    """Return the error against labels a class, with intervals; the untrained critics as one range."""
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axis = figure.subplots()
+    shown = [CRITIC, *result.references, *(c for c in result.controls if not c.startswith(UNTRAINED))]
+    paint = colours(result)
+    for name in shown:
+        _curve(axis, result.of(name, classifier), group, paint[name], is_lead=name == CRITIC)
+    twins = [result.of(c, classifier) for c in result.controls if c.startswith(UNTRAINED)]
+    if twins:
+        x = [o.per_class for o in twins[0]]
+        values = np.array([[o.accuracy(group) for o in twin] for twin in twins])
+        error, floor = 1 - values, _floor(twins[0], group)
+        axis.plot(
+            x, np.maximum(np.median(error, 0), floor), color="#8a8a8a", linestyle="--",
+            label=f"untrained (median of {len(twins)})",
+        )  # fmt: skip
+        axis.fill_between(
+            x,
+            np.maximum(error.min(0), floor),
+            np.maximum(error.max(0), floor),
+            color="#8a8a8a",
+            alpha=0.25,
+            linewidth=0,
+        )
+    _label_axis(axis, [o.per_class for o in result.of(CRITIC, classifier)])
+    axis.axhline(1 - 1 / result.sizes["classes"], color="black", linewidth=0.8, linestyle=":", label="chance")
+    _error_axis(axis, group)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    sns.despine(figure)
+    return figure
+
+
+def _curve(axis: Axes, outcomes: Sequence[Outcome], group: str, colour: Any, *, is_lead: bool = False) -> None:
+    x = [o.per_class for o in outcomes]
+    low, high = np.array([o.interval(group) for o in outcomes]).T
+    name = outcomes[0].representation.replace("_", " ")
+    floor = _floor(outcomes, group)
+    axis.plot(
+        x, [max(floor, 1 - o.accuracy(group)) for o in outcomes], color=colour, label=name, marker="o", markersize=4,
+        linewidth=2.2 if is_lead else 1.2, zorder=3 if is_lead else 2,
+    )  # fmt: skip
+    axis.fill_between(x, np.maximum(floor, 1 - high), np.maximum(floor, 1 - low), color=colour, alpha=0.2, linewidth=0)
+
+
+def _floor(outcomes: Sequence[Outcome], group: str) -> float:
+    """Return half an image: where an error of zero is drawn on a logarithmic axis."""
+    return 0.5 / len(outcomes[0].by_image[group])
+
+
+def _error_axis(axis: Axes, group: str = EVERY) -> None:
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    where = "" if group == EVERY else f" of {group} classes"
+    axis.set_ylabel(f"error on test images{where} (logarithmic)")
+
+
+def _label_axis(axis: Axes, counts: Sequence[int]) -> None:
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(FixedLocator(counts))
+    axis.xaxis.set_minor_locator(NullLocator())
+    labels = [str(n) for n in counts]
+    if len(counts) > 1 and counts[-1] / counts[-2] < 1.2:
+        labels[-2] = ""  # the last two would overlap
+    axis.set_xticklabels(labels, fontsize=8)
+    axis.set_xlabel("labels a class (logarithmic)")
+
+
+def lead(result: ProbeResult, group: str = EVERY) -> Figure | None:
+    """Return how far the critic is ahead of the best control, in points of accuracy, with intervals."""
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    axes = figure.subplots(1, len(result.classifiers), sharey=True, squeeze=False)[0]
+    for axis, classifier in zip(axes, result.classifiers, strict=True):
+        compared = result.against(result.controls, classifier, group)
+        if not compared:
+            return None
+        x = [critic.per_class for critic, _, _ in compared]
+        value, low, high = 100 * np.array([(e.value, e.ci_low, e.ci_high) for _, _, e in compared]).T
+        axis.axhline(0, color="black", linewidth=0.8)
+        axis.errorbar(x, value, yerr=(value - low, high - value), fmt="o", color=CRITIC_COLOUR, markersize=5, capsize=3)
+        for n, (_, rival, _) in zip(x, compared, strict=True):
+            axis.text(
+                n, 1.02, rival.representation.replace("_", " "), transform=axis.get_xaxis_transform(),
+                fontsize=6.5, rotation=60, ha="left", va="bottom", color="#555555", rotation_mode="anchor",
+            )  # fmt: skip
+        axis.set_title(classifier, fontsize=10, pad=64)
+        _label_axis(axis, x)
+    axes[0].set_ylabel("critic ahead by (points)")
+    sns.despine(figure)
+    return figure
+
+
+def layers(result: ProbeResult) -> Figure | None:
+    """Return the curves of the critic's single layers beside all of them together."""
+    if not result.layers:
+        return None
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    axis = figure.subplots()
+    paint, classifier = colours(result), result.classifiers[0]
+    for name in (CRITIC, *result.layers):
+        outcomes = result.of(name, classifier)
+        _curve(axis, outcomes, EVERY, paint[name] if name != CRITIC else "black", is_lead=name == CRITIC)
+    _label_axis(axis, [o.per_class for o in result.of(CRITIC, classifier)])
+    _error_axis(axis)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    sns.despine(figure)
+    return figure
+
+
+def _sections(result: ProbeResult) -> tuple[Section[ProbeResult], ...]:
+    found = [
+        Section[ProbeResult](
+            f"curves_{classifier}" + ("" if group == EVERY else f"_{group}"),
+            f"{classifier.capitalize()} classifier" + ("" if group == EVERY else f", images of {group} classes"),
+            "Error against the number of labels, both logarithmic. Bands: 95 % intervals; of the untrained critics the"
+            " range over seeds.",
+            partial(curves, classifier=classifier, group=group),
+        )
+        for classifier in result.classifiers
+        for group in result.groups
+    ]
+    first = Section[ProbeResult](
+        "lead",
+        "How much of this is the training?",
+        "The critic's accuracy minus that of the best control at each number of labels, on the same draws and test"
+        " images. Above the line the critic is ahead; an interval that crosses it decides nothing. The names above are"
+        " those of the best controls.",
+        lead,
+    )
+    last = Section[ProbeResult](
+        "layers",
+        "Layer by layer",
+        f"The critic's layers alone and together, {result.classifiers[0]} classifier.",
+        layers,
+    )
+    return (first, *found, last)
+
+
+def probe_record(material: ProbeMaterial) -> dict[str, Any]:
+    """Return every number on the page, as plain data of schema ``gan_probe.probe/1``."""
+    result = material.result
+    lead = [
+        {
+            "classifier": classifier,
+            "classes": group,
+            "labels_per_class": critic.per_class,
+            "accuracy": critic.accuracy(group),
+            "best_control": rival.representation,
+            "control_accuracy": rival.accuracy(group),
+            "excess": found.value,
+            "ci_low": found.ci_low,
+            "ci_high": found.ci_high,
+        }
+        for classifier in result.classifiers
+        for group in result.groups
+        for critic, rival, found in result.against(result.controls, classifier, group)
+    ]
+    return {
+        "schema": SCHEMA,
+        "title": material.title,
+        "provenance": {"command": material.command, **result.provenance},
+        "protocol": PROTOCOL,
+        "sizes": dict(result.sizes),
+        "findings": findings(result),
+        "lead": lead,
+        "outcomes": [plain(row) for row in result.table().to_dict("records")],
+        "warnings": result.warnings,
+    }
+
+
+def write_probe(material: ProbeMaterial, out: str | Path, *, overwrite: bool = False) -> None:
+    """Write the folder of a probe: ``report.html``, ``report.json``, ``figures/`` and ``probe.csv``.
+
+    Raises
+    ------
+    FileExistsError
+        When ``out`` is taken.
+    """
+    result, record = material.result, probe_record(material)
+    context: Mapping[str, Any] = {
+        "title": material.title,
+        "command": material.command,
+        "findings": record["findings"],
+        "warnings": result.warnings,
+        "provenance": {**result.sizes, **result.provenance},
+        "protocol": PROTOCOL,
+        "lead": record["lead"],
+        "outcomes": record["outcomes"],
+    }
+    with page_folder(
+        out, _sections(result), result, template="probe.html.j2", record=record, context=context, overwrite=overwrite
+    ) as folder:
+        result.table().to_csv(folder / "probe.csv", index=False)

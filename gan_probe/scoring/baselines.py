@@ -1,0 +1,146 @@
+"""Image representations that need no critic: what a critic's embedding must beat in a probe.
+
+To add one: a function of the unlabelled images it may learn from (n, h, w, c) uint8 and a seed, that returns a function
+from images to rows (n, d) float32; and one row in ``REPRESENTATIONS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from skimage.feature import hog
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import PCA
+
+from gan_probe.types import Images, Rows
+
+Encoder = Callable[[Images], Rows]
+
+N_COMPONENTS = 100
+N_FITTED = 10_000  # unlabelled images that PCA and k-means look at
+CELLS_PER_SIDE, ORIENTATIONS = 8, 9
+PATCH_PX, N_CENTROIDS, N_PATCHES = 6, 200, 100_000
+POSITIONS_PER_SIDE = 32  # patches along a side of larger images, which are strided
+CHUNK = 128
+
+
+def pixels(unlabelled: Images, seed: int) -> Encoder:
+    """Return the raw pixels in [0, 1], one row an image."""
+    return lambda images: images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+def pca(unlabelled: Images, seed: int) -> Encoder:
+    """Return the first 100 principal components of the pixels, fitted on at most 10,000 unlabelled images."""
+    rows = pixels(unlabelled, seed)(_sample(unlabelled, N_FITTED, seed))
+    n = min(N_COMPONENTS, *rows.shape)
+    solver = "full" if n == min(rows.shape) else "randomized"
+    fitted = PCA(n, svd_solver=solver, random_state=seed).fit(rows)
+    return lambda images: fitted.transform(pixels(images, seed)(images)).astype(np.float32)
+
+
+def hog_descriptor(unlabelled: Images, seed: int) -> Encoder:
+    """Return histograms of oriented gradients: 9 orientations in 8x8 cells, blocks of 2x2.
+
+    References
+    ----------
+    Dalal and Triggs 2005, "Histograms of Oriented Gradients for Human Detection".
+    """
+
+    def encode(images: Images) -> Rows:
+        cell = max(2, min(images.shape[1:3]) // CELLS_PER_SIDE)
+        found = [
+            hog(
+                image if image.shape[-1] > 1 else image[..., 0],
+                orientations=ORIENTATIONS,
+                pixels_per_cell=(cell, cell),
+                cells_per_block=(2, 2),
+                channel_axis=-1 if image.shape[-1] > 1 else None,
+            )
+            for image in images
+        ]
+        return np.asarray(found, dtype=np.float32)
+
+    return encode
+
+
+def kmeans_patches(unlabelled: Images, seed: int) -> Encoder:
+    """Return how near the patches in each quadrant are to 200 centroids of whitened 6x6 patches, (n, 800).
+
+    Patches are normalised for brightness and contrast and whitened; the "triangle" activation max(0, mean distance -
+    distance) is summed over each quadrant. Patches of images above 37 px are strided.
+
+    References
+    ----------
+    Coates, Lee, Ng 2011, "An Analysis of Single-Layer Networks in Unsupervised Feature Learning", sections 3 and 4.
+    """
+    rng = np.random.default_rng(seed)
+    per_image = -(-N_PATCHES // min(len(unlabelled), N_FITTED))
+    found = []
+    for chunk in _chunks(_sample(unlabelled, N_FITTED, seed)):
+        patches = _patches(chunk)
+        patches = patches.reshape(len(chunk), -1, patches.shape[-1])
+        columns = rng.integers(patches.shape[1], size=(len(chunk), per_image))
+        found.append(np.take_along_axis(patches, columns[..., None], axis=1).reshape(-1, patches.shape[-1]))
+    sample = _normalised(np.concatenate(found))
+    with np.errstate(invalid="ignore"):  # flat images have no variance to explain shares of
+        whiten = PCA(whiten=False, svd_solver="covariance_eigh").fit(sample)
+    # ZCA; 0.1 is the regulariser that Coates et al. use for patches whose contrast is normalised
+    zca = (whiten.components_.T / np.sqrt(np.maximum(whiten.explained_variance_, 0) + 0.1)) @ whiten.components_
+    zca = zca.astype(np.float32)
+    n = min(N_CENTROIDS, len(sample))
+    centres = (
+        MiniBatchKMeans(n, batch_size=4096, n_init=3, random_state=seed)
+        .fit((sample - whiten.mean_) @ zca)
+        .cluster_centers_.astype(np.float32)
+    )
+
+    def encode_chunk(images: Images) -> Rows:
+        patches = _patches(images)
+        rows, columns = patches.shape[1:3]
+        flat = (_normalised(patches.reshape(-1, patches.shape[-1])) - whiten.mean_.astype(np.float32)) @ zca
+        squared = (flat**2).sum(1, keepdims=True) - 2 * flat @ centres.T + (centres**2).sum(1)
+        distance = np.sqrt(np.maximum(squared, 0))
+        near = np.maximum(distance.mean(1, keepdims=True) - distance, 0).reshape(len(images), rows, columns, n)
+        half_row, half_column = rows // 2, columns // 2
+        quadrants = [
+            near[:, r, c].sum((1, 2))
+            for r in (slice(None, half_row), slice(half_row, None))
+            for c in (slice(None, half_column), slice(half_column, None))
+        ]
+        return np.concatenate(quadrants, axis=1)
+
+    return lambda images: np.concatenate([encode_chunk(chunk) for chunk in _chunks(images)])
+
+
+REPRESENTATIONS: dict[str, Callable[[Images, int], Encoder]] = {
+    "pixels": pixels,
+    "pca": pca,
+    "hog": hog_descriptor,
+    "kmeans_patches": kmeans_patches,
+}
+
+
+def _sample(images: Images, n: int, seed: int) -> Images:
+    if len(images) <= n:
+        return images
+    return images[np.sort(np.random.default_rng(seed).choice(len(images), n, replace=False))]
+
+
+def _chunks(images: Images) -> list[Images]:
+    return [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+
+
+def _patches(images: Images) -> Rows:
+    """Return (n, rows, columns, values) of all patches, every so many pixels in large images."""
+    side = min(images.shape[1:3])
+    stride = -(-(side - PATCH_PX + 1) // POSITIONS_PER_SIDE)
+    windows = sliding_window_view(images, (PATCH_PX, PATCH_PX), axis=(1, 2))[:, ::stride, ::stride]
+    return windows.reshape(*windows.shape[:3], -1).astype(np.float32)
+
+
+def _normalised(patches: Rows) -> Rows:
+    """Return patches (n, values) of 0..255 with mean 0 and, where there is contrast, variance 1."""
+    centred = patches - patches.mean(1, keepdims=True)
+    return centred / np.sqrt(centred.var(1, keepdims=True) + 10)

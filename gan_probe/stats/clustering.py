@@ -1,0 +1,270 @@
+"""Groups found without labels, in scores or embeddings: how stable they are, and how well they match the classes.
+
+To add a method: one function and one row in ``METHODS``.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.cluster import HDBSCAN, KMeans
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, homogeneity_score, silhouette_score
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+from gan_probe.errors import InputError
+from gan_probe.stats.information import chosen_rows, group_jackknife
+from gan_probe.types import Codes, Rows
+
+MAX_K = 20  # the largest number of clusters tried when k is chosen without labels
+MAX_DIMENSIONS = 20  # embeddings are reduced to as many principal components
+MAX_ROWS = 5000  # rows that clusters are fitted on and agreement is measured on; the others are assigned
+CHUNK = 65_536  # rows assigned at a time
+N_RESAMPLED, RESAMPLED_SHARE = 5, 0.8
+TIED = 0.02  # clusterings whose stabilities differ by no more are equally stable
+NOISE = -1  # HDBSCAN's label for rows in no cluster
+
+Assign = Callable[[Rows], Codes]
+
+AGREEMENTS: dict[str, Callable[[Any, Any], float]] = {
+    "ari": adjusted_rand_score,
+    "ami": adjusted_mutual_info_score,
+    "homogeneity": homogeneity_score,
+}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One measure of agreement with the classes, with a 95 % interval over images (the clusters held fixed)."""
+
+    value: float = math.nan
+    ci_low: float = math.nan
+    ci_high: float = math.nan
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """One clustering and, where there are labels, its agreement with the classes.
+
+    Attributes
+    ----------
+    method : str
+        A row of `METHODS`.
+    k_from : {"silhouette", "bic", "density", "classes"}
+        How the number of clusters was chosen. Only "classes" uses the labels, and only to count them.
+    k : int
+        Clusters found.
+    agreement : dict of str to Agreement
+        "ari", "ami" (adjusted Rand index and mutual information: 0 = chance, 1 = the classes), "homogeneity" (0 to 1).
+    noise_share : float
+        Share of images in no cluster (HDBSCAN only).
+    stability : float
+        Mean ARI between clusterings fitted on random 80 % of the rows: 1 = always the same; needs no labels.
+    is_chosen : bool
+        The one that a user without labels would take: see `choose`.
+    assignment : ndarray of int, shape (n,)
+    """
+
+    method: str
+    k_from: str
+    k: int
+    agreement: dict[str, Agreement]
+    noise_share: float
+    stability: float
+    assignment: Codes
+    is_chosen: bool = False
+
+    @property
+    def ari(self) -> float:
+        """The adjusted Rand index."""
+        return self.agreement["ari"].value
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return every number, flat."""
+        flat = {"method": self.method, "k_from": self.k_from, "k": self.k}
+        for name, found in self.agreement.items():
+            flat |= {name: found.value, f"{name}_low": found.ci_low, f"{name}_high": found.ci_high}
+        return flat | {"noise_share": self.noise_share, "stability": self.stability, "is_chosen": self.is_chosen}
+
+
+def prepare(rows: Rows, *, standardise: bool = True, seed: int = 0) -> Rows:
+    """Return rows (n, d) reduced to at most 20 principal components; scores (n,) become one column.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n,) or (n, d)
+    standardise : bool
+        Give every column the same weight first: right for activations, which share no unit, wrong for pixels, which do.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        When every row is the same, or some value is not finite.
+    """
+    rows = np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+    if not np.isfinite(rows).all():
+        raise InputError("rows with values that are not finite numbers cannot be clustered.")
+    moving = rows.std(axis=0) > 1e-12
+    if not moving.any():
+        raise InputError("all rows are equal; there are no clusters to find.")
+    scaled = StandardScaler(with_std=standardise).fit_transform(rows[:, moving])
+    n = min(MAX_DIMENSIONS, *scaled.shape)
+    if scaled.shape[1] == 1:
+        return scaled
+    solver = "full" if n == min(scaled.shape) else "randomized"
+    return PCA(n, svd_solver=solver, random_state=seed).fit_transform(scaled)
+
+
+def _kmeans(rows: Rows, k: int, seed: int, n_starts: int = 10) -> Assign:
+    return KMeans(k, n_init=n_starts, random_state=seed).fit(rows).predict
+
+
+def _mixture(rows: Rows, k: int, seed: int) -> Assign:
+    return _fit_mixture(rows, k, seed).predict
+
+
+def _fit_mixture(rows: Rows, k: int, seed: int, n_starts: int = 3) -> GaussianMixture:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return GaussianMixture(k, covariance_type="diag", n_init=n_starts, reg_covar=1e-5, random_state=seed).fit(rows)
+
+
+def _hdbscan(rows: Rows, k: int, seed: int) -> Assign:
+    """Return clusters by density; their number is found, ``k`` is not used. Other rows go with their nearest one."""
+    found = HDBSCAN(min_cluster_size=max(5, len(rows) // 50), copy=True).fit_predict(rows)
+    return KNeighborsClassifier(1).fit(rows, found).predict
+
+
+def _k_by_silhouette(rows: Rows, seed: int) -> int:
+    """Return the number of k-means clusters, 2 to 20, whose mean silhouette is largest."""
+    largest = min(MAX_K, len(np.unique(rows, axis=0)) - 1)
+    values = {k: silhouette_score(rows, _kmeans(rows, k, seed, n_starts=3)(rows)) for k in range(2, largest + 1)}
+    return max(values, key=values.__getitem__) if values else 1
+
+
+def _k_by_bic(rows: Rows, seed: int) -> int:
+    """Return the number of Gaussians, 1 to 20, with the smallest Bayesian information criterion."""
+    largest = min(MAX_K, len(np.unique(rows, axis=0)))
+    values = {k: _fit_mixture(rows, k, seed, n_starts=1).bic(rows) for k in range(1, largest + 1)}
+    return min(values, key=values.__getitem__)
+
+
+# name -> (fit to rows, with k clusters; choose k without labels; the name of that choice)
+METHODS: dict[str, tuple[Callable[[Rows, int, int], Assign], Callable[[Rows, int], int] | None, str]] = {
+    "k-means":          (_kmeans,  _k_by_silhouette, "silhouette"),
+    "Gaussian mixture": (_mixture, _k_by_bic,        "bic"),
+    "HDBSCAN":          (_hdbscan, None,             "density"),
+}  # fmt: skip
+
+
+def cluster(
+    rows: Rows, labels: npt.NDArray[Any] | None = None, *, standardise: bool = True, seed: int = 0
+) -> list[Clustering]:
+    """Return every method's clustering: k chosen without labels and, where k is needed, k = number of classes.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n,) or (n, d)
+        Scores or an embedding. Beyond 5,000 rows a sample is fitted, and all are assigned.
+    labels : ndarray of str, shape (n,), optional
+        Without them there is no k = number of classes, and agreement is NaN. Nothing else depends on them.
+    standardise : bool
+        See `prepare`.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        For fewer than ten rows, rows that are all equal, or values that are not finite.
+    """
+    if len(rows) < 10:
+        raise InputError(f"clustering needs at least ten images, got {len(rows)}.")
+    prepared = prepare(rows, standardise=standardise, seed=seed)
+    sample = prepared[chosen_rows(np.zeros(len(prepared)), most=MAX_ROWS, seed=seed)]
+    n_classes = 0 if labels is None else len(np.unique(labels))
+    found = []
+    for method, (fit, choose_k, chosen_by) in METHODS.items():
+        ks = [(chosen_by, choose_k(sample, seed) if choose_k else 0)]
+        if choose_k and 0 < n_classes <= len(np.unique(sample, axis=0)):
+            ks.append(("classes", n_classes))
+        for k_from, k in ks:
+            assign = fit(sample, k, seed)
+            starts = range(0, len(prepared), CHUNK)
+            assignment = np.concatenate([assign(prepared[s : s + CHUNK]) for s in starts]).astype(np.intp)
+            found.append(
+                Clustering(
+                    method,
+                    k_from,
+                    k=len(set(assignment.tolist()) - {NOISE}),
+                    agreement=agreement(assignment, labels, seed=seed),
+                    noise_share=float((assignment == NOISE).mean()) if method == "HDBSCAN" else math.nan,
+                    stability=resampled(fit, sample, k, seed=seed),
+                    assignment=assignment,
+                )
+            )
+    return choose(found)
+
+
+def agreement(assignment: Codes, labels: npt.NDArray[Any] | None, *, seed: int = 0) -> dict[str, Agreement]:
+    """Return each of `AGREEMENTS` with its interval, on at most 5,000 rows; NaN without labels."""
+    if labels is None:
+        return {name: Agreement() for name in AGREEMENTS}
+    codes = np.unique(labels, return_inverse=True)[1]
+    rows = chosen_rows(codes, most=MAX_ROWS, seed=seed)
+    codes, given = codes[rows], assignment[rows]
+    found = {}
+    for name, measure in AGREEMENTS.items():
+
+        def of(part: npt.NDArray[np.intp], measure: Callable[[Any, Any], float] = measure) -> float:
+            return float(measure(codes[part], given[part]))
+
+        value, low, high = group_jackknife(of, codes, seed=seed)
+        found[name] = Agreement(value, max(low, -1.0), min(high, 1.0))
+    return found
+
+
+def resampled(fit: Callable[[Rows, int, int], Assign], rows: Rows, k: int, *, seed: int = 0) -> float:
+    """Return the mean ARI of clusterings of all rows, each fitted on another random 80 % of them.
+
+    References
+    ----------
+    Ben-Hur, Elisseeff and Guyon 2002, "A stability based method for discovering structure in clustered data".
+    """
+    rng, n = np.random.default_rng(seed), round(RESAMPLED_SHARE * len(rows))
+    parts = [rows[rng.choice(len(rows), n, replace=False)] for _ in range(N_RESAMPLED)]
+    if any(len(np.unique(part, axis=0)) < k for part in parts):
+        return math.nan
+    found = [fit(part, k, seed)(rows) for part in parts]
+    return float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(found, 2)]))
+
+
+def choose(found: Sequence[Clustering]) -> list[Clustering]:
+    """Return the clusterings, the one marked that is taken without labels: the stablest, of equals the finest.
+
+    Only those count whose k was found without labels, and that found at least two clusters.
+    """
+    blind = [c for c in found if c.k_from != "classes" and c.k > 1 and c.stability == c.stability]
+    if not blind:
+        return list(found)
+    most = max(c.stability for c in blind)
+    best = max((c for c in blind if c.stability >= most - TIED), key=lambda c: (c.k, c.stability))
+    return [replace(c, is_chosen=c is best) for c in found]
+
+
+def contingency(assignment: Codes, labels: npt.NDArray[Any], order: Sequence[str]) -> pd.DataFrame:
+    """Return how many images of each class (rows, in ``order``) lie in each cluster, clusters sorted by main class."""
+    table = pd.crosstab(np.asarray(labels), assignment).reindex(list(order), fill_value=0)
+    places = table.to_numpy().argmax(0)
+    return table.iloc[:, np.lexsort((-table.to_numpy().max(0), places))]

@@ -1,0 +1,180 @@
+"""What the critic tells of the classes beyond its controls, each measure on the same images, with an interval.
+
+To add a measure: one function from (rows, labels, seed) to how right each image is, and one row in a table below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm, t
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from gan_probe.stats.discriminant import ShrinkageDiscriminant
+from gan_probe.stats.information import chosen_rows, folds, named_by_score
+from gan_probe.stats.intervals import LEVEL
+from gan_probe.types import Labels, Rows
+
+FEW, N_DRAWS = 5, 20  # labels a class, and how often they are drawn
+MATCHED = 50  # dimensions that every representation is reduced to
+
+Right = npt.NDArray[np.floating[Any]]  # how right each image is, 0 to 1
+
+
+@dataclass(frozen=True)
+class Excess:
+    """One measure of the critic beside its best control.
+
+    Attributes
+    ----------
+    measure : str
+        A row of `SCORE_MEASURES` or `EMBEDDING_MEASURES`.
+    value, ci_low, ci_high : float
+        The critic's, 0 to 1, with its 95 % interval over new images and, with several runs, new runs.
+    best_control, control : str, float
+        The control that does best, and how well. It is picked on these images, which favours it.
+    excess, excess_low, excess_high : float
+        Critic minus control, paired by image.
+    chance : float
+        What a guess gets: the share of the largest class.
+    controls : dict of str to float
+    """
+
+    measure: str
+    value: float
+    ci_low: float
+    ci_high: float
+    best_control: str
+    control: float
+    excess: float
+    excess_low: float
+    excess_high: float
+    chance: float
+    controls: Mapping[str, float]
+
+    @property
+    def verdict(self) -> str:
+        """What the interval of the excess allows to say: "ahead", "behind" or "not to be told apart"."""
+        return "ahead" if self.excess_low > 0 else "behind" if self.excess_high < 0 else "not to be told apart"
+
+
+def linear_probe(rows: Rows, labels: Labels, seed: int) -> Right:
+    """Return which images a linear probe in five folds classifies correctly."""
+    right = np.zeros(len(labels))
+    for training, test in folds(labels, seed=seed):
+        right[test] = ShrinkageDiscriminant().fit(rows[training], labels[training]).predict(rows[test]) == labels[test]
+    return right
+
+
+def matched_probe(rows: Rows, labels: Labels, seed: int) -> Right:
+    """Return the same for the first 50 principal components of the standardised rows, found without labels."""
+    scaled = StandardScaler().fit_transform(rows)
+    n = min(MATCHED, *scaled.shape)
+    reduced = PCA(n, svd_solver="full" if n == min(scaled.shape) else "randomized", random_state=seed)
+    return linear_probe(reduced.fit_transform(scaled), labels, seed)
+
+
+def few_shot(rows: Rows, labels: Labels, seed: int) -> Right:
+    """Return how often each image is classified correctly from five labels a class; it is tested where not drawn."""
+    rng = np.random.default_rng(seed)
+    by_class = [np.flatnonzero(labels == name) for name in np.unique(labels)]
+    right, tested = np.zeros(len(labels)), np.zeros(len(labels))
+    for _ in range(N_DRAWS):
+        drawn = np.concatenate([rng.choice(r, min(FEW, len(r) - 1), replace=False) for r in by_class])
+        rest = np.setdiff1d(np.arange(len(labels)), drawn)
+        right[rest] += ShrinkageDiscriminant().fit(rows[drawn], labels[drawn]).predict(rows[rest]) == labels[rest]
+        tested[rest] += 1
+    return right / np.maximum(tested, 1)
+
+
+SCORE_MEASURES: dict[str, Callable[[Rows, Labels, int], Right]] = {
+    "class named by the score alone": lambda rows, labels, seed: named_by_score(rows, labels, seed=seed).astype(float),
+}
+EMBEDDING_MEASURES: dict[str, Callable[[Rows, Labels, int], Right]] = {
+    "linear probe": linear_probe,
+    "linear probe, 50 dimensions each": matched_probe,
+    "linear probe, 5 labels a class": few_shot,
+}
+
+
+def excesses(
+    measures: Mapping[str, Callable[[Rows, Labels, int], Right]],
+    critic: Sequence[Rows],
+    controls: Mapping[str, Sequence[Rows]],
+    labels: Labels,
+    *,
+    seed: int = 0,
+) -> list[Excess]:
+    """Return one `Excess` for each measure.
+
+    Parameters
+    ----------
+    measures : mapping
+        `SCORE_MEASURES` or `EMBEDDING_MEASURES`.
+    critic : sequence of ndarray, shape (n,) or (n, d)
+        By run.
+    controls : mapping of str to sequence of ndarray
+        By name; untrained critics are several seeds of one control.
+    labels : ndarray, shape (n,)
+    seed : int
+    """
+    rows = chosen_rows(labels, seed=seed)
+    names = labels[rows]
+    chance = float(np.unique(names, return_counts=True)[1].max() / len(names))
+    found = []
+    for measure, right in measures.items():
+        own = np.stack([right(run[rows], names, seed) for run in critic])
+        others = {name: np.stack([right(c[rows], names, seed) for c in several]) for name, several in controls.items()}
+        value, low, high = mean_interval(own)
+        best = max(others, key=lambda name: float(others[name].mean()), default="")
+        ahead = difference(own, others[best]) if best else (math.nan, math.nan, math.nan)
+        found.append(
+            Excess(
+                measure, value, max(low, 0.0), min(high, 1.0),
+                best, float(others[best].mean()) if best else math.nan, *ahead,
+                chance, {name: float(other.mean()) for name, other in others.items()},
+            )
+        )  # fmt: skip
+    return found
+
+
+def mean_interval(right: Right) -> tuple[float, float, float]:
+    """Return the mean of (runs, images) values in [0, 1] and its 95 % interval (value, low, high)."""
+    return _interval(float(right.mean()), right.mean(0), [right.mean(1)], extra=(0.0, 0.0, 1.0, 1.0))
+
+
+def difference(a: Right, b: Right) -> tuple[float, float, float]:
+    """Return mean(a) - mean(b) and its 95 % interval; runs of either are their own, images are shared.
+
+    Examples
+    --------
+    >>> difference(np.ones((1, 100)), np.zeros((3, 100)))[0]
+    1.0
+    """
+    by_image = a.mean(0) - b.mean(0)
+    return _interval(float(by_image.mean()), by_image, [a.mean(1), b.mean(1)], extra=(-1.0, 1.0))
+
+
+def _interval(
+    value: float, by_image: Right, by_run: Sequence[Right], *, extra: tuple[float, ...]
+) -> tuple[float, float, float]:
+    """Return (value, low, high) over new images and new runs.
+
+    The variance is the sum of those of the margins (Owen 2007, "The pigeonhole bootstrap", section 3), and its degrees
+    of freedom are Satterthwaite's. ``extra`` images keep the interval open where every image agrees (Agresti and
+    Coull 1998; Agresti and Min 2005).
+    """
+    images = np.concatenate([by_image, extra])
+    parts = [(float(images.var(ddof=1)) / len(images), len(images) - 1)]
+    parts += [(float(means.var(ddof=1)) / len(means), len(means) - 1) for means in by_run if len(means) > 1]
+    total = sum(variance for variance, _ in parts)
+    freedom = total**2 / sum(variance**2 / n for variance, n in parts if variance > 0) if total > 0 else math.inf
+    quantile = float(t.ppf(0.5 + LEVEL / 2, freedom)) if math.isfinite(freedom) else float(norm.ppf(0.5 + LEVEL / 2))
+    half = quantile * math.sqrt(total)
+    return value, value - half, value + half

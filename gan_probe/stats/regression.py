@@ -1,0 +1,27 @@
+"""What is left of scores when a linear map of other numbers is taken away."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gan_probe.types import Mask, Scores, Values
+
+
+def regressed_out(scores: Scores, nuisances: Scores, fit: Mask) -> Scores:
+    """Return what is left of each run's scores when a linear map of nuisances, (k, images), is taken away."""
+    design = np.vstack([np.ones(scores.shape[1]), nuisances]).T
+    weights = np.linalg.lstsq(design[fit], scores[:, fit].T, rcond=None)[0]
+    return scores - (design @ weights).T
+
+
+def linear_share(scores: Scores, nuisances: Scores) -> float:
+    """Return the share of a run's variance that is linear in nuisances, (k, images); mean over runs."""
+    left = regressed_out(scores.astype(np.float64), nuisances, np.ones(scores.shape[1], dtype=bool))
+    return float((1 - left.var(1) / scores.astype(np.float64).var(1)).mean())
+
+
+def standardised(rows: Values) -> Values:
+    """Return columns with mean 0 and variance 1; constant ones are dropped."""
+    columns = np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+    spread = columns.std(0)
+    return (columns[:, spread > 0] - columns[:, spread > 0].mean(0)) / spread[spread > 0]

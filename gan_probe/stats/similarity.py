@@ -1,0 +1,198 @@
+"""Do runs see the same in images, whatever their units? Embeddings and clusters, compared pair by pair.
+
+Channels are standardised first: they share no unit, and no layer may count more for being larger.
+To add a measure: one function of two embeddings and one row in ``MEASURES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import NearestNeighbors
+
+from gan_probe.stats.clustering import MAX_DIMENSIONS, cluster
+from gan_probe.stats.information import chosen_rows
+from gan_probe.stats.intervals import jackknife_width
+from gan_probe.types import Codes, Labels, Mask, Rows, Scores
+
+N_NEIGHBOURS = 10
+MAX_ROWS = 2000  # images that are compared, each class in its share
+MIN_CLUSTERED = 10
+DEAD = 1e-6  # of the largest channel's standard deviation: channels below it are constant
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """How alike two runs are on average, over all pairs of runs.
+
+    Attributes
+    ----------
+    measure : str
+    value, ci_low, ci_high : float
+        Mean over pairs, with a 95 % interval over new runs (jackknife).
+    chance : float
+        What runs with nothing in common reach.
+    """
+
+    measure: str
+    value: float
+    ci_low: float
+    ci_high: float
+    chance: float
+
+
+def standardised(rows: Rows, fit: Mask) -> Rows:
+    """Return rows (n, d) with mean 0 and standard deviation 1 in each channel on the images fitted on; dead ones 0."""
+    rows = np.asarray(rows, dtype=np.float64)
+    mean, deviation = rows[fit].mean(0), rows[fit].std(0)
+    alive = deviation > DEAD * max(float(deviation.max()), 1e-300)
+    return np.where(alive, (rows - mean) / np.where(alive, deviation, 1), 0.0)
+
+
+def procrustes(a: Rows, b: Rows, fit: Mask) -> float:
+    """Return the variance that two embeddings share after a rotation of one onto the other: 1 = the same, 0 = nothing.
+
+    Each is reduced to its first 20 principal components, so that images are more than enough to fit the rotation. That
+    is done on one half of the images; the squared correlation of all coordinates, its sign kept, is taken on the other
+    half. What is left to 1 is the residual.
+
+    Parameters
+    ----------
+    a, b : ndarray, shape (n, d) and (n, e)
+        Centred on the images fitted on.
+    fit : ndarray of bool, shape (n,)
+
+    References
+    ----------
+    Schoenemann 1966, "A generalized solution of the orthogonal Procrustes problem"; with a reduction first as in
+    Williams, Kunz, Kornblith, Linderman 2021, "Generalized Shape Metrics on Neural Representations".
+    """
+    one, other = _reduced(a, fit), _reduced(b, fit)
+    left, _, right = np.linalg.svd(one[fit].T @ other[fit], full_matrices=False)
+    turned, target = one[~fit] @ left, other[~fit] @ right.T
+    length = float(np.linalg.norm(one[~fit]) * np.linalg.norm(other[~fit]))
+    correlation = float((turned * target).sum()) / max(length, 1e-300)
+    return correlation * abs(correlation)
+
+
+def _reduced(rows: Rows, fit: Mask) -> Rows:
+    """Return the first principal components, (n, at most 20), of the images fitted on."""
+    return rows @ np.linalg.svd(rows[fit], full_matrices=False)[2][:MAX_DIMENSIONS].T
+
+
+def hsic(a: Rows, b: Rows) -> float:
+    """Return the unbiased estimate HSIC_1 of the dependence of two embeddings under linear kernels: 0 without any.
+
+    References
+    ----------
+    Song, Smola, Gretton, Bedo, Borgwardt 2012, "Feature Selection via Dependence Maximization", JMLR 13: HSIC_1;
+    written out in Nguyen, Raghu, Kornblith 2021, "Do Wide and Deep Networks Learn the Same Things?", equation 3.
+    """
+    k, l = a @ a.T, b @ b.T  # noqa: E741 (the paper's letters)
+    np.fill_diagonal(k, 0)
+    np.fill_diagonal(l, 0)
+    n = len(k)
+    trace, sums = (k * l).sum(), k.sum() * l.sum() / ((n - 1) * (n - 2))
+    return float(trace + sums - 2 / (n - 2) * (k.sum(0) @ l.sum(0))) / (n * (n - 3))
+
+
+def debiased_cka(a: Rows, b: Rows) -> float:
+    """Return the debiased linear CKA of two embeddings of the same images: 1 = the same up to a rotation, 0 = chance.
+
+    The plain CKA of independent embeddings is far above 0 when channels are many and images few.
+
+    References
+    ----------
+    Kornblith, Norouzi, Lee, Hinton 2019, "Similarity of Neural Network Representations Revisited", section 3:
+    HSIC(a, b) / sqrt(HSIC(a, a) HSIC(b, b)); with HSIC_1 in it Murphy, Zylberberg, Fyshe 2024, "Correcting Biased
+    Centered Kernel Alignment Measures in Biological and Artificial Neural Networks".
+    """
+    alone = hsic(a, a) * hsic(b, b)
+    return hsic(a, b) / alone**0.5 if alone > 0 else 0.0
+
+
+def shared_neighbours(a: Rows, b: Rows, k: int = N_NEIGHBOURS) -> float:
+    """Return the share of an image's k nearest neighbours that two embeddings agree on; chance is k / (n - 1).
+
+    References
+    ----------
+    Huh, Cheung, Wang, Isola 2024, "The Platonic Representation Hypothesis", appendix A (mutual nearest neighbours).
+    """
+    k = min(k, len(a) - 1)
+    near = [NearestNeighbors(n_neighbors=k).fit(rows).kneighbors(return_distance=False) for rows in (a, b)]
+    return float(np.mean([len(set(one) & set(other)) / k for one, other in zip(*near, strict=True)]))
+
+
+# of two embeddings and which images may be fitted on; all are measured on the others
+MEASURES: dict[str, Callable[[Rows, Rows, Mask], float]] = {
+    "Procrustes": procrustes,
+    "debiased CKA": lambda a, b, fit: debiased_cka(a[~fit], b[~fit]),
+    "shared neighbours": lambda a, b, fit: shared_neighbours(a[~fit], b[~fit]),
+}
+CHANCE: dict[str, Callable[[int], float]] = {"shared neighbours": lambda n: min(1.0, N_NEIGHBOURS / (n - 1))}  # else 0
+
+
+def over_pairs(measure: str, compare: Callable[[int, int], float], n_runs: int, chance: float = 0.0) -> Similarity:
+    """Return the mean of a comparison over all pairs of at least three runs, each left out once for the interval."""
+    table = np.zeros((n_runs, n_runs))
+    for i, j in combinations(range(n_runs), 2):
+        table[i, j] = table[j, i] = compare(i, j)
+    total, each = table.sum() / 2, table.sum(0)
+    value = float(total / (n_runs * (n_runs - 1) / 2))
+    width = float(jackknife_width((total - each) / ((n_runs - 1) * (n_runs - 2) / 2)))
+    return Similarity(measure, value, max(-1.0, value - width), min(1.0, value + width), chance)
+
+
+def similarities(
+    scores: Scores, embeddings: Sequence[Rows], labels: Labels, fit: Mask, *, seed: int = 0
+) -> list[Similarity]:
+    """Return each of `MEASURES` over all pairs of runs, then the agreement of clusters found without labels.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (runs, images)
+    embeddings : sequence of ndarray, each of shape (images, channels)
+        One for each run; or none, and only scores are clustered.
+    labels : ndarray, shape (images,)
+        Only to draw a sample, where there are more than 2,000 images.
+    fit : ndarray of bool, shape (images,)
+    seed : int
+    """
+    rows = chosen_rows(np.array([f"{a} {b}" for a, b in zip(labels, fit, strict=True)]), most=MAX_ROWS, seed=seed)
+    scores, fit = scores[:, rows], fit[rows]
+    embedded = [standardised(e[rows], fit) for e in embeddings]
+    n_runs, n = len(scores), int((~fit).sum())
+    found = [
+        over_pairs(name, partial(_compared, compare, embedded, fit), n_runs, CHANCE.get(name, lambda n: 0.0)(n))
+        for name, compare in MEASURES.items()
+        if embedded and n > 3
+    ]
+    if len(rows) < MIN_CLUSTERED:
+        return found
+    for name, columns in {"clusters of scores": list(scores), "clusters of embeddings": embedded}.items():
+        if columns:
+            given = [_clusters(c, seed) for c in columns]
+            found.append(over_pairs(name, partial(_same_clusters, given), n_runs))
+    return found
+
+
+def _compared(
+    compare: Callable[[Rows, Rows, Mask], float], embedded: Sequence[Rows], fit: Mask, i: int, j: int
+) -> float:
+    return compare(embedded[i], embedded[j], fit)
+
+
+def _same_clusters(given: Sequence[Codes], i: int, j: int) -> float:
+    """Return the adjusted Rand index: 1 = the same groups, 0 = chance."""
+    return float(adjusted_rand_score(given[i], given[j]))
+
+
+def _clusters(rows: Rows, seed: int) -> Codes:
+    """Return the clusters that a user without labels would take; one for all images where there are none."""
+    chosen = (c.assignment for c in cluster(rows, seed=seed) if c.is_chosen)
+    return next(chosen, np.zeros(len(rows), dtype=np.intp))

@@ -1,0 +1,93 @@
+"""Which images serve for what: halves to fit and to report on; a pool of labels, validation and test images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from gan_probe.errors import InputError
+from gan_probe.types import Indices, Labels, Mask
+
+MAX_POOL, MAX_VALIDATION, MAX_TEST = 20_000, 2000, 10_000
+TEST_NAMES, VALIDATION_NAMES = ("test",), ("validation", "valid", "val", "dev")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers: labels are drawn from ``pool``, settings chosen on ``validation``, accuracy measured on ``test``."""
+
+    pool: Indices
+    validation: Indices
+    test: Indices
+
+
+def split_rows(labels: Labels, splits: Labels | None = None, *, max_pool: int = MAX_POOL, seed: int = 0) -> Split:
+    """Return which rows serve for what.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,)
+    splits : ndarray of str, optional
+        Where the data names them: "test" rows are tested on, "validation" rows (also "valid", "val", "dev") choose the
+        setting, the others are the pool. Without, or where all rows have one name: 30 % test, and of the rest 20 % (at
+        most 2,000) validation, by class.
+    max_pool : int
+        A larger pool is thinned to so many images, by class; a larger test part to 10,000.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        For fewer than two classes, a class with fewer than four images, or a class that a part lacks.
+    """
+    counts = pd.Series(labels).value_counts()
+    if len(counts) < 2:
+        raise InputError("a probe needs labels of at least two classes.")
+    if counts.min() < 4:
+        raise InputError(f"class {counts.idxmin()!r} has {counts.min()} images; a probe needs at least four of each.")
+    rest = np.arange(len(labels))
+    names = np.full(len(labels), "") if splits is None else np.asarray(splits).astype(str)
+    test = rest[np.isin(names, TEST_NAMES)]
+    if 0 < len(test) < len(rest):
+        rest = rest[~np.isin(names, TEST_NAMES)]
+    else:
+        rest, test = _apart(rest, labels, 0.3, seed)
+    validation = rest[np.isin(names[rest], VALIDATION_NAMES)]
+    if 0 < len(validation) < len(rest):
+        rest = rest[~np.isin(names[rest], VALIDATION_NAMES)]
+    else:
+        rest, validation = _apart(rest, labels, min(0.2, MAX_VALIDATION / max(1, len(rest))), seed + 1)
+    for name, part in (("test", test), ("pool", rest)):
+        missing = sorted(set(counts.index) - set(labels[part]), key=str)
+        if missing:
+            raise InputError(
+                f"the {name} part has no image of class {missing[0]!r}; a probe needs every class in each part."
+            )
+    if len(rest) > max_pool:
+        rest = _apart(rest, labels, max_pool / len(rest), seed + 3)[1]
+    if len(test) > MAX_TEST:
+        test = _apart(test, labels, MAX_TEST / len(test), seed + 2)[1]
+    return Split(np.sort(rest), np.sort(validation), np.sort(test))
+
+
+def _apart(rows: Indices, labels: Labels, share: float, seed: int) -> tuple[Indices, Indices]:
+    """Return (what is left, a share), both with every class in proportion."""
+    n_classes = len(set(labels[rows]))
+    n = min(max(round(share * len(rows)), n_classes), len(rows) - n_classes)
+    try:
+        left, taken = train_test_split(rows, test_size=n, stratify=labels[rows], random_state=seed)
+    except ValueError as error:
+        raise InputError(f"{len(rows)} images are too few to take {n} of every class from them: {error}.") from error
+    return left, taken
+
+
+def halves(labels: Labels, *, seed: int = 0) -> Mask:
+    """Return which half of each class alignments are fitted on."""
+    rng, fit = np.random.default_rng(seed), np.zeros(len(labels), dtype=bool)
+    for name in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == name))
+        fit[rows[: len(rows) // 2]] = True
+    return fit

@@ -1,0 +1,1 @@
+"""One folder a question: ``study`` runs it, ``result`` holds numbers and sentences."""

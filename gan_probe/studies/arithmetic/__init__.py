@@ -1,0 +1,1 @@
+"""The question: does a - b + c = d hold among a generator's latents."""

@@ -1,0 +1,190 @@
+"""Walks and sums in a generator's latent space: arrays in, arrays and numbers out.
+
+The callers decode latents and classify images; here is what is combined with what, and how to measure what comes out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+from gan_probe.errors import ConfigError, InputError
+from gan_probe.types import Images, Rows
+
+N_MEAN = 3  # latents that a concept is the mean of, as in DCGAN's figures
+RESULT = "a - b + c"
+CONTROLS = ("c alone", "a alone", "c + a random step")
+
+
+def largest_jump(features: Rows) -> float:
+    """Return the largest step's share of a path (n, d): 1 / (n - 1) where it is even, 1 where all happens at once.
+
+    Examples
+    --------
+    >>> largest_jump(np.array([[0.0], [1.0], [2.0]])), largest_jump(np.array([[0.0], [0.0], [2.0]]))
+    (0.5, 1.0)
+    """
+    steps = np.linalg.norm(np.diff(features, axis=0), axis=1)
+    return float(steps.max() / max(float(steps.sum()), 1e-12))
+
+
+@dataclass(frozen=True)
+class Equation:
+    """``a - b + c = d`` over classes."""
+
+    a: str
+    b: str
+    c: str
+    expected: str
+
+    @classmethod
+    def parse(cls, text: str, classes: Sequence[str]) -> Equation:
+        """Return the equation written in ``text``.
+
+        Raises
+        ------
+        ConfigError
+            When it is not ``A - B + C = D`` with classes of ``classes``.
+
+        Examples
+        --------
+        >>> Equation.parse("thick 1 - thin 1 + thin 7 = thick 7", ["thick 1", "thin 1", "thick 7", "thin 7"])
+        Equation(a='thick 1', b='thin 1', c='thin 7', expected='thick 7')
+        """
+        names = "|".join(re.escape(name) for name in sorted(classes, key=len, reverse=True))
+        found = re.fullmatch(rf"\s*({names})\s*-\s*({names})\s*\+\s*({names})\s*=\s*({names})\s*", text)
+        if not found:
+            shown = ", ".join(list(classes)[:12]) + (", ..." if len(classes) > 12 else "")
+            raise ConfigError(
+                f"an equation is written 'A - B + C = D' with classes of the data, got {text!r}. Classes: {shown}."
+            )
+        return cls(*found.groups())
+
+
+@dataclass(frozen=True)
+class Share:
+    """How often images are called the expected class.
+
+    Attributes
+    ----------
+    name : str
+        `RESULT` or one of `CONTROLS`.
+    share, ci_low, ci_high : float
+        With Wilson's 95 % interval over the draws.
+    called : dict
+        How often each class was named.
+    """
+
+    name: str
+    share: float
+    ci_low: float
+    ci_high: float
+    called: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ArithmeticResult:
+    """What ``a - b + c`` gave.
+
+    Attributes
+    ----------
+    equation : Equation
+    shares : list of Share
+        Of the result and its controls.
+    pictures : dict of str to ndarray
+        Images of "a", "b", "c" and the result in each draw, (n_draws, h, w, c) uint8.
+    called : list of str
+        What the classifier calls the result in each draw.
+    walks : ndarray of uint8, shape (6, 9, h, w, c)
+    jumps : list of float
+        Of each walk, in the critic's features: see `largest_jump`.
+    classifier_accuracy : float
+        On labelled images that it was not fitted on.
+    sizes, provenance : dict
+    """
+
+    equation: Equation
+    shares: list[Share]
+    pictures: dict[str, Images]
+    called: list[str]
+    walks: Images
+    jumps: list[float]
+    classifier_accuracy: float
+    sizes: dict[str, int]
+    provenance: dict[str, Any]
+
+
+def combine(latents: Rows, called: Sequence[str], equation: Equation, *, n_draws: int, seed: int) -> dict[str, Rows]:
+    """Return the latents of ``a - b + c`` and of its controls, (n_draws, d) each.
+
+    In each draw every concept is the mean of `N_MEAN` latents whose images are called by its name.
+
+    Parameters
+    ----------
+    latents : ndarray, shape (n, d)
+    called : sequence of str
+        What the classifier calls the image of each latent.
+    equation : Equation
+    n_draws, seed : int
+
+    Returns
+    -------
+    dict
+        "a", "b", "c", `RESULT`, and the `CONTROLS`: c and a alone, and c moved by the difference of two means of
+        latents taken at random, which is as long a step as a - b and means nothing.
+
+    Raises
+    ------
+    InputError
+        When the generator made too few images of a concept.
+    """
+    names = np.asarray(called)
+    members = {concept: np.flatnonzero(names == concept) for concept in (equation.a, equation.b, equation.c)}
+    for concept, rows in members.items():
+        if len(rows) < 2 * N_MEAN:
+            raise InputError(
+                f"of {len(names)} samples only {len(rows)} look like {concept!r}, at least {2 * N_MEAN} are needed. The"
+                " generator hardly makes it; train longer, or choose another class."
+            )
+    rng = np.random.default_rng(seed)
+
+    def mean(rows: npt.NDArray[np.intp]) -> Rows:
+        return np.stack([latents[rng.choice(rows, N_MEAN, replace=False)].mean(0) for _ in range(n_draws)])
+
+    a, b, c = (mean(members[concept]) for concept in (equation.a, equation.b, equation.c))
+    anything = np.arange(len(latents))
+    return {
+        "a": a,
+        "b": b,
+        "c": c,
+        RESULT: a - b + c,
+        "c alone": c,
+        "a alone": a,
+        "c + a random step": c + mean(anything) - mean(anything),
+    }
+
+
+def shares(called: Mapping[str, Sequence[str]], expected: str) -> list[Share]:
+    """Return how often each kind of image is called ``expected``.
+
+    Parameters
+    ----------
+    called : mapping
+        For `RESULT` and each of `CONTROLS` what the classifier called the images.
+    expected : str
+    """
+    found = []
+    for name in (RESULT, *CONTROLS):
+        names = list(called[name])
+        test = binomtest(names.count(expected), len(names)).proportion_ci(0.95, method="wilson")
+        found.append(
+            Share(name, names.count(expected) / len(names), test.low, test.high, dict(Counter(names).most_common()))
+        )
+    return found

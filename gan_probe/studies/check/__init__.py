@@ -1,0 +1,1 @@
+"""The question: is this critic fit to be used as a scorer."""

@@ -1,0 +1,1 @@
+"""The question: which groups do scores and embeddings fall into, without labels."""

@@ -1,0 +1,1 @@
+"""The question: how did this training go."""

@@ -1,0 +1,1 @@
+"""The question: which pixels move the score."""

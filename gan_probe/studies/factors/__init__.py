@@ -1,0 +1,1 @@
+"""The question: which factors do score and embedding follow."""

@@ -1,0 +1,277 @@
+"""What a critic's score and embedding follow: shares, probes, disentanglement and responses together, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gan_probe.stats.margin import Excess
+from gan_probe.stats.variance import Share
+from gan_probe.studies.factors.disentanglement import Disentanglement
+from gan_probe.studies.factors.responses import ALONE, AMONG, NAMES, Response
+
+SCORE, EMBEDDING = "critic_score", "embedding.critic"
+UNTRAINED_SCORE, UNTRAINED_EMBEDDING = "control.untrained.", "embedding.untrained."
+UNTRAINED_OF = {SCORE: UNTRAINED_SCORE, EMBEDDING: UNTRAINED_EMBEDDING}
+CRITIC = "critic"
+FOLLOWED = 0.05  # share of the variance below which a factor is not said to be followed
+INTERACTING = 0.02  # share beyond all factors side by side from which two are said to interact
+ASKED_FIRST = ("noise", "base", "size")
+N_NAMED = 6  # names in one finding
+HOW = {
+    ALONE: "with all else fixed (images of one class that differ in their random noise only)",
+    AMONG: "among images that differ in all other factors",
+}
+BRIEFLY = {ALONE: "with all else fixed", AMONG: "among others"}
+
+
+@dataclass(frozen=True)
+class FactorsResult:
+    """What a critic follows, beside untrained critics.
+
+    Attributes
+    ----------
+    shares : dict of str to list of Share
+        By what is explained: "critic_score", "embedding.critic", "control.untrained.0", "embedding.untrained.0", ...
+    probes : list of Excess
+        One a factor: how well its level is read from the embedding, beside the best of all controls; ``measure`` is
+        the factor.
+    gains : list of Excess
+        The same beside untrained critics alone: what the training added.
+    disentanglement : dict of str to Disentanglement
+        "critic", "untrained.0", ...; empty where it has no meaning.
+    responses : list of Response
+    n_bases : int
+        Base images of each sweep.
+    provenance : dict
+    warnings : list of str
+    """
+
+    shares: Mapping[str, list[Share]]
+    probes: Sequence[Excess]
+    gains: Sequence[Excess]
+    disentanglement: Mapping[str, Disentanglement]
+    responses: Sequence[Response]
+    n_bases: int
+    provenance: dict[str, Any]
+    warnings: list[str]
+
+    def untrained_shares(self, what: str) -> list[Share]:
+        """Return means over untrained critics, the interval being their range; empty without them.
+
+        Parameters
+        ----------
+        what : str
+            `SCORE` or `EMBEDDING`.
+        """
+        every = [found for name, found in self.shares.items() if name.startswith(UNTRAINED_OF[what])]
+        if not every:
+            return []
+        seeds = [{s.factor: s for s in found} for found in every]
+        return [_mean_share(name, [seed[name] for seed in seeds]) for name in seeds[0]]
+
+    def numeric(self, setting: str) -> list[Response]:
+        """Return the responses to numbers in one setting."""
+        return [r for r in self.responses if r.setting == setting and r.direction != NAMES]
+
+    def named(self, setting: str) -> list[Response]:
+        """Return the responses to names in one setting."""
+        return [r for r in self.responses if r.setting == setting and r.direction == NAMES]
+
+    def curve_table(self) -> pd.DataFrame:
+        """Return ``curves.csv``: one row for each setting, factor, value and critic."""
+        return pd.concat([r.rows() for r in self.responses], ignore_index=True)
+
+    def threshold_rows(self) -> list[dict[str, Any]]:
+        """Return one row for each number that was swept in one direction: the smallest differences that are told."""
+        rows = []
+        for response in self.responses:
+            if response.noticed is None or response.separated is None:
+                continue
+            row: dict[str, Any] = {
+                "factor": response.factor,
+                "setting": response.setting,
+                "direction": response.direction,
+                "from": response.swept[0],
+                "largest": response.noticed.largest,
+            }
+            for name, found in (("noticed", response.noticed), ("separated", response.separated)):
+                row[name] = found.value
+                row[f"{name}_ci_low"], row[f"{name}_ci_high"] = found.ci_low, found.ci_high
+                row[f"{name}_untrained"] = list(found.untrained)
+                row[f"{name}_untrained_median"] = found.untrained_median
+                row[f"{name}_verdict"] = found.verdict
+            rows.append(row)
+        return rows
+
+    def headline(self) -> dict[str, Any]:
+        """Return the numbers that the command prints; a smallest difference is null where no swept one is told."""
+        return {
+            "shares": {s.factor: s.epsilon_squared for s in single(self.shares.get(SCORE, []))},
+            "noticed": {
+                setting: {r.name: r.noticed.value for r in self.numeric(setting) if r.noticed is not None}
+                for setting in (ALONE, AMONG)
+            },
+            "n_probes": len(self.probes),
+            "n_probes_ahead": sum(p.verdict == "ahead" for p in self.probes),
+            "n_probes_gained": sum(p.verdict == "ahead" for p in self.gains),
+            "disentanglement": vars(self.disentanglement[CRITIC]) if CRITIC in self.disentanglement else None,
+            "n_bases": self.n_bases,
+        }
+
+
+def single(shares: Sequence[Share]) -> list[Share]:
+    """Return the shares of factors alone, without the interactions."""
+    return [s for s in shares if not math.isnan(s.eta_squared)]
+
+
+def _mean_share(factor: str, shares: Sequence[Share]) -> Share:
+    alone = [s.epsilon_squared for s in shares]
+    return Share(
+        factor,
+        float(np.mean([s.eta_squared for s in shares])),
+        float(np.mean(alone)),
+        min(alone),
+        max(alone),
+        float(np.mean([s.unique for s in shares])),
+    )
+
+
+def findings(result: FactorsResult) -> list[str]:
+    """Return what was found, in plain words."""
+    lines = [
+        *_shares(result),
+        *_thresholds(result),
+        *_unnoticed(result),
+        *_beside_untrained(result),
+        *_names(result),
+        *_probes(result),
+        *_disentangled(result),
+    ]
+    return lines or ["Nothing could be said; see the warnings."]
+
+
+def _shares(result: FactorsResult) -> list[str]:
+    """Return which factors the score follows, which it ignores, and which two work together."""
+    found = result.shares.get(SCORE, [])
+    if not found:
+        return []
+    untrained = {s.factor: s for s in result.untrained_shares(SCORE)}
+    followed = [s for s in single(found) if s.epsilon_squared >= FOLLOWED and s.ci_low > 0]
+    ignored = [s.factor for s in single(found) if s.ci_low <= 0 <= s.ci_high]
+    parts = [
+        f"{s.factor} {s.epsilon_squared:.2f} ({s.ci_low:.2f} to {s.ci_high:.2f}"
+        + (f"; untrained {untrained[s.factor].epsilon_squared:.2f})" if untrained else ")")
+        for s in followed
+    ]
+    what = ", ".join(parts) or f"no factor reaches {FOLLOWED:g}"
+    lines = [f"What the score follows, as shares of its variance: {what}."]
+    if ignored:
+        lines[0] += f" Not to be told from none: {', '.join(ignored)}."
+    pairs = [s for s in found if math.isnan(s.eta_squared) and s.unique >= INTERACTING]
+    if pairs:
+        listed = ", ".join(f"{s.factor} {s.unique:.2f}" for s in pairs[:3])
+        lines.append(f"Together beyond each alone: {listed}.")
+    return lines
+
+
+def _thresholds(result: FactorsResult) -> list[str]:
+    """Return the smallest differences of noise, colour and size that are noticed, in each setting."""
+    lines = []
+    for setting, how in HOW.items():
+        parts = []
+        for factor in ASKED_FIRST:
+            ways = [(r, r.noticed) for r in result.numeric(setting) if r.factor == factor and r.noticed is not None]
+            if ways:
+                told = " and ".join(f"{noticed.text(noticed.value)} {r.direction}" for r, noticed in ways)
+                medians = " and ".join(n.text(n.untrained_median) for _, n in ways if n.untrained)
+                beside = f" (untrained {medians})" if medians else ""
+                parts.append(f"{factor} {told} from {ways[0][0].swept[0]:.3g}{beside}")
+        if parts:
+            lines.append(f"The smallest difference that the score notices {how}: {'; '.join(parts)}.")
+    return lines
+
+
+def _unnoticed(result: FactorsResult) -> list[str]:
+    """Return the factors of which no swept difference is noticed."""
+    parts = []
+    for setting, how in BRIEFLY.items():
+        never = [r.name for r in result.numeric(setting) if r.noticed is not None and r.noticed.value is None]
+        if never:
+            parts.append(f"{how} {', '.join(never)}")
+    return [f"Noticed at no swept difference: {'; '.join(parts)}."] if parts else []
+
+
+def _beside_untrained(result: FactorsResult) -> list[str]:
+    """Return how often the critic notices less, or more, than every untrained one."""
+    parts = []
+    for setting, how in BRIEFLY.items():
+        verdicts = [r.noticed.verdict for r in result.numeric(setting) if r.noticed is not None and r.noticed.verdict]
+        if verdicts:
+            finer, coarser = verdicts.count("finer"), verdicts.count("coarser")
+            parts.append(f"{how} {finer} of {len(verdicts)} finer and {coarser} coarser than those of each")
+    if not parts:
+        return []
+    return [
+        f"Smallest differences beside untrained critics: {'; '.join(parts)}. Of one more untrained critic about a"
+        " quarter would be finer, and a quarter coarser."
+    ]
+
+
+def _names(result: FactorsResult) -> list[str]:
+    """Return which shapes, backgrounds, ... the score tells from the first, among all other differences."""
+    told = [f"{r.name} {r.swept[0]} from {', '.join(r.told)}" for r in result.named(AMONG) if r.told]
+    rest = [r.name for r in result.named(AMONG) if not r.told]
+    if not told and not rest:
+        return []
+    text = f"The score tells {HOW[AMONG]}: {'; '.join(told) or 'no name from another'}."
+    return [text + (f" It tells no {', no '.join(rest)} from the first one." if told and rest else "")]
+
+
+def _probes(result: FactorsResult) -> list[str]:
+    """Return which factors the embedding says, and which it says better, or worse, than its controls."""
+    if not result.probes:
+        return []
+    best = sorted(result.probes, key=lambda p: -(p.value - p.chance))
+    listed = ", ".join(f"{p.measure} {p.value:.0%} (chance {p.chance:.0%})" for p in best[:N_NAMED])
+    lines = [f"A linear probe reads from the embedding the level of {listed}."]
+    for what, probes in (("untrained critics", result.gains), ("the best of all controls", result.probes)):
+        if any(p.best_control for p in probes):
+            ahead, behind = ([p.measure for p in probes if p.verdict == v] for v in ("ahead", "behind"))
+            rest = len(probes) - len(ahead) - len(behind)
+            lines.append(
+                f"Beside {what} the embedding is ahead in {_listed(ahead)}; behind in {_listed(behind)}; not to be told"
+                f" apart in {rest} of {len(probes)} factors."
+            )
+    return lines
+
+
+def _disentangled(result: FactorsResult) -> list[str]:
+    """Return whether single dimensions follow single factors more than in every untrained critic."""
+    own = result.disentanglement.get(CRITIC)
+    if own is None:
+        return []
+    text = f"Disentanglement (DCI) is {own.disentanglement:.2f}, the mutual information gap {own.mig:.2f}"
+    others = [d for name, d in result.disentanglement.items() if name != CRITIC]
+    if not others:
+        return [text + "."]
+    dci, mig = [d.disentanglement for d in others], [d.mig for d in others]
+    verdicts = [_beside(own.disentanglement, dci), _beside(own.mig, mig)]
+    return [
+        f"{text}; of untrained critics {min(dci):.2f} to {max(dci):.2f} and {min(mig):.2f} to {max(mig):.2f}:"
+        f" {verdicts[0]} and {verdicts[1]}."
+    ]
+
+
+def _beside(value: float, others: Sequence[float]) -> str:
+    return "above all of them" if value > max(others) else "below all" if value < min(others) else "within their range"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
+    return ", ".join(names[:N_NAMED]) + more or "none"

@@ -1,0 +1,1 @@
+"""The question: which images are unlike the training data."""

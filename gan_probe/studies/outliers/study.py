@@ -1,0 +1,85 @@
+"""Which images are unlike the training data? The verb ``outliers`` as a function."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from gan_probe.errors import InputError
+from gan_probe.names import check_name
+from gan_probe.scoring.reference import read_held_out
+from gan_probe.scoring.table import ScoreTable
+from gan_probe.stats.conformal import DIRECTIONS, FDR, MIN_REFERENCE
+from gan_probe.studies.outliers.result import OutlierResult, find
+
+
+def find_outliers(
+    scores: ScoreTable,
+    reference: ScoreTable | None = None,
+    *,
+    direction: str = "low",
+    fdr: float = FDR,
+    seed: int = 0,
+) -> OutlierResult:
+    """Return which images of a table of scores are unlike the training data, with a bound on false alarms.
+
+    Parameters
+    ----------
+    scores : ScoreTable
+    reference : ScoreTable, optional
+        Of held-out reals, by the same critic. Default: those that the training kept beside the critic; where there are
+        fewer than ten, a random half of the table's seen images, which are then not tested.
+    direction : {"low", "two-sided"}
+    fdr : float
+        Share of the flagged images that may be flagged wrongly, on average.
+    seed : int
+        Of that half.
+
+    Raises
+    ------
+    InputError
+        When the reference is another critic's, holds images of the table, or there is none.
+    """
+    check_name("direction", direction, DIRECTIONS)
+    table = scores.scalars()
+    if reference is not None:
+        own, other = (t.provenance.get("critic_hash", "unknown") for t in (scores, reference))
+        if own != other:
+            raise InputError(
+                f"the reference was scored by another critic ({other}, not {own}); score it with the same."
+            )
+        both = [t.table for t in (scores, reference) if "sample_id" in t.table]
+        n_shared = int(both[0]["sample_id"].isin(both[1]["sample_id"]).sum()) if len(both) == 2 else 0
+        if n_shared:
+            raise InputError(
+                f"{n_shared} images are in the table and in the reference; held-out reals must be others than those"
+                " that are tested."
+            )
+        is_real = reference.table.get("seen", pd.Series(True, index=reference.table.index)).to_numpy(dtype=bool)
+        if not is_real.any():
+            raise InputError(
+                "no image of the reference is of a class that the critic was trained on; it must hold reals."
+            )
+        reals = reference.table["critic_score"].to_numpy(dtype=np.float64)[is_real]
+        result = find(table, reals, direction=direction, fdr=fdr, seed=seed)
+        if not is_real.all():
+            result.warnings.append(f"{int((~is_real).sum())} images of unseen classes in the reference are not used.")
+        return result
+    held_out = read_held_out(scores.provenance.get("critic_source") or "", scores)
+    if held_out is not None and len(held_out) >= MIN_REFERENCE:
+        return find(table, held_out, direction=direction, fdr=fdr, seed=seed)
+    if "seen" not in table or not table["seen"].any():
+        raise InputError(
+            "no held-out reals are known: beside the critic there are fewer than ten, or its folder was not found as it"
+            " was when these scores were made; and the table has no seen images. Score real images that the critic was"
+            " not trained on and name that table with --reference."
+        )
+    seen = np.flatnonzero(table["seen"].astype(bool))
+    half = np.random.default_rng(seed).permutation(seen)[: len(seen) // 2]
+    rest = table.drop(index=table.index[half])
+    result = find(rest, table["critic_score"].to_numpy(dtype=np.float64)[half], direction=direction, fdr=fdr, seed=seed)
+    result.warnings.append(
+        f"fewer than ten held-out reals were found beside the critic: {len(half)} seen images of the table serve, and"
+        " are not tested."
+    )
+    return result

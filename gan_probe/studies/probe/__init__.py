@@ -1,0 +1,1 @@
+"""The question: how many labels do the critic's features need."""

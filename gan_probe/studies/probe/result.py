@@ -1,0 +1,428 @@
+"""Probes: how many labels a representation needs, for several representations on the same draws of labels.
+
+The protocol is that of Radford et al. 2016, section 5: the classifier's setting is chosen on validation images, then
+labels are drawn many times from a pool and the classifier is tested on images that nothing was chosen on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import norm
+from sklearn.linear_model import RidgeClassifier
+from sklearn.neighbors import KNeighborsClassifier
+
+from gan_probe.errors import ConfigError
+from gan_probe.names import check_name
+from gan_probe.stats.splits import Split
+from gan_probe.types import Indices, Labels, Rows
+
+PER_CLASS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # labels a class, as far as the pool has them; then all
+N_DRAWS = 100
+MANY_LABELS = 200  # labels in all beyond which a tenth of the draws is taken: they overlap, and cost more
+N_TUNING = 5  # draws on which a classifier's setting is chosen
+CRITIC = "critic"  # the representation that the others are controls of
+EVERY, SEEN, UNSEEN = "all", "seen", "unseen"  # groups of classes that accuracies are given for
+LEVEL = 0.95
+Z = float(norm.ppf(0.5 + LEVEL / 2))
+
+# One row a classifier: its settings, of which the first is chosen among equals, and how to make it.
+CLASSIFIERS: dict[str, tuple[tuple[float, ...], Callable[[float], Any]]] = {
+    "linear": ((0.01, 0.03, 0.1, 0.3, 1.0, 3.0), lambda alpha: RidgeClassifier(alpha=alpha)),
+    "knn": ((1, 3, 5, 9), lambda k: KNeighborsClassifier(int(k), algorithm="brute")),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One representation, one classifier, one number of labels a class.
+
+    Attributes
+    ----------
+    representation, classifier : str
+    per_class : int
+        Labels a class; in unequal classes the largest has so many.
+    n_labels, n_draws : int
+        Labels in all, and how often they were drawn.
+    setting : float
+        Chosen on validation images: the weight of the ridge penalty, or the number of neighbours.
+    by_draw : dict of ndarray, shape (n_draws,)
+        Accuracy of each draw, for every group of classes: "all" and, where known, "seen" and "unseen".
+    by_image : dict of ndarray, shape (n_images,)
+        Share of the draws that classified each test image correctly, for every group.
+    """
+
+    representation: str
+    classifier: str
+    per_class: int
+    n_labels: int
+    n_draws: int
+    setting: float
+    by_draw: Mapping[str, npt.NDArray[np.float64]]
+    by_image: Mapping[str, npt.NDArray[np.float64]]
+
+    def accuracy(self, group: str = EVERY) -> float:
+        """Return the mean accuracy, 0 to 1."""
+        return float(self.by_draw[group].mean())
+
+    def interval(self, group: str = EVERY) -> tuple[float, float]:
+        """Return the 95 % interval of the mean accuracy over new draws of labels and new test images."""
+        # two successes and two failures more (Agresti and Coull 1998): no interval of width zero at 100 %
+        return _interval(self.by_draw[group], self.by_image[group], extra=(1.0, 1.0, 0.0, 0.0), bounds=(0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Excess:
+    """How far a representation is ahead of another on the same draws and test images."""
+
+    value: float
+    ci_low: float
+    ci_high: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.value:+.1f} points [{100 * self.ci_low:+.1f}, {100 * self.ci_high:+.1f}]"
+
+
+def draw_labels(labels: Labels, pool: Indices, per_class: int, rng: np.random.Generator) -> Indices:
+    """Return row numbers of the pool: ``per_class`` of each class, or all where it has fewer."""
+    drawn = []
+    for label in np.unique(labels[pool]):
+        members = pool[labels[pool] == label]
+        drawn.append(rng.permutation(members)[:per_class])
+    return np.concatenate(drawn)
+
+
+def label_counts(labels: Labels, pool: Indices, wanted: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Return the numbers of labels a class that the pool allows, the last being all there are.
+
+    Raises
+    ------
+    ConfigError
+        For a number below one, or above what the largest class has.
+    """
+    largest = int(pd.Series(labels[pool]).value_counts().max())
+    if wanted is None:
+        return (*(n for n in PER_CLASS if n < largest / 1.3), largest)  # two that are almost all say the same
+    for n in wanted:
+        if not 1 <= n <= largest:
+            raise ConfigError(f"labels a class must be from 1 to {largest} (the largest class of the pool), got {n}.")
+    return tuple(sorted(set(wanted)))
+
+
+def probe(
+    representations: Mapping[str, Callable[[], Rows]],
+    labels: Labels,
+    split: Split,
+    *,
+    per_class: Sequence[int] | None = None,
+    n_draws: int = N_DRAWS,
+    classifiers: Sequence[str] = tuple(CLASSIFIERS),
+    seen: npt.NDArray[np.bool_] | None = None,
+    seed: int = 0,
+    on_step: Callable[[str], None] | None = None,
+) -> list[Outcome]:
+    """Return one outcome for each representation, classifier and number of labels; all see the same draws.
+
+    Parameters
+    ----------
+    representations : mapping of str to callable
+        Each returns the rows (n, d) of all images; called one after the other, so only one is in memory.
+    labels : ndarray, shape (n,)
+    split : Split
+    per_class : sequence of int, optional
+        Labels a class. Default: 1, 2, 5, 10, ... up to all.
+    n_draws : int
+        How often labels are drawn; a tenth of that beyond 200 labels, once for all labels.
+    classifiers : sequence of str
+        Rows of `CLASSIFIERS`: "linear" (one-against-all ridge regression, a least-squares SVM) and "knn".
+    seen : ndarray of bool, shape (n,), optional
+        Which images are of classes the critic was trained on: accuracies are given for both kinds apart too.
+    seed : int
+    on_step : callable, optional
+        Called with the name of each representation, classifier and count when it is done.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown classifier, or a number out of range.
+    """
+    for name in classifiers:
+        check_name("classifier", name, CLASSIFIERS)
+    if n_draws < 2:
+        raise ConfigError(f"n_draws must be at least 2, got {n_draws!r}.")
+    counts = label_counts(labels, split.pool, per_class)
+    outcomes = []
+    for name, encode in representations.items():
+        rows = prepared(encode(), split.pool)
+        for classifier in classifiers:
+            for n in counts:
+                outcomes.append(_one(name, classifier, n, rows, labels, split, n_draws, seen, seed))
+                if on_step:
+                    on_step(f"{name}, {classifier}, {n} a class")
+    return outcomes
+
+
+def prepared(rows: Rows, pool: Indices) -> Rows:
+    """Return rows scaled to length 1, then centred and scaled on the unlabelled pool so that their mean square is 1."""
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Rows = (rows / np.where(length > 0, length, 1)).astype(np.float32)
+    unit -= unit[pool].mean(0)
+    scale = math.sqrt(float((unit[pool] ** 2).sum(1).mean()))
+    return unit / np.float32(scale) if scale > 0 else unit
+
+
+def _one(
+    name: str,
+    classifier: str,
+    per_class: int,
+    rows: Rows,
+    labels: Labels,
+    split: Split,
+    n_draws: int,
+    seen: npt.NDArray[np.bool_] | None,
+    seed: int,
+) -> Outcome:
+    n_labels = len(draw_labels(labels, split.pool, per_class, np.random.default_rng(seed)))
+    if n_labels == len(split.pool):
+        n_draws = 1
+    elif n_labels > MANY_LABELS:
+        n_draws = max(2, n_draws // 10)
+    n_tuning = min(N_TUNING, n_draws)
+    tuning = [draw_labels(labels, split.pool, per_class, _rng(seed, 1, per_class, i)) for i in range(n_tuning)]
+    settings, make = CLASSIFIERS[classifier]
+    settings = tuple(s for s in settings if classifier != "knn" or s <= n_labels)
+    found = {
+        s: np.mean([_correct(make(s), rows, labels, drawn, split.validation).mean() for drawn in tuning])
+        for s in settings
+    }
+    setting = max(found, key=lambda s: found[s])
+    correct = np.stack(
+        [
+            _correct(
+                make(setting),
+                rows,
+                labels,
+                draw_labels(labels, split.pool, per_class, _rng(seed, 0, per_class, i)),
+                split.test,
+            )
+            for i in range(n_draws)
+        ]
+    )
+    groups = {EVERY: np.ones(len(split.test), dtype=bool)}
+    if seen is not None and 0 < seen[split.test].sum() < len(split.test):
+        groups |= {SEEN: seen[split.test], UNSEEN: ~seen[split.test]}
+    return Outcome(
+        name,
+        classifier,
+        per_class,
+        n_labels,
+        n_draws,
+        float(setting),
+        {group: correct[:, mask].mean(1) for group, mask in groups.items()},
+        {group: correct[:, mask].mean(0) for group, mask in groups.items()},
+    )
+
+
+def _rng(*words: int) -> np.random.Generator:
+    return np.random.default_rng(words)
+
+
+def _correct(model: Any, rows: Rows, labels: Labels, drawn: Indices, tested: Indices) -> npt.NDArray[np.bool_]:
+    return model.fit(rows[drawn], labels[drawn]).predict(rows[tested]) == labels[tested]
+
+
+def excess(of: Outcome, over: Outcome, group: str = EVERY) -> Excess:
+    """Return how far one outcome is ahead of another that saw the same draws, with a 95 % interval.
+
+    Raises
+    ------
+    ValueError
+        When the two are not paired.
+    """
+    if (of.classifier, of.per_class, of.n_draws) != (over.classifier, over.per_class, over.n_draws):
+        raise ValueError("only outcomes of the same draws can be compared.")
+    by_draw = of.by_draw[group] - over.by_draw[group]
+    by_image = of.by_image[group] - over.by_image[group]
+    # one image more for each side (after Agresti and Min 2005): no interval of width zero
+    low, high = _interval(by_draw, by_image, extra=(1.0, -1.0), bounds=(-1.0, 1.0))
+    return Excess(float(by_draw.mean()), low, high)
+
+
+def _interval(
+    by_draw: npt.NDArray[np.float64],
+    by_image: npt.NDArray[np.float64],
+    *,
+    extra: Sequence[float],
+    bounds: tuple[float, float],
+) -> tuple[float, float]:
+    """Return mean +- 1.96 standard errors, over draws and images.
+
+    The variance of a mean over crossed draws and images is at most the sum of the variances of its margins' means
+    (Owen 2007, "The pigeonhole bootstrap", section 3): a little wide, never narrow.
+    """
+    images = np.concatenate([by_image, extra])
+    variance = images.var(ddof=1) / len(images)
+    if len(by_draw) > 1:
+        variance += by_draw.var(ddof=1) / len(by_draw)
+    centre = float(by_draw.mean())
+    half = Z * math.sqrt(variance)
+    return max(bounds[0], centre - half), min(bounds[1], centre + half)
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """Everything that a probe's page says.
+
+    Attributes
+    ----------
+    outcomes : list of Outcome
+    controls : tuple of str
+        Representations that learned nothing from labels, which the critic must beat.
+    layers : tuple of str
+        Representations that are single layers of the critic.
+    references : tuple of str
+        Representations that learned from labels of other images: shown beside, not beaten.
+    sizes : dict of str to int
+        ``classes``, and the images in ``pool``, ``validation`` and ``test``.
+    provenance : dict
+    warnings : list of str
+    """
+
+    outcomes: list[Outcome]
+    controls: tuple[str, ...]
+    layers: tuple[str, ...]
+    references: tuple[str, ...]
+    sizes: Mapping[str, int]
+    provenance: Mapping[str, Any]
+    warnings: list[str]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of classes that accuracies are known for."""
+        return tuple(self.outcomes[0].by_draw)
+
+    @property
+    def classifiers(self) -> tuple[str, ...]:
+        """Classifiers in the order in which they ran."""
+        return tuple(dict.fromkeys(o.classifier for o in self.outcomes))
+
+    def of(self, representation: str, classifier: str) -> list[Outcome]:
+        """Return the outcomes of a representation, fewest labels first."""
+        return [o for o in self.outcomes if (o.representation, o.classifier) == (representation, classifier)]
+
+    def against(
+        self, names: Sequence[str], classifier: str, group: str = EVERY
+    ) -> list[tuple[Outcome, Outcome, Excess]]:
+        """Return (the critic, the best of some others, the excess) for every number of labels.
+
+        The best is picked by the test images, which favours the others.
+        """
+        found = []
+        for outcome in self.of(CRITIC, classifier):
+            same = [o for name in names for o in self.of(name, classifier) if o.per_class == outcome.per_class]
+            if same:
+                rival = max(same, key=lambda o: o.accuracy(group))
+                found.append((outcome, rival, excess(outcome, rival, group)))
+        return found
+
+    def headline(self) -> dict[str, Any]:
+        """Return the numbers of the first classifier nearest to ten labels a class: what gates and ``--json`` see."""
+        classifier = self.classifiers[0]
+        critic = _middle_outcome(self.of(CRITIC, classifier))
+        numbers = {"classifier": classifier, "labels_per_class": critic.per_class, "accuracy": critic.accuracy()}
+        compared = self.against(self.controls, classifier)
+        if compared:
+            _, rival, found = _middle(compared)
+            numbers |= {"best_control": rival.representation, "excess": found.value}
+            numbers |= {"ci_low": found.ci_low, "ci_high": found.ci_high}
+        return numbers
+
+    def table(self) -> pd.DataFrame:
+        """Return one row an outcome and group: accuracy, interval, and how far the critic is ahead of it."""
+        critics = {(o.classifier, o.per_class): o for o in self.outcomes if o.representation == CRITIC}
+        rows = []
+        for o in self.outcomes:
+            for group in self.groups:
+                low, high = o.interval(group)
+                row = {
+                    "representation": o.representation,
+                    "classifier": o.classifier,
+                    "classes": group,
+                    "labels_per_class": o.per_class,
+                    "n_labels": o.n_labels,
+                    "n_draws": o.n_draws,
+                    "setting": o.setting,
+                    "accuracy": o.accuracy(group),
+                    "ci_low": low,
+                    "ci_high": high,
+                    "sd_over_draws": float(o.by_draw[group].std(ddof=1)) if o.n_draws > 1 else math.nan,
+                }
+                if o.representation != CRITIC:
+                    ahead = excess(critics[o.classifier, o.per_class], o, group)
+                    row |= {"critic_ahead": ahead.value, "ahead_low": ahead.ci_low, "ahead_high": ahead.ci_high}
+                rows.append(row)
+        return pd.DataFrame(rows)
+
+
+HOW_SURE = (
+    "How sure: the 95 % intervals are over new draws of labels and new test images of the same kind, for this one"
+    " critic; another training gives another critic. The best control is picked by the test images, which favours it."
+)
+
+
+def findings(result: ProbeResult) -> list[str]:
+    """Return some sentences in plain words: where the critic is ahead of its controls, and where it is not."""
+    lines = []
+    for classifier in result.classifiers:
+        for group in result.groups:
+            compared = result.against(result.controls, classifier, group)
+            if compared:
+                lines.append(_lead_sentence(classifier, compared, group))
+    if not lines:
+        lines.append("No controls were run, so nothing shows what the training added.")
+    first = result.classifiers[0]
+    compared = result.against(result.references, first)
+    if compared:
+        critic, reference, found = _middle(compared)
+        lines.append(
+            f"For reference, {reference.representation} features (learned from labels of other images) get"
+            f" {reference.accuracy():.1%} at {critic.per_class} labels a class, the critic's {critic.accuracy():.1%}"
+            f" ({first}); difference {found}."
+        )
+    if result.layers:
+        place = result.of(CRITIC, first).index(_middle_outcome(result.of(CRITIC, first)))
+        each = [f"{name.partition(' ')[2]} {result.of(name, first)[place].accuracy():.1%}" for name in result.layers]
+        lines.append(f"Single layers at {result.of(CRITIC, first)[place].per_class} labels a class: {', '.join(each)}.")
+    return [*lines, HOW_SURE]
+
+
+def _middle_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return the outcome nearest to ten labels a class: what a page that names one number names."""
+    return min(outcomes, key=lambda o: abs(math.log(o.per_class / 10)))
+
+
+def _middle(compared: Sequence[tuple[Outcome, Outcome, Excess]]) -> tuple[Outcome, Outcome, Excess]:
+    chosen = _middle_outcome([critic for critic, _, _ in compared])
+    return next(c for c in compared if c[0] is chosen)
+
+
+def _lead_sentence(classifier: str, compared: Sequence[tuple[Outcome, Outcome, Excess]], group: str) -> str:
+    verdicts = {
+        "ahead of every control at": [o.per_class for o, _, e in compared if e.ci_low > 0],
+        "behind the best control at": [o.per_class for o, _, e in compared if e.ci_high < 0],
+        "not to be told from the best control at": [o.per_class for o, _, e in compared if e.ci_low <= 0 <= e.ci_high],
+    }
+    said = [f"{words} {', '.join(map(str, numbers))}" for words, numbers in verdicts.items() if numbers]
+    critic, rival, found = _middle(compared)
+    where = "" if group == EVERY else f" on images of {group} classes"
+    return (
+        f"{classifier}{where}: the critic's features are {'; '.join(said)} labels a class. At {critic.per_class}: the"
+        f" critic {critic.accuracy(group):.1%} correct, {rival.representation} {rival.accuracy(group):.1%}; difference"
+        f" {found}."
+    )

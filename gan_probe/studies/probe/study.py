@@ -1,0 +1,133 @@
+"""The study ``probe``: representations made in turn, and probed on the same draws of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from gan_probe.critics.critic import Critic
+from gan_probe.errors import InputError
+from gan_probe.images.image_set import ImageSet
+from gan_probe.scoring import imagenet
+from gan_probe.scoring.baselines import REPRESENTATIONS
+from gan_probe.scoring.controls import _untrained_twins
+from gan_probe.scoring.score import _provenance
+from gan_probe.stats.splits import MAX_POOL, Split, split_rows
+from gan_probe.studies.probe import result as probing
+from gan_probe.studies.probe.result import ProbeResult
+from gan_probe.types import Images, Rows
+
+IMAGENET = "imagenet"
+
+
+def probe(
+    critic: Critic,
+    data: ImageSet,
+    *,
+    per_class: Sequence[int] | None = None,
+    n_draws: int = probing.N_DRAWS,
+    classifiers: Sequence[str] = tuple(probing.CLASSIFIERS),
+    pooling: str = "grid4",
+    max_pool: int = MAX_POOL,
+    controls: bool = True,
+    batch_size: int = 256,
+    source: str | Path | None = None,
+    seed: int = 0,
+    on_step: Callable[[str], None] | None = None,
+) -> ProbeResult:
+    """Return how many labels the critic's features need to tell the classes of ``data``, beside their controls.
+
+    Parameters
+    ----------
+    critic : Critic
+    data : ImageSet
+        With labels. Its ``split`` column, where it has one, says which images are tested on.
+    per_class, n_draws, classifiers
+        See `gan_probe.studies.probe.result.probe`.
+    pooling : str
+        A row of `gan_probe.critics.features.POOLINGS`; "grid4" is DCGAN's.
+    max_pool : int
+        Images at most that labels are drawn from.
+    controls : bool
+        Run the same probe on untrained critics, on every row of `gan_probe.scoring.baselines.REPRESENTATIONS`
+        and, where it is installed, on a network trained on ImageNet.
+    batch_size : int
+    source : path, optional
+        Where the critic was loaded from, for the record.
+    seed : int
+        Of the split, the draws and the controls.
+    on_step : callable, optional
+        Called with the name of each part when it is done.
+
+    Raises
+    ------
+    InputError
+        Without labels, with too few images of a class, or images that do not fit the critic.
+    ConfigError
+        For an unknown classifier or pooling, or a number out of range.
+    """
+    data = data.with_channels(critic.config.image_shape[2])
+    if "label" not in data.table:
+        raise InputError(f"{data.source} has no labels, and a probe needs some. Add a label column or class folders.")
+    labels = data.table["label"].astype(str).to_numpy()
+    splits = data.table["split"].to_numpy() if "split" in data.table else None
+    split = split_rows(labels, splits, max_pool=max_pool, seed=seed)
+    used = np.sort(np.concatenate([split.pool, split.validation, split.test]))
+    images, labels = data.images[used], labels[used]
+    split = Split(*(np.searchsorted(used, part) for part in (split.pool, split.validation, split.test)))
+    seen = np.isin(labels, critic.config.training_classes) if critic.config.training_classes else None
+    encoders, layers, warnings = _representations(critic, images, split, pooling, controls, batch_size, seed)
+    outcomes = probing.probe(
+        encoders, labels, split,
+        per_class=per_class, n_draws=n_draws, classifiers=classifiers, seen=seen, seed=seed, on_step=on_step,
+    )  # fmt: skip
+    provenance = {**_provenance(critic, data, source), "pooling": pooling, "seed": seed}
+    sizes = {
+        "classes": len(set(labels)),
+        "pool": len(split.pool),
+        "validation": len(split.validation),
+        "test": len(split.test),
+    }
+    references = tuple(name for name in encoders if name == IMAGENET)
+    others = tuple(name for name in encoders if name not in (probing.CRITIC, *layers, *references))
+    return ProbeResult(outcomes, others, layers, references, sizes, provenance, [*data.warnings, *warnings])
+
+
+def _representations(
+    critic: Critic, images: Images, split: Split, pooling: str, controls: bool, batch_size: int, seed: int
+) -> tuple[dict[str, Callable[[], Rows]], tuple[str, ...], list[str]]:
+    """Return how to make each representation, which of them are single layers, and what is missing."""
+    layers = critic.config.layers
+    if not layers:
+        raise InputError(f"{critic.config.network} shows no layers, so it has no features to probe.")
+    widths = [critic.embed(images[:1], layers=[layer], pooling=pooling).shape[1] for layer in layers]
+    blocks = np.split(critic.embed(images, pooling=pooling, batch_size=batch_size), np.cumsum(widths)[:-1], axis=1)
+
+    def together(parts: Sequence[Rows]) -> Rows:
+        """Return layers side by side, each scaled so that its rows have length 1 on average."""
+        return np.concatenate([p / max(float(np.linalg.norm(p[split.pool], axis=1).mean()), 1e-12) for p in parts], 1)
+
+    def untrained(twin: Critic) -> Rows:
+        rows = twin.embed(images, pooling=pooling, batch_size=batch_size)
+        return together(np.split(rows, np.cumsum(widths)[:-1], axis=1))
+
+    found: dict[str, Callable[[], Rows]] = {probing.CRITIC: lambda: together(blocks)}
+    singles = {f"{probing.CRITIC} {layer}": block for layer, block in zip(layers, blocks, strict=True)}
+    if len(layers) > 1:
+        found |= {name: partial(together, [block]) for name, block in singles.items()}
+    warnings: list[str] = []
+    if controls:
+        found |= {
+            f"untrained.{i}": partial(untrained, twin) for i, twin in enumerate(_untrained_twins(critic, warnings))
+        }
+        unlabelled = images[split.pool]
+        for name, fit in REPRESENTATIONS.items():
+            found[name] = partial(lambda fit: fit(unlabelled, seed)(images), fit)
+        if imagenet.is_installed():
+            found[IMAGENET] = lambda: imagenet.embed(images, device=critic.device)
+        else:
+            warnings.append("no ImageNet network: pip install 'gan-probe[imagenet]' adds it as a reference.")
+    return found, tuple(singles) if len(layers) > 1 else (), warnings

@@ -1,0 +1,131 @@
+"""The study ``separation``: tables of scores analysed, and written as a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gan_probe.errors import InputError
+from gan_probe.images.readers.reading import decode_image, inside, read_images
+from gan_probe.report.separation import Material, write_report
+from gan_probe.scoring.reference import read_held_out
+from gan_probe.scoring.table import ScoreTable, by_critic
+from gan_probe.studies.diagnose.result import TrainingRecord
+from gan_probe.studies.diagnose.study import training_record
+from gan_probe.studies.separation.findings import findings
+from gan_probe.studies.separation.result import Analysis, analyse
+from synthetic import sample_id
+
+N_EXAMPLES = 6
+
+
+def report(
+    scores: ScoreTable | Sequence[ScoreTable],
+    out: str | Path,
+    *,
+    reference: str | None = None,
+    run: str | Path | None = None,
+    data: str | Path | None = None,
+    title: str | None = None,
+    command: str = "",
+    projection: str = "pca",
+    overwrite: bool = False,
+    seed: int = 0,
+    on_step: Callable[[str], None] = lambda name: None,
+) -> tuple[Analysis, list[str]]:
+    """Analyse a table of scores and write a report folder; return the analysis and its findings in plain words.
+
+    Parameters
+    ----------
+    scores : ScoreTable or sequence of ScoreTable
+        Tables of one critic are put together. Of several critics (trainings) each must hold the same images: the page
+        then shows the first, and intervals are over trainings too.
+    out : path
+    reference : str, optional
+        Class from which distances are measured; default the first seen one.
+    run : path, optional
+        The run folder, for training curves and samples. Default: where the critic was loaded from.
+    data : path, optional
+        The data set, for pictures of each class. Default: where the images were read from.
+    title, command : str
+        Printed on the page.
+    projection : str
+        A row of `gan_probe.studies.separation.projection.PROJECTIONS`.
+    overwrite : bool
+        Replace a report folder in ``out``.
+    seed : int
+        Of everything random: folds, draws, clustering, projection.
+    on_step : callable, optional
+        Called with the name of each part before it is computed.
+
+    Raises
+    ------
+    InputError
+        When the scores cannot be analysed.
+    FileExistsError
+        When ``out`` is taken.
+    """
+    scores, *more = by_critic([scores] if isinstance(scores, ScoreTable) else scores)
+    analysis = analyse(
+        scores,
+        more,
+        reference=reference,
+        held_out=read_held_out(run or scores.provenance.get("critic_source") or "", scores),
+        projection=projection,
+        seed=seed,
+        on_step=on_step,
+    )
+    training, training_note = read_training(run or scores.provenance.get("critic_source") or "", scores)
+    examples, examples_note = read_examples(scores, data)
+    analysis.warnings.extend(
+        note for note in (*scores.provenance.get("warnings", ()), training_note, examples_note) if note
+    )
+    lines = findings(analysis)
+    axes = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}[projection]
+    material = Material(
+        scores, analysis, lines, training, examples, title or "What the critic separates", command, axes
+    )
+    write_report(material, out, overwrite=overwrite)
+    return analysis, lines
+
+
+def read_training(path: str | Path, scores: ScoreTable) -> tuple[TrainingRecord | None, str]:
+    """Return the record of the run in ``path``, or None and why there is none."""
+    folder = next((f for f in (Path(path), *Path(path).parents[:2]) if (f / "metrics.jsonl").is_file()), None)
+    if not str(path) or folder is None:
+        return None, "no run folder was found, so training curves and samples are left out. Name it with --run."
+    record = training_record(folder)
+    facts = record.facts
+    expected = scores.provenance.get("run_id")
+    if expected and facts.get("run_id") != expected:
+        return (
+            None,
+            f"{folder} now holds run {facts.get('run_id')}, and the scores are of run {expected}; it is left out.",
+        )
+    return record, ""
+
+
+def read_examples(scores: ScoreTable, data: str | Path | None) -> tuple[dict[str, list[np.ndarray]], str]:
+    """Return up to six images of each class, or none and why."""
+    source = Path(data or scores.provenance.get("data_source") or "(no source known)")
+    first = scores.table.groupby("label", sort=False).head(N_EXAMPLES)
+    try:
+        if source.is_dir() and all((source / name).is_file() for name in first["path"]):
+            images: Sequence[np.ndarray] = [decode_image(inside(source, name), None)[0] for name in first["path"]]
+        else:
+            found = read_images(source, skip_bad=True)
+            row_of = {sample: i for i, sample in enumerate(found.table["sample_id"])}
+            images = [found.images[row_of[sample]] for sample in first["sample_id"]]
+        if any(sample_id(image) != sample for image, sample in zip(images, first["sample_id"], strict=True)):
+            raise InputError("changed since they were scored")
+    except (InputError, KeyError, TypeError):
+        return (
+            {},
+            f"the images scored were not found as they were at {source}, so none are shown. Name them with --data.",
+        )
+    pictures: dict[str, list[np.ndarray]] = {}
+    for label, image in zip(first["label"], images, strict=True):
+        pictures.setdefault(str(label), []).append(image)
+    return pictures, ""

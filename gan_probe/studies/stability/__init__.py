@@ -1,0 +1,1 @@
+"""The question: would it come out the same if it were trained again."""

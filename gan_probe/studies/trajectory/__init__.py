@@ -1,0 +1,1 @@
+"""The question: when in the training do the classes fall apart."""

@@ -1,0 +1,190 @@
+"""What a critic's scores of classes were at each snapshot of its training: the verb ``trajectory`` as a function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_probe.critics.critic import WEIGHTS, Critic
+from gan_probe.errors import InputError
+from gan_probe.images.image_set import ImageSet
+from gan_probe.names import check_name
+from gan_probe.scoring.controls import UNTRAINED_SEEDS
+from gan_probe.scoring.image_statistics import nuisances
+from gan_probe.stats.auroc import n_separated, separation
+from gan_probe.stats.pairwise import class_rows
+from gan_probe.stats.variance import PREFIX
+from gan_probe.studies.diagnose.study import training_record
+from gan_probe.studies.trajectory.result import TrajectoryResult, courses, shares
+from gan_probe.training.runs.folder import RunFolder
+from gan_probe.types import Images
+from gan_probe.version import VERSION
+
+MIN_SNAPSHOTS = 2
+KEPT = ("sample_id", "path", "label")
+
+
+def find_snapshots(run_folder: str | Path) -> dict[int, Path]:
+    """Return the critics that a training left on its way, by step, and the finished one where its step is another.
+
+    Raises
+    ------
+    InputError
+        When it is not a run folder, or fewer than two are there.
+    """
+    run = RunFolder(Path(run_folder))
+    config, _ = run.read_config()
+    found = run.snapshots()
+    if (run.critic / WEIGHTS).is_file():
+        found.setdefault(Critic.load(run.critic).config.step, run.critic)
+    if len(found) < MIN_SNAPSHOTS:
+        raise InputError(
+            f"{run.path} holds {len(found)} of the at least {MIN_SNAPSHOTS} snapshots that a trajectory needs; it was"
+            f" trained with n_snapshots={config.n_snapshots}. Train again into another folder with"
+            " --set n_snapshots=10."
+        )
+    return dict(sorted(found.items()))
+
+
+def trajectory(
+    run_folder: str | Path,
+    data: ImageSet,
+    *,
+    reference: str | None = None,
+    controls: bool = True,
+    batch_size: int = 256,
+    device: torch.device | str = "cpu",
+    on_step: Callable[[str], None] | None = None,
+) -> TrajectoryResult:
+    """Return how the scores of the classes of ``data`` fell apart during a training, beside what needs no training.
+
+    Parameters
+    ----------
+    run_folder : path
+        Of a training with snapshots, finished or not.
+    data : ImageSet
+        With labels.
+    reference : str, optional
+        The class that scores are centred on. Default: the first class of the training data that is here, else the first
+        class.
+    controls : bool
+        Count the pairs that three untrained critics and the snapshot of step 0, where there is one, separate, and those
+        that each plain scalar of `gan_probe.scoring.image_statistics.NUISANCES` does.
+    batch_size : int
+    device : str or torch.device
+    on_step : callable, optional
+        Called with the name of each critic when it has scored.
+
+    Raises
+    ------
+    InputError
+        For a folder without snapshots, data without labels or with fewer than two classes, images that do not fit, or
+        fewer than two snapshots with finite scores.
+    ConfigError
+        For an unknown reference class.
+    """
+    record, found = training_record(run_folder), find_snapshots(run_folder)
+    if "label" not in data.table:
+        raise InputError(f"{data.source} has no labels; a trajectory is about classes. Add a label column or folders.")
+    labels = data.table["label"].astype(str).to_numpy()
+    classes = list(class_rows(labels))
+    if reference is not None:
+        check_name("reference class", reference, classes)
+    last = Critic.load(list(found.values())[-1], device)
+    data = data.with_channels(last.config.image_shape[2])
+    scores, warnings = _score_each(found, data, batch_size, device, on_step)
+    n_skipped = len(found) - len(scores)
+    if len(scores) < MIN_SNAPSHOTS:
+        raise InputError(
+            f"only {len(scores)} of the {len(found)} snapshots in {run_folder} have finite scores, and a trajectory"
+            f" needs at least {MIN_SNAPSHOTS}. The training diverged; train again with a smaller learning rate."
+        )
+    steps, stacked = tuple(scores), np.stack(list(scores.values()))
+    counted = _controls(last, data.images, labels, batch_size, on_step) if controls else ({}, {})
+    if controls and steps[0] == 0:
+        counted[0]["step 0"] = n_separated(separation(stacked[0], labels))
+    table = data.table[[c for c in data.table if c in KEPT or str(c).startswith(PREFIX)]].reset_index(drop=True)
+    notes = [*(f"the critic was {note}" for note in last.notes), *_lag(record.settings)]
+    if data.fingerprint == last.config.data_fingerprint:
+        notes.append("these are the images that the critic was trained on; scores of new ones will differ.")
+    return TrajectoryResult(
+        steps,
+        stacked,
+        table,
+        reference or next((c for c in last.config.training_classes if c in classes), classes[0]),
+        courses(steps, stacked, labels),
+        shares(steps, stacked, table),
+        *counted,
+        record.sheets,
+        _provenance(run_folder, last, data, record.settings),
+        [*data.warnings, *warnings, *notes],
+        n_skipped,
+    )
+
+
+def _score_each(
+    found: dict[int, Path],
+    data: ImageSet,
+    batch_size: int,
+    device: torch.device | str,
+    on_step: Callable[[str], None] | None,
+) -> tuple[dict[int, np.ndarray], list[str]]:
+    """Return the scores by each snapshot whose scores are finite, and a warning for each of the others."""
+    scores, warnings = {}, []
+    for step, path in found.items():
+        values = Critic.load(path, device).score(data.images, batch_size=batch_size)
+        if np.isfinite(values).all():
+            scores[step] = values
+        else:
+            n_bad = int((~np.isfinite(values)).sum())
+            warnings.append(f"{path.name} is left out: {n_bad} of its {len(values)} scores are not finite numbers.")
+        if on_step:
+            on_step(f"step {step}")
+    return scores, warnings
+
+
+def _controls(
+    critic: Critic, images: Images, labels: np.ndarray, batch_size: int, on_step: Callable[[str], None] | None
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the pairs that untrained critics separate, and those that plain scalars do."""
+    untrained = {}
+    for seed in UNTRAINED_SEEDS:
+        values = critic.untrained_twin(seed).score(images, batch_size=batch_size)
+        untrained[f"seed {seed}"] = n_separated(separation(values, labels))
+        if on_step:
+            on_step("untrained critics")
+    scalars = {name: n_separated(separation(values, labels)) for name, values in nuisances(images).items()}
+    return untrained, scalars
+
+
+def _lag(settings: Any) -> list[str]:
+    """Return how far behind the training its snapshots are, where they hold a moving average of the weights."""
+    decay, n_critic = settings["critic_average"], settings["n_critic"]
+    if not decay:
+        return []
+    half = math.ceil(math.log(0.5) / math.log(decay) / n_critic)
+    return [
+        f"snapshots hold a moving average of the critic's weights (critic_average {decay:g}), which lags: until step"
+        f" {half} more than half of it is the untrained critic. Train with --set critic_average=0 for the weights"
+        " themselves."
+    ]
+
+
+def _provenance(run_folder: str | Path, critic: Critic, data: ImageSet, settings: Any) -> dict[str, Any]:
+    return {
+        "run": str(run_folder),
+        "run_id": critic.config.run_id,
+        "network": critic.config.network,
+        "critic_hash": critic.hash,
+        "training_classes": list(critic.config.training_classes),
+        "critic_average": settings["critic_average"],
+        "data_source": str(data.source),
+        "data_fingerprint": data.fingerprint,
+        "images": len(data),
+        "version": VERSION,
+    }

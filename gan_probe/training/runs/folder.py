@@ -1,0 +1,256 @@
+"""The folder of one training: what is written there, when, and how it is read back."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gan_probe.config import TrainConfig
+from gan_probe.critics.critic import WEIGHTS
+from gan_probe.errors import ConfigError, InputError
+from gan_probe.training.runs.health import diagnose
+from gan_probe.training.step import State
+from synthetic.files import atomic_path, write_atomically
+
+SCHEMA = "gan_probe.run/1"
+MARKER = "config.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and records of one training."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The whole state of the training, in one file, so that it is replaced in one rename."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def critic(self) -> Path:
+        """The finished critic."""
+        return self.path / "critic"
+
+    @property
+    def generator(self) -> Path:
+        """The finished generator."""
+        return self.path / "generator"
+
+    def snapshot(self, step: int) -> Path:
+        """The critic as it was after ``step`` steps."""
+        return self.path / "snapshots" / f"step-{step:06d}"
+
+    def snapshots(self) -> dict[int, Path]:
+        """Return the whole snapshots by their steps, sorted; empty where there are none."""
+        found = {
+            int(path.name[5:]): path
+            for path in (self.path / "snapshots").glob("step-*")
+            if re.fullmatch("step-[0-9]+", path.name) and (path / WEIGHTS).is_file()
+        }
+        return dict(sorted(found.items()))
+
+    def late_snapshots(self) -> dict[int, Path]:
+        """Return those of the second half of the training's steps.
+
+        Raises
+        ------
+        InputError
+            When this is not a run folder, or there are none.
+        """
+        steps = self.read_config()[0].steps
+        found = {step: path for step, path in self.snapshots().items() if 2 * step >= steps}
+        if not found:
+            raise InputError(
+                f"{self.path} has no snapshots from step {math.ceil(steps / 2)} on. Train with --set late_snapshots=5."
+            )
+        return found
+
+    def sample_sheet(self, step: int) -> Path:
+        """Images made by the generator after ``step`` steps."""
+        return self.path / "samples" / f"step-{step:06d}.png"
+
+    # --- settings ---
+
+    def write_config(self, config: TrainConfig, origins: Mapping[str, str], facts: Mapping[str, Any]) -> None:
+        """Record every setting with its value and origin ("default", "preset compact", "given")."""
+        settings = {k: {"value": v, "origin": origins.get(k, "default")} for k, v in config.as_dict().items()}
+        record = {"schema": SCHEMA, **facts, "settings": settings}
+        write_atomically(self.path / MARKER, json.dumps(record, indent=2) + "\n")
+
+    def read_config(self) -> tuple[TrainConfig, dict[str, Any]]:
+        """Return the settings, and the other facts of ``config.json``.
+
+        Raises
+        ------
+        InputError
+            When this is not a run folder, or one of another version.
+        """
+        try:
+            record = json.loads((self.path / MARKER).read_text(encoding="utf-8"))
+            schema, settings = record.pop("schema"), record.pop("settings")
+        except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.path} is not a run folder: its {MARKER} is missing or broken ({error})."
+            ) from error
+        if schema != SCHEMA:
+            raise InputError(f"{self.path} has schema {schema!r}; this version reads {SCHEMA!r}.")
+        try:
+            return TrainConfig().updated({k: v["value"] for k, v in settings.items()}), record
+        except (AttributeError, KeyError, TypeError, ConfigError) as error:
+            raise InputError(f"the settings in {self.path / MARKER} are broken: {error}.") from error
+
+    # --- metrics ---
+
+    def append_metrics(self, rows: Iterable[Mapping[str, float]]) -> None:
+        """Add lines to ``metrics.jsonl``."""
+        with (self.path / METRICS_FILE).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+    def read_metrics(self) -> pd.DataFrame:
+        """Return one row a step, columns `METRICS`; NaN where an older version did not measure something.
+
+        A last line that a kill cut short is left out.
+        """
+        return pd.DataFrame(_read_lines(self.path, METRICS_FILE), columns=METRICS)
+
+    def append_health(self, row: Mapping[str, Any]) -> None:
+        """Add a line to ``health.jsonl``: what `gan_probe.training.runs.health` found at a snapshot."""
+        with (self.path / HEALTH_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def read_health(self) -> list[dict[str, Any]]:
+        """Return the lines of ``health.jsonl``, one for each snapshot."""
+        return _read_lines(self.path, HEALTH_FILE)
+
+    def diagnosis(self) -> list[str]:
+        """Return what the records say of the training, in plain words."""
+        return diagnose(self.read_metrics(), self.read_health())
+
+    def forget_after(self, step: int) -> float:
+        """Drop the records of later steps, which a resumed training takes again; return the seconds spent so far."""
+        kept: list[dict[str, Any]] = []
+        for name in (HEALTH_FILE, METRICS_FILE):
+            kept = [row for row in _read_lines(self.path, name) if row["step"] <= step]
+            write_atomically(self.path / name, "".join(json.dumps(row) + "\n" for row in kept))
+        return float(kept[-1]["elapsed_s"]) if kept else 0.0
+
+    # --- state ---
+
+    def write_checkpoint(self, state: State) -> None:
+        """Save the whole state of a training."""
+        with atomic_path(self.checkpoint) as temporary:
+            save_file(_flat(state), temporary, metadata={"step": str(state.step)})
+
+    def read_checkpoint(self, state: State) -> None:
+        """Put the saved state into ``state``.
+
+        Raises
+        ------
+        InputError
+            When the file is broken or does not fit.
+        """
+        try:
+            with safe_open(self.checkpoint, framework="pt") as file:
+                step = int((file.metadata() or {})["step"])
+                saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            _restore(state, saved)
+        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+            raise InputError(
+                f"{self.checkpoint} cannot be resumed from: {error}. Train anew in another folder."
+            ) from error
+        state.step = step
+
+
+def _read_lines(folder: Path, name: str) -> list[dict[str, Any]]:
+    """Return the records of a file of JSON lines, up to the first that is not whole."""
+    path, rows = folder / name, list[dict[str, Any]]()
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            break
+        if not isinstance(row, dict) or not all(isinstance(row.get(key), int | float) for key in NEEDED[name]):
+            break
+        rows.append(row)
+    return rows
+
+
+METRICS_FILE, HEALTH_FILE = "metrics.jsonl", "health.jsonl"
+NEEDED = {METRICS_FILE: ("step", "elapsed_s"), HEALTH_FILE: ("step", "diversity", "distance")}
+METRICS = [
+    "step", "w_distance", "penalty", "critic_loss", "generator_loss", "critic_accuracy", "critic_gradient",
+    "generator_gradient", "elapsed_s",
+]  # fmt: skip
+_MODULES = ("critic", "generator", "average", "generator_average")
+_OPTIMIZERS = ("critic_optimizer", "generator_optimizer")
+
+
+def _flat(state: State) -> dict[str, Tensor]:
+    """Return every tensor of a state under one name each."""
+    tensors: dict[str, Tensor] = {}
+    for part in _MODULES:
+        tensors |= {
+            f"{part}/{k}": v.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for k, v in getattr(state, part).state_dict().items()
+        }
+    for part in _OPTIMIZERS:
+        for index, values in getattr(state, part).state_dict()["state"].items():
+            tensors |= {
+                f"{part}/{index}/{k}": torch.as_tensor(v).cpu().clone(memory_format=torch.contiguous_format)
+                for k, v in values.items()
+            }
+    return tensors
+
+
+def _restore(state: State, saved: Mapping[str, Tensor]) -> None:
+    for part in _MODULES:
+        prefix = f"{part}/"
+        getattr(state, part).load_state_dict(
+            {k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)}
+        )
+    for part in _OPTIMIZERS:
+        optimizer = getattr(state, part)
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in saved.items():
+            if name.startswith(f"{part}/"):
+                _, index, key = name.split("/")
+                moments.setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+
+
+def open_run(path: Path, *, config: TrainConfig, fingerprint: str) -> RunFolder:
+    """Return a run folder that may be resumed with ``config`` on the data of ``fingerprint``.
+
+    Raises
+    ------
+    InputError
+        When it is no run folder, or its data was another.
+    ConfigError
+        When a setting differs from the one it was started with.
+    """
+    run = RunFolder(path)
+    saved, facts = run.read_config()
+    if facts.get("data_fingerprint") != fingerprint:
+        raise InputError(
+            f"{path} was trained on other data (fingerprint {facts.get('data_fingerprint')}, now {fingerprint})."
+        )
+    differing = [
+        f"{k} (was {v!r}, now {getattr(config, k)!r})" for k, v in saved.as_dict().items() if getattr(config, k) != v
+    ]
+    if differing:
+        raise ConfigError(
+            f"{path} was started with other settings: {', '.join(differing)}. Leave them out, or start anew."
+        )
+    return run

@@ -1,0 +1,173 @@
+"""What a training leaves behind: snapshots, sample sheets, and the finished critic with its model card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from string import Template
+
+import pandas as pd
+import torch
+
+from gan_probe.config import TrainConfig
+from gan_probe.critics.critic import MARKER, Critic
+from gan_probe.critics.generator import Generator, GeneratorConfig, calibrate
+from gan_probe.images.image_set import ImageSet, sheet
+from gan_probe.networks import build_generator
+from gan_probe.training.runs.folder import RunFolder
+from gan_probe.training.runs.health import Examiner
+from gan_probe.training.step import State, effective_weights
+from synthetic.files import atomic_folder, atomic_path
+
+N_SAMPLES = 24
+
+
+def run_id(config: TrainConfig, fingerprint: str) -> str:
+    """Return 12 hexadecimal digits that name a training: they follow from its settings and its data."""
+    return hashlib.sha256(f"{json.dumps(config.as_dict(), sort_keys=True)} {fingerprint}".encode()).hexdigest()[:12]
+
+
+def training_classes(data: ImageSet) -> tuple[str, ...]:
+    """Return the labels of a data set, sorted; none where it has no labels."""
+    return tuple(sorted(set(map(str, data.table["label"])))) if "label" in data.table else ()
+
+
+@dataclass(frozen=True)
+class Saver:
+    """Writes the critics of one training."""
+
+    run: RunFolder
+    config: TrainConfig
+    data: ImageSet
+    device: torch.device
+
+    def critic(self, state: State) -> Critic:
+        """Return the critic of this moment, with weights of its own, as they act."""
+        source = state.average if self.config.averages else state.critic
+        heads = {"n_classes": state.n_classes, "n_kernels": self.config.minibatch_kernels}
+        critic = Critic.untrained(
+            self.config.network, self.data.image_shape, device=self.device, heads=heads if any(heads.values()) else None
+        )
+        critic.module.load_state_dict(effective_weights(source))
+        critic.config = replace(
+            critic.config,
+            training_classes=training_classes(self.data),
+            run_id=run_id(self.config, self.data.fingerprint),
+            step=state.step,
+            data_fingerprint=self.data.fingerprint,
+        )
+        return critic
+
+    def generator(self, state: State) -> Generator:
+        """Return the generator of this moment, with weights and statistics of its own."""
+        source = state.generator_average if self.config.generator_average else state.generator
+        shape, latent_dim = self.data.image_shape, self.config.latent_dim
+        module = build_generator(self.config.network, shape, latent_dim, seed=0, n_classes=state.n_classes)
+        module.load_state_dict(source.state_dict())
+        module.to(self.device)
+        calibrate(module, latent_dim, n_classes=state.n_classes, device=self.device)
+        config = GeneratorConfig(
+            self.config.network,
+            shape,
+            latent_dim,
+            classes=training_classes(self.data) if state.n_classes else (),
+            run_id=run_id(self.config, self.data.fingerprint),
+            step=state.step,
+            data_fingerprint=self.data.fingerprint,
+        )
+        return Generator(module, config, self.device)
+
+    def save_snapshot(self, state: State, examiner: Examiner) -> None:
+        """Write ``snapshots/step-*`` and ``samples/step-*.png``, and add a line to ``health.jsonl``."""
+        critic, generator = self.critic(state), self.generator(state)
+        critic.save(self.run.snapshot(state.step), overwrite=True)
+        with atomic_path(self.run.sample_sheet(state.step)) as temporary:
+            sheet(generator.sample(N_SAMPLES, seed=self.config.seed)).save(temporary)
+        self.run.append_health({"step": state.step, **examiner.examine(critic, generator)})
+
+    def save_generator(self, state: State) -> None:
+        """Write ``generator/``."""
+        self.generator(state).save(self.run.generator, overwrite=True)
+
+    def save_critic(self, state: State, *, n_training: int, held_out: ImageSet) -> Critic:
+        """Write ``critic/`` with the scores of held-out reals and a model card; return the critic."""
+        critic = self.critic(state)
+        with atomic_folder(self.run.critic, marker=MARKER, overwrite=True) as folder:
+            critic.write_into(folder)
+            reference = pd.DataFrame({"sample_id": held_out.table["sample_id"]})
+            reference["critic_score"] = critic.score(held_out.images)
+            reference.to_parquet(folder / "reference.parquet", index=False)
+            (folder / "README.md").write_text(self._model_card(critic, n_training, reference["critic_score"]))
+        return critic
+
+    def _model_card(self, critic: Critic, n_training: int, reference: pd.Series) -> str:
+        held_out = (
+            f"{len(reference)} held-out training images score {reference.mean():.3f} +- {reference.std():.3f}"
+            if len(reference) > 1
+            else "no training images were held out"
+        )
+        return MODEL_CARD.substitute(
+            network=critic.config.network,
+            step=critic.config.step,
+            objective=describe_objective(self.config),
+            n=n_training,
+            classes=", ".join(critic.config.training_classes) or "(no labels)",
+            fingerprint=self.data.fingerprint,
+            run_id=critic.config.run_id,
+            hash=critic.hash,
+            held_out=held_out,
+            notes="".join(f"\n\n**Note.** {note}" for note in (*self._settled(), *critic.notes, *self.run.diagnosis())),
+            height=critic.config.image_shape[0],
+            width=critic.config.image_shape[1],
+            channels=critic.config.image_shape[2],
+        )
+
+    def _settled(self) -> list[str]:
+        facts = self.run.read_config()[1].get("settled")
+        if facts is None:
+            return []
+        fakes = f"{facts['n_bank']} fakes (hash {facts['bank']})"
+        return [
+            f"After {facts['steps']} steps it was trained on, {self.config.steps} updates against {fakes}; its scores"
+            " agree best with those of critics settled on the same fakes."
+        ]
+
+
+def describe_objective(config: TrainConfig) -> str:
+    """Return the losses and what bounds the critic's slope, in words."""
+    bounds = {
+        "gradient": "gradient penalty towards 1",
+        "none": "no penalty",
+        "r1r2": "R1 and R2 penalties",
+    }
+    parts = [config.objective, bounds.get(config.penalty, f"{config.penalty.upper()} penalty")]
+    if config.weight_clip:
+        parts.append(f"weights clipped at {config.weight_clip:g}")
+    if config.spectral_norm:
+        parts.append("spectral norm")
+    return ", ".join(parts)
+
+
+MODEL_CARD = Template("""\
+# A critic trained by gan-probe
+
+| | |
+|---|---|
+| network | $network, $step generator steps |
+| objective | $objective |
+| images | uint8, $height x $width x $channels; networks see float32 in [-1, 1] |
+| trained on | $n images; classes: $classes |
+| data fingerprint | $fingerprint |
+| run | $run_id |
+| hash of the weights | $hash |
+
+**Score.** Higher = more like the training data. Unbounded; the loss leaves shift and scale free, so scores of two
+trainings must not be compared as they are. Here $held_out.$notes
+
+**Use.** `gan-probe score THIS_FOLDER DATA --out scores.parquet`, or
+`gan_probe.Critic.load("THIS_FOLDER").score(images)`.
+
+**Limits.** Nothing in the training fixes scores of classes that it never saw. Compare every separation with the
+controls that `gan-probe report` shows beside it.
+""")

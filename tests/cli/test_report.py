@@ -1,0 +1,74 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from gan_probe.cli import app
+from gan_probe.critics.critic import Critic
+from gan_probe.images.image_set import ImageSet, from_synthetic
+from gan_probe.scoring.score import score
+from gan_probe.scoring.table import ScoreTable, write_scores
+from gan_probe.training import train
+from synthetic import make_dataset
+from tests.conftest import SMALL, small_spec
+
+
+def call(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(w) for w in words])
+
+
+@pytest.fixture(scope="module")
+def tables(
+    scores: ScoreTable, train_set: ImageSet, test_set: ImageSet, tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
+    """The same images, scored by two trainings."""
+    folder = tmp_path_factory.mktemp("tables")
+    other = train(train_set, folder / "other", replace(SMALL, seed=1, steps=2))
+    found = [scores, score(other, test_set, source=folder / "other")]
+    kept = ["sample_id", "path", "label", "seen", "critic_score", "control.brightness", "embedding.critic"]
+    for number, table in enumerate(found):
+        write_scores(
+            ScoreTable(table.table[[*kept, "embedding.untrained.0"]], table.provenance), folder / f"{number}.parquet"
+        )
+    return [folder / f"{number}.parquet" for number in range(2)]
+
+
+def test_a_report_over_two_trainings_says_so_and_has_wider_intervals(tables: list[Path], tmp_path: Path) -> None:
+    both = json.loads(call("report", *tables, "--out", tmp_path / "both", "--json").stdout)
+    one = json.loads(call("report", tables[0], "--out", tmp_path / "one", "--json").stdout)
+    assert (both["metrics"]["n_runs"], one["metrics"]["n_runs"]) == (2, 1)
+    pages = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("both", "one")]
+    assert pages[0]["n_runs"] == 2
+    widths = [sum(p["ci_high"] - p["ci_low"] for p in page["separation"]["pairs"]) for page in pages]
+    assert widths[0] > widths[1]
+    assert "Means over 2 trainings" in (tmp_path / "both" / "report.html").read_text()
+    assert [e["measure"] for e in pages[0]["excess"]] == [e["measure"] for e in pages[1]["excess"]]
+
+
+def test_a_gate_on_the_excess_and_a_reference_class(tables: list[Path], tmp_path: Path) -> None:
+    gated = call("report", tables[0], "--out", tmp_path / "g", "--fail-if", "probe_excess<2")
+    assert (gated.exit_code, "probe_excess is" in gated.stderr) == (4, True)
+    named = call("report", tables[0], "--out", tmp_path / "r", "--reference", "triangle_0.85+_n0.03")
+    assert named.exit_code == 0
+    rows = json.loads((tmp_path / "r" / "report.json").read_text())["distances"]
+    assert next(r for r in rows if r["label"] == "triangle_0.85+_n0.03")["distance"] == 0
+    wrong = call("report", tables[0], "--out", tmp_path / "w", "--reference", "triangel")
+    assert (wrong.exit_code, "reference class" in wrong.stderr) == (3, True)
+
+
+def test_outliers_are_written_with_their_p_values(tables: list[Path], run: Path, tmp_path: Path) -> None:
+    few = call("outliers", tables[0], "--out", tmp_path / "o.csv")
+    assert (few.exit_code, "at least 10 held-out reals, got 8" in few.stderr) == (3, True)
+    reals = from_synthetic(make_dataset(small_spec("article-train", 20), seed=9))
+    write_scores(score(Critic.load(run), reals), tmp_path / "r.parquet")
+    done = call("outliers", tables[0], "--reference", tmp_path / "r.parquet", "--out", tmp_path / "o.csv", "--json")
+    record = json.loads(done.stdout)
+    assert (done.exit_code, record["metrics"]["n_reference"]) == (0, 40)
+    written = pd.read_csv(tmp_path / "o.csv")
+    assert written["p_value"].is_monotonic_increasing
+    assert written["is_outlier"].sum() == record["metrics"]["n_outliers"]
+    taken = call("outliers", tables[0], "--reference", tmp_path / "r.parquet", "--out", tmp_path / "o.csv")
+    assert (taken.exit_code, "exists" in taken.stderr) == (3, True)

@@ -1,0 +1,145 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from gan_probe.cli import app
+from gan_probe.critics.critic import Critic
+from gan_probe.errors import ConfigError, InputError
+from gan_probe.estimators import CriticScorer
+from gan_probe.images.image_set import ImageSet
+from gan_probe.images.pixels import to_network
+from gan_probe.scoring.score import score
+from tests import foreign
+
+SHAPE = (32, 32, 3)
+HERE = "tests.foreign"
+
+
+def direct(name: str, x: torch.Tensor) -> np.ndarray:
+    """What the discriminator itself says, reduced by hand to one number an image."""
+    with torch.inference_mode():
+        raw = foreign.seeded(name)(x)
+    match name:
+        case "Dcgan":
+            value = torch.logit(raw).flatten()
+        case "PatchGan":
+            value = raw.mean((1, 2, 3))
+        case "MultiScale":
+            value = (raw[0].mean((1, 2, 3)) + raw[1].mean((1, 2, 3))) / 2
+        case "Auxiliary":
+            value = raw[0].squeeze(1)
+        case _:
+            value = raw
+    return value.numpy()
+
+
+@pytest.mark.parametrize("name", foreign.KINDS)
+def test_outputs_of_every_shape_become_one_number_an_image(name: str, test_set: ImageSet) -> None:
+    images = test_set.images[:6]
+    critic = Critic.from_module(foreign.seeded(name), SHAPE)
+    scores = critic.score(images)
+    assert scores == pytest.approx(direct(name, to_network(images)), rel=1e-4, abs=1e-5)
+    assert np.allclose(critic.score(images, batch_size=1), scores, atol=1e-5)
+    assert critic.embed(images).shape == (6, sum(critic.config.layer_sizes))
+
+
+@pytest.mark.parametrize("name", foreign.KINDS)
+def test_saved_by_factory_it_loads_only_where_code_is_trusted(name: str, test_set: ImageSet, tmp_path: Path) -> None:
+    images = test_set.images[:4]
+    save_file(foreign.seeded(name).state_dict(), tmp_path / "w.safetensors")
+    critic = Critic.from_factory(f"{HERE}:{name}", SHAPE, weights=tmp_path / "w.safetensors")
+    critic.save(tmp_path / "c")
+    with pytest.raises(InputError, match=f"loading it runs {HERE}:{name}. If you trust that code, add --trust-code"):
+        Critic.load(tmp_path / "c")
+    again = Critic.load(tmp_path / "c", trust_code=True)
+    assert again.hash == critic.hash
+    assert np.array_equal(again.score(images), critic.score(images))
+    twins = [again.untrained_twin(seed) for seed in (1, 1, 2)]
+    assert twins[0].hash == twins[1].hash
+    assert len({again.hash, twins[0].hash, twins[2].hash}) == 3
+    scorer = CriticScorer(str(tmp_path / "c"), trust_code=True).fit(images)
+    assert np.allclose(scorer.transform(images).ravel(), critic.score(images), atol=1e-5)
+
+
+def test_value_range_and_sign_are_applied(test_set: ImageSet) -> None:
+    images = test_set.images[:4]
+    unit = (to_network(images) + 1) / 2
+    with torch.inference_mode():
+        expected = foreign.seeded("PatchGan")(unit).mean((1, 2, 3)).numpy()
+    critic = Critic.from_module(foreign.seeded("PatchGan"), SHAPE, value_range=(0, 1), sign=-1)
+    assert critic.score(images) == pytest.approx(-expected, abs=1e-6)
+
+
+def test_conditional_discriminators_need_the_number_of_labels_and_are_averaged(test_set: ImageSet) -> None:
+    images, module = test_set.images[:3], foreign.Conditional().eval()
+    with pytest.raises(ConfigError, match="called with labels too; say how many there are with n_labels"):
+        Critic.from_module(module, SHAPE)
+    critic = Critic.from_module(module, SHAPE, n_labels=5)
+    with torch.inference_mode():
+        each = [module(to_network(images), torch.full((3,), k)).squeeze(1) for k in range(5)]
+    assert critic.score(images) == pytest.approx(torch.stack(each).mean(0).numpy(), abs=1e-5)
+
+
+def test_a_foreign_critic_is_scored_beside_its_own_untrained_twins(test_set: ImageSet) -> None:
+    scores = score(Critic.from_module(foreign.seeded("PatchGan"), SHAPE), test_set)
+    assert {"control.untrained.0", "embedding.untrained.2"} <= set(scores.table)
+    assert scores.provenance["network"] == "PatchGan"
+
+
+def test_what_cannot_be_adapted_is_named(tmp_path: Path, test_set: ImageSet) -> None:
+    patch = foreign.seeded("PatchGan")
+    torch.save(patch, tmp_path / "whole.pt")
+    torch.save({"body.0.weight": torch.zeros(1)}, tmp_path / "other.pt")
+    cases = [
+        (lambda: Critic.from_module(foreign.WholeBatch(), SHAPE), InputError, r"returned a tensor \(\) for 2 images"),
+        (lambda: Critic.from_module(patch, (32, 32, 1)), InputError, "does not take 32x32x1 images"),
+        (lambda: Critic.from_module(patch, SHAPE, layers=["bdy"]), ConfigError, "Did you mean 'body'"),
+        (lambda: Critic.from_module(patch, SHAPE, sign=0), ConfigError, "sign must be 1 or -1"),
+        (lambda: Critic.from_module(patch, SHAPE, output="logit"), ConfigError, "unknown output 'logit'"),
+        (lambda: Critic.from_module(patch, SHAPE, value_range=(1, 1)), ConfigError, "black < white"),
+        (lambda: Critic.from_module(patch, SHAPE).save(tmp_path / "c"), InputError, "without a factory"),
+        (lambda: Critic.from_module(foreign.Spectral(), SHAPE).untrained_twin(0), InputError, "need a factory"),
+        (lambda: Critic.from_factory("nonsense", SHAPE), InputError, "written package.module:name, got 'nonsense'"),
+        (lambda: Critic.from_factory("no.such:Thing", SHAPE), InputError, "cannot be imported: No module named 'no'"),
+        (lambda: Critic.from_factory(f"{HERE}:Nothing", SHAPE), InputError, "has no attribute 'Nothing'"),
+        (lambda: Critic.from_factory(f"{HERE}:broken", SHAPE), InputError, "raised RuntimeError: weights not found"),
+        (lambda: Critic.from_factory(f"{HERE}:not_a_module", SHAPE), InputError, "returned str, not a torch module"),
+        (lambda: Critic.from_factory(f"{HERE}:PatchGan", SHAPE, weights=tmp_path / "whole.pt"), InputError,
+         "is not a plain state dict, so it is not loaded: unpickling runs code"),
+        (lambda: Critic.from_factory(f"{HERE}:PatchGan", SHAPE, weights=tmp_path / "other.pt"), InputError,
+         r"do not match: 5 missing \(body.0.bias, body.2.bias"),
+        (lambda: Critic.from_factory(f"{HERE}:PatchGan", SHAPE, weights=tmp_path / "none.pt"), InputError, "be read"),
+    ]  # fmt: skip
+    for number, (action, kind, message) in enumerate(cases):
+        with pytest.raises(kind, match=message):
+            action()
+        assert not (tmp_path / "c").exists(), number
+
+
+def test_a_plain_state_dict_is_loaded(test_set: ImageSet, tmp_path: Path) -> None:
+    torch.save({"state_dict": foreign.seeded("PatchGan").state_dict()}, tmp_path / "w.pt")
+    critic = Critic.from_factory(f"{HERE}:PatchGan", SHAPE, weights=tmp_path / "w.pt", arguments={"width": 16})
+    expected = direct("PatchGan", to_network(test_set.images[:3]))
+    assert critic.score(test_set.images[:3]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_command_line_adapts_and_scores(test_set: ImageSet, tmp_path: Path) -> None:
+    save_file(foreign.PatchGan(8).state_dict(), tmp_path / "w.safetensors")
+    np.save(tmp_path / "x.npy", test_set.images)
+
+    def call(*words: object) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [str(w) for w in words])
+        return result.exit_code, result.stderr
+
+    adapt = ("adapt", f"{HERE}:PatchGan", "--weights", tmp_path / "w.safetensors", "--arg", "width=8", "--out")
+    assert call(*adapt, tmp_path / "c", "--image-shape", "32x32x3", "--value-range", "0,1")[0] == 0
+    score = ("score", tmp_path / "c", tmp_path / "x.npy", "--out", tmp_path / "s.parquet")
+    code, stderr = call(*score)
+    assert (code, "add --trust-code" in stderr) == (3, True)
+    assert call(*score, "--trust-code")[0] == 0
+    code, stderr = call(*adapt, tmp_path / "d", "--image-shape", "32")
+    assert (code, "--image-shape takes HxWxC, such as 32x32x3, got '32'" in stderr) == (3, True)

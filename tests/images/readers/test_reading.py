@@ -1,0 +1,234 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from gan_probe.errors import InputError
+from gan_probe.images.image_set import ImageSet, concatenate
+from gan_probe.images.readers.reading import read_images
+from synthetic import make_dataset, write_dataset
+from synthetic.writer import FORMATS
+
+RNG = np.random.default_rng(0)
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+
+
+def picture(side_px: int = 8, channels: int = 3) -> np.ndarray:
+    return RNG.integers(0, 256, (side_px, side_px, channels), dtype=np.uint8).squeeze()
+
+
+def save(path: Path, image: np.ndarray, mode: str | None = None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).convert(mode).save(path) if mode else Image.fromarray(image).save(path)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_synthetic_writes_is_read_back_pixel_for_pixel(format: str, tmp_path: Path) -> None:
+    dataset = make_dataset("jitter-test", per_class=2)
+    found = read_images(write_dataset(dataset, tmp_path / "d", format=format, masks=True))
+    assert np.array_equal(found.images, dataset.images)
+    for column in ("sample_id", "label", "seen", "factor.noise", "factor.size"):
+        assert found.table[column].tolist() == dataset.table[column].tolist()
+    assert found.warnings == ()
+
+
+def test_csv_metadata_alone_is_enough_and_own_columns_survive(tmp_path: Path) -> None:
+    for i in range(3):
+        save(tmp_path / f"{i}.png", picture())
+    table = pd.DataFrame({"file_name": ["0.png", "1.png", "2.png"], "label": [7, 7, 8], "patient": ["a", "b", "c"]})
+    table.to_csv(tmp_path / "metadata.csv", index=False)
+    found = read_images(tmp_path)
+    assert found.table["label"].tolist() == ["7", "7", "8"]
+    assert found.table["patient"].tolist() == ["a", "b", "c"]
+
+
+def test_sub_folders_are_labels_and_a_flat_folder_has_none(tmp_path: Path) -> None:
+    save(tmp_path / "deep" / "cat" / "1.png", picture())
+    save(tmp_path / "deep" / "dog" / "1.jpg", picture())
+    save(tmp_path / "flat" / "1.png", picture())
+    assert read_images(tmp_path / "deep").table["label"].tolist() == ["cat", "dog"]
+    assert "label" not in read_images(tmp_path / "flat").table
+    assert read_images(tmp_path / "deep").table["path"].tolist() == ["cat/1.png", "dog/1.jpg"]
+
+
+def test_grey_transparent_palette_and_16_bit_images_are_converted_and_said_so(tmp_path: Path) -> None:
+    save(tmp_path / "a_rgb.png", picture())
+    save(tmp_path / "b_grey.png", picture(channels=1))
+    clear = np.zeros((8, 8, 4), dtype=np.uint8)
+    save(tmp_path / "c_rgba.png", clear)
+    save(tmp_path / "d_palette.png", picture(), "P")
+    Image.fromarray(np.full((8, 8), 257 * 100, dtype=np.uint16)).save(tmp_path / "e_16.png")
+    found = read_images(tmp_path)
+    assert found.images.shape == (5, 8, 8, 3)
+    assert (found.images[2] == 255).all()  # transparent black lies on white
+    assert (found.images[4] == 100).all()
+    assert {w.split(" ", 1)[1] for w in found.warnings} == {
+        "images were transparent, laid on white.",
+        "images were P, converted to RGB.",
+        "images were 16-bit, scaled to 8.",
+        "grey images were repeated into three channels.",
+    }
+
+
+def test_grey_images_alone_stay_grey(tmp_path: Path) -> None:
+    save(tmp_path / "1.png", picture(channels=1))
+    assert read_images(tmp_path).image_shape == (8, 8, 1)
+
+
+def test_mixed_sizes_are_refused_and_can_be_resized(tmp_path: Path) -> None:
+    save(tmp_path / "1.png", picture(8))
+    save(tmp_path / "2.png", picture(10))
+    with pytest.raises(InputError, match=r"differ in size: 8x8 \(1\), 10x10 \(1\). Resize them all with --size N"):
+        read_images(tmp_path)
+    assert read_images(tmp_path, size_px=16).image_shape == (16, 16, 3)
+
+
+def test_a_truncated_png_is_named_and_can_be_skipped(tmp_path: Path) -> None:
+    save(tmp_path / "good.png", picture(64))
+    whole = (tmp_path / "good.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.png").write_text("not an image")
+    with pytest.raises(InputError, match="2 of 3 files in .* cannot be read as images. First: cut.png: cut.png is not"):
+        read_images(tmp_path)
+    found = read_images(tmp_path, skip_bad=True)
+    assert (len(found), found.n_skipped) == (1, 2)
+    assert found.warnings[0].startswith("skipped 2 of 3 files: cut.png")
+    (tmp_path / "good.png").unlink()
+    with pytest.raises(InputError, match="2 of 2 files"):
+        read_images(tmp_path, skip_bad=True)
+
+
+def test_a_missing_file_that_the_metadata_names_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "1.png", picture())
+    pd.DataFrame({"file_name": ["1.png", "2.png"]}).to_csv(tmp_path / "metadata.csv", index=False)
+    with pytest.raises(InputError, match="1 of 2 files.*2.png"):
+        read_images(tmp_path)
+
+
+def test_metadata_cannot_reach_out_of_its_folder(tmp_path: Path) -> None:
+    save(tmp_path / "secret.png", picture())
+    save(tmp_path / "data" / "1.png", picture())
+    pd.DataFrame({"file_name": ["../secret.png"]}).to_csv(tmp_path / "data" / "metadata.csv", index=False)
+    with pytest.raises(InputError, match=r"names a file outside of the folder: '\.\./secret.png'"):
+        read_images(tmp_path / "data")
+
+
+def test_folders_and_files_that_hold_no_images_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist. Give a folder of images"):
+        read_images(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty holds no images. Accepted: .png"):
+        read_images(tmp_path / "empty")
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(
+        InputError, match="is not a kind of file that is known. Accepted: a folder, .npy, .npz, .parquet"
+    ):
+        read_images(tmp_path / "notes.txt")
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "meta" / "metadata.csv").write_text("name\nx.png\n")
+    with pytest.raises(InputError, match="has no column file_name. Columns: name"):
+        read_images(tmp_path / "meta")
+
+
+def test_arrays_are_read_and_their_mistakes_named(tmp_path: Path) -> None:
+    grey = RNG.integers(0, 256, (5, 8, 8), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", grey)
+    assert read_images(tmp_path / "a.npy").images.shape == (5, 8, 8, 1)
+    assert read_images(tmp_path / "a.npy", size_px=12).images.shape == (5, 12, 12, 1)
+    np.save(tmp_path / "f.npy", grey / 255)
+    with pytest.raises(InputError, match=r"images must be uint8 \(0..255\), got float64"):
+        read_images(tmp_path / "f.npy")
+    np.save(tmp_path / "d.npy", grey[0])
+    with pytest.raises(InputError, match=r"got \(8, 8\)"):
+        read_images(tmp_path / "d.npy")
+    np.save(tmp_path / "p.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match="cannot be read as .npy"):
+        read_images(tmp_path / "p.npy")
+    (tmp_path / "b.npz").write_bytes(b"PK but no zip")
+    with pytest.raises(InputError, match="cannot be read as .npz"):
+        read_images(tmp_path / "b.npz")
+    np.savez(tmp_path / "n.npz", pictures=grey)
+    with pytest.raises(InputError, match="has no array named x or images. Arrays: pictures"):
+        read_images(tmp_path / "n.npz")
+
+
+def test_npz_archives_with_classes_and_splits(tmp_path: Path) -> None:
+    grey = RNG.integers(0, 256, (4, 8, 8), dtype=np.uint8)
+    np.savez(
+        tmp_path / "c.npz", x=grey, y=[0, 1, 1, 0], classes=["hat", "shoe"], split=["train", "train", "test", "test"]
+    )
+    found = read_images(tmp_path / "c.npz", split="test")
+    assert found.table["label"].tolist() == ["shoe", "hat"]
+    with pytest.raises(InputError, match="has no split 'valid'. Known: test, train"):
+        read_images(tmp_path / "c.npz", split="valid")
+    np.savez(tmp_path / "m.npz", x_train=grey, y_train=[1, 2, 3, 4], x_test=grey[:1], y_test=[5])
+    assert read_images(tmp_path / "m.npz").table["split"].tolist() == ["train"] * 4 + ["test"]
+    np.save(tmp_path / "a.npy", grey)
+    with pytest.raises(InputError, match="has no splits, so split 'test' cannot be chosen"):
+        read_images(tmp_path / "a.npy", split="test")
+
+
+def test_missing_labels_and_copies_are_said(tmp_path: Path) -> None:
+    image = picture()
+    for i in range(2):
+        save(tmp_path / f"{i}.png", image)
+    pd.DataFrame({"file_name": ["0.png", "1.png"], "label": ["a", None]}).to_csv(tmp_path / "metadata.csv", index=False)
+    found = read_images(tmp_path)
+    assert found.table["label"].tolist() == ["a", "(no label)"]
+    assert found.warnings == ("1 images have no label.", "1 images are copies of others, pixel for pixel.")
+
+
+def test_the_fingerprint_follows_from_images_and_labels(train_set: ImageSet) -> None:
+    relabelled = ImageSet(train_set.images, train_set.table.assign(label="x"), train_set.source)
+    moved = ImageSet(train_set.images, train_set.table.assign(path="elsewhere"), Path("elsewhere"))
+    assert train_set.fingerprint == moved.fingerprint
+    assert train_set.fingerprint != relabelled.fingerprint
+    assert train_set.fingerprint != train_set.take(np.arange(3)).fingerprint
+
+
+def test_several_sets_become_one_and_keep_their_source(train_set: ImageSet, test_set: ImageSet) -> None:
+    both = concatenate([train_set, test_set])
+    assert len(both) == len(train_set) + len(test_set)
+    assert both.table["source"].tolist()[-1] == "article-test"
+    grey = train_set.with_channels(1)
+    with pytest.raises(InputError, match="the data sets differ in shape .*article-test: 32x32x3.*--size N"):
+        concatenate([grey, test_set])
+
+
+def test_colour_to_grey_and_back_warns(train_set: ImageSet) -> None:
+    grey = train_set.with_channels(1)
+    assert grey.image_shape == (32, 32, 1)
+    assert grey.warnings == ("colour images were converted to grey for the critic.",)
+    white = grey.images[train_set.images.min(-1, keepdims=True) == 255]
+    assert (white == 255).all()
+    assert (grey.with_channels(3).images[..., 0] == grey.images[..., 0]).all()
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data folder is not here")
+def test_real_archives_are_read() -> None:
+    mnist = read_images(SHARED / "mnist_28.npz", split="test", size_px=32)
+    assert mnist.images.shape == (10_000, 32, 32, 1)
+    assert sorted(mnist.table["label"].unique()) == list("0123456789")
+    clothing = read_images(SHARED / "clothing_small_64.npz")
+    assert clothing.image_shape == (64, 64, 3)
+    assert clothing.table["label"].nunique() == 10
+
+
+def test_damaged_files_are_bad_input_whatever_the_library_raises(tmp_path: Path) -> None:
+    damaged = {"a.npy": b"", "b.npy": b"\x93NUMPY", "c.npz": b"", "d.parquet": b"PAR1", "e.npz": b"\x93NUMPY"}
+    for name, content in damaged.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name} cannot be read as"):
+            read_images(tmp_path / name)
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "images.npy").write_bytes(b"")
+    with pytest.raises(InputError, match="cannot be read as a data set"):
+        read_images(tmp_path / "f")
+    np.savez(tmp_path / "g.npz", x=np.zeros((2, 8, 8), np.uint8), y=[0, -1], classes=["a", "b"])
+    with pytest.raises(InputError, match="labels must be from 0 to 1: it names 2 classes"):
+        read_images(tmp_path / "g.npz")
+    np.save(tmp_path / "h.npy", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(InputError, match="is one RGB image"):
+        read_images(tmp_path / "h.npy")

@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from gan_probe.critics.critic import Critic
+from gan_probe.errors import InputError
+from gan_probe.images.image_set import ImageSet
+from gan_probe.report.probe import ProbeMaterial, write_probe
+from gan_probe.studies.probe.result import ProbeResult
+from gan_probe.studies.probe.study import probe
+
+
+@pytest.fixture(scope="module")
+def result(critic: Critic, test_set: ImageSet) -> ProbeResult:
+    return probe(critic, test_set, per_class=(1, 3), n_draws=4)
+
+
+@pytest.fixture(scope="module")
+def folder(result: ProbeResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("probe") / "r"
+    write_probe(ProbeMaterial(result, "<b>Probe</b>", "gan-probe probe x"), out)
+    return out
+
+
+def test_the_critic_stands_beside_every_control_and_each_of_its_layers(result: ProbeResult, critic: Critic) -> None:
+    assert set(result.controls) == {
+        "untrained.0", "untrained.1", "untrained.2", "pixels", "pca", "hog", "kmeans_patches",
+    }  # fmt: skip
+    assert result.layers == tuple(f"critic {layer}" for layer in critic.config.layers)
+    assert result.groups == ("all", "seen", "unseen")
+    assert {o.n_draws for o in result.outcomes} == {4}
+    assert result.provenance["critic_hash"] == critic.hash
+
+
+def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, result: ProbeResult) -> None:
+    record = json.loads((folder / "report.json").read_text())
+    assert record["schema"] == "gan_probe.probe/1"
+    assert len(record["outcomes"]) == len(result.outcomes) * 3 == len(pd.read_csv(folder / "probe.csv"))
+    assert len(record["lead"]) == 2 * 2 * 3
+    lead = record["lead"][0]
+    assert lead["excess"] == pytest.approx(lead["accuracy"] - lead["control_accuracy"])
+    drawn = {p.stem for p in (folder / "figures").glob("*.png")}
+    assert drawn == {"lead", "layers"} | {
+        f"curves_{c}{g}" for c in ("linear", "knn") for g in ("", "_seen", "_unseen")
+    }  # fmt: skip
+    html = (folder / "report.html").read_text()
+    assert "&lt;b&gt;Probe&lt;/b&gt;" in html
+    assert "http" not in html.replace("http-equiv", "")
+
+
+def test_without_controls_or_labels_it_says_so(critic: Critic, test_set: ImageSet, tmp_path: Path) -> None:
+    bare = probe(critic, test_set, per_class=(1,), n_draws=2, controls=False, classifiers=("knn",))
+    write_probe(ProbeMaterial(bare, "bare", ""), tmp_path / "r")
+    assert "No controls were run" in (tmp_path / "r" / "report.html").read_text()
+    assert not (tmp_path / "r" / "figures" / "lead.png").exists()
+    unlabelled = ImageSet(test_set.images, test_set.table.drop(columns="label"), test_set.source)
+    with pytest.raises(InputError, match="has no labels, and a probe needs some"):
+        probe(critic, unlabelled)

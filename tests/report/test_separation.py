@@ -1,0 +1,181 @@
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from gan_probe.errors import InputError
+from gan_probe.images.image_set import ImageSet
+from gan_probe.report import figures
+from gan_probe.report.separation import FIGURES
+from gan_probe.report.style import class_colours
+from gan_probe.scoring.table import ScoreTable, read_scores
+from gan_probe.studies.separation import study
+from gan_probe.studies.separation.result import analyse
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="module")
+def scalars(scores: ScoreTable) -> ScoreTable:
+    """The same scores without embeddings and most controls: a page in a fraction of the time."""
+    table = scores.scalars()
+    extra = [c for c in table if c.startswith("control.") and c != "control.brightness"]
+    return ScoreTable(table.drop(columns=extra), scores.provenance)
+
+
+@pytest.fixture(scope="module")
+def report(scores: ScoreTable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("reports") / "r"
+    study.report(scores, out, title="A <b>bold</b> title", command="gan-probe report x")
+    return out
+
+
+def test_the_folder_holds_what_the_docs_promise(report: Path, scores: ScoreTable) -> None:
+    record = json.loads((report / "report.json").read_text())
+    assert record["schema"] == "gan_probe.report/1"
+    assert record["separation"]["n_pairs"] == 45
+    assert len(record["separation"]["pairs"]) == 45
+    assert record["separation"]["n_separated"] == sum(p["separated"] for p in record["separation"]["pairs"])
+    assert {"a", "b", "auroc", "ci_low", "ci_high", "best_control", "excess"} <= set(record["separation"]["pairs"][0])
+    assert len(record["classes"]) == 10
+    assert set(record["clusters"]) >= {"critic_score", "embedding.critic", "embedding.pixels"}
+    assert set(record["controls"]) >= {"untrained.0", "brightness", "pixels_pc1"}
+    assert record["provenance"]["critic_hash"] == scores.provenance["critic_hash"]
+    assert len(pd.read_csv(report / "scores.csv")) == len(scores.table)
+    assert len(read_scores(report / "scores.parquet").table) == len(scores.table)
+
+
+def test_every_figure_is_drawn_and_the_samples_come_from_the_run(report: Path) -> None:
+    drawn = {p.stem for p in (report / "figures").glob("*.png")}
+    assert drawn == {section.name for section in FIGURES} - {"examples", "unseen"}  # no images on a disk; few reals
+    assert {p.stem for p in (report / "figures").glob("*.svg")} == drawn - {"samples"}
+
+
+def test_pictures_of_the_classes_appear_when_the_data_is_there(
+    scalars: ScoreTable, test_set: ImageSet, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "images.npy", test_set.images)
+    study.report(scalars, tmp_path / "r", data=tmp_path / "images.npy")
+    assert (tmp_path / "r" / "figures" / "examples.png").is_file()
+
+
+def test_the_page_asks_for_nothing_from_anywhere(report: Path) -> None:
+    html = (report / "report.html").read_text()
+    addresses: list[str] = []
+
+    class Finder(HTMLParser):
+        def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+            addresses.extend(v for k, v in attributes if k in ("src", "href", "srcset", "action") and v)
+
+    Finder().feed(html)
+    assert addresses
+    assert all(a.startswith(("data:image/png", "#")) for a in addresses)
+    assert "default-src 'none'" in html
+    assert not re.search(r"url\(|@import|<script", html)
+    assert len(html) < 2_000_000
+
+
+def test_titles_and_labels_are_text_not_markup(report: Path, scalars: ScoreTable, tmp_path: Path) -> None:
+    assert "A &lt;b&gt;bold&lt;/b&gt; title" in (report / "report.html").read_text()
+    evil = "<script>alert(1)</script>"
+    table = scalars.table.assign(label=scalars.table["label"].replace("square_0.7+_n0.03", evil))
+    study.report(ScoreTable(table, scalars.provenance), tmp_path / "r")
+    html = (tmp_path / "r" / "report.html").read_text()
+    assert evil not in html
+    assert "&lt;script&gt;" in html
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_a_real_browser_shows_the_page_without_complaints(report: Path, tmp_path: Path) -> None:
+    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", *quiet, f"--user-data-dir={tmp_path}"]
+    done = subprocess.run(
+        [str(CHROMIUM), *flags, "--enable-logging=stderr", "--dump-dom", (report / "report.html").as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "The critic's score separates" in done.stdout
+    assert "CONSOLE" not in done.stderr  # where the browser reports blocked loads and script errors
+
+
+def test_the_same_scores_make_the_same_report(scores: ScoreTable, report: Path, tmp_path: Path) -> None:
+    study.report(scores, tmp_path / "r", title="A <b>bold</b> title", command="gan-probe report x")
+    assert (tmp_path / "r" / "report.json").read_bytes() == (report / "report.json").read_bytes()
+    assert (tmp_path / "r" / "figures" / "scores.svg").read_bytes() == (report / "figures" / "scores.svg").read_bytes()
+
+
+def test_a_report_is_possible_from_scores_of_any_origin(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"critic_score": range(40), "label": ["a"] * 20 + ["b"] * 20})
+    analysis, _ = study.report(ScoreTable(frame, {}), tmp_path / "r")
+    text = " ".join(analysis.warnings)
+    assert "no controls" in text
+    assert "no run folder was found" in text
+    assert "so none are shown" in text
+    assert json.loads((tmp_path / "r" / "report.json").read_text())["separation"]["pairs"][0]["excess"] is None
+
+
+def test_a_failed_report_leaves_nothing_behind(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"critic_score": range(4), "label": ["a"] * 4})
+    with pytest.raises(InputError):
+        study.report(ScoreTable(frame, {}), tmp_path / "r")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_histogram_shows_every_image_once_in_its_class_s_colour(scores: ScoreTable) -> None:
+    analysis = analyse(scores, clusters=False)
+    figure = figures.score_histogram(analysis)
+    counts, colours = 0, set()
+    for patch in figure.axes[0].patches:
+        counts += patch.get_height()
+        colours.add(to_hex(patch.get_facecolor()))
+    assert counts == len(scores.table)
+    assert colours == {to_hex(c) for c in class_colours(analysis.table).values()}
+    assert len(colours) == 10
+    assert figure.axes[1].get_xlabel().startswith("critic_score (higher = more like the training data")
+
+
+def test_the_bars_show_the_counts(scores: ScoreTable) -> None:
+    analysis = analyse(scores, clusters=False)
+    axis = figures.separated_pairs(analysis).axes[0]
+    assert axis.patches[0].get_width() == sum(p.separated for p in analysis.critic_pairs)
+    assert axis.get_yticklabels()[0].get_text() == "critic"
+
+
+def test_colours_follow_shape_and_noise() -> None:
+    table = pd.DataFrame({
+        "label": ["s3", "s1", "c3"], "factor.shape": ["square", "square", "circle"], "factor.noise": [0.03, 0.01, 0.03],
+    })  # fmt: skip
+    colours = class_colours(table)
+    assert sum(colours["s1"]) > sum(colours["s3"])  # less noise, paler
+    plain = class_colours(table[["label"]])
+    assert len(set(plain.values())) == 3
+
+
+def test_dollars_in_labels_are_dollars(scalars: ScoreTable, tmp_path: Path) -> None:
+    table = scalars.table.assign(label=scalars.table["label"].replace("square_0.7+_n0.03", "$5_$10"))
+    study.report(ScoreTable(table, scalars.provenance), tmp_path / "r")
+    assert "$5_$10" in (tmp_path / "r" / "report.html").read_text()
+
+
+def test_another_run_and_changed_images_are_not_shown_as_those_scored(
+    scalars: ScoreTable, test_set: ImageSet, tmp_path: Path
+) -> None:
+    other = ScoreTable(scalars.table, {**scalars.provenance, "run_id": "another"})
+    np.save(tmp_path / "images.npy", 255 - test_set.images)
+    analysis, _ = study.report(other, tmp_path / "r", data=tmp_path / "images.npy")
+    drawn = {p.stem for p in (tmp_path / "r" / "figures").glob("*.png")}
+    assert not drawn & {"training", "samples", "examples"}
+    assert any("the scores are of run another" in w for w in analysis.warnings)
+    assert any("not found as they were" in w for w in analysis.warnings)
+
+
+def test_labels_with_an_underscore_stand_in_the_legend_and_huge_scores_are_drawn() -> None:
+    frame = pd.DataFrame({"critic_score": np.float32([-3e38, 0, 1, 3e38]), "label": ["_a", "_a", "b", "b"]})
+    figure = figures.score_histogram(analyse(ScoreTable(frame, {}), clusters=False))
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["b", " _a"]

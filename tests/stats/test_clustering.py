@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from gan_probe.errors import ConfigError, InputError, MissingError
+from gan_probe.stats import clustering as clusters
+from gan_probe.stats.clustering import choose, cluster, contingency, prepare
+from gan_probe.studies.separation.projection import project
+
+RNG = np.random.default_rng(0)
+LABELS = np.repeat(["a", "b", "c"], 30)
+BLOBS = RNG.normal(size=(90, 5)) * 0.1 + np.repeat([[0.0], [5.0], [10.0]], 30, axis=0)
+
+
+def test_clear_groups_are_found_without_labels_by_every_method() -> None:
+    found = cluster(BLOBS, LABELS)
+    assert [(c.method, c.k_from) for c in found] == [
+        ("k-means", "silhouette"), ("k-means", "classes"), ("Gaussian mixture", "bic"), ("Gaussian mixture", "classes"),
+        ("HDBSCAN", "density"),
+    ]  # fmt: skip
+    for c in found:
+        assert c.k == 3
+        assert c.stability == pytest.approx(1.0)
+        assert all(a.value == pytest.approx(1.0) for a in c.agreement.values())
+
+
+def test_scores_are_clustered_like_embeddings_and_order_does_not_matter() -> None:
+    order = RNG.permutation(90)
+    for c in cluster(BLOBS[order, 0], LABELS[order]):
+        assert c.ari == pytest.approx(1.0)
+
+
+def test_labels_that_have_nothing_to_do_with_the_rows_agree_by_chance_only() -> None:
+    shuffled = RNG.permutation(LABELS)
+    assert all(abs(c.agreement[of].value) < 0.1 for c in cluster(BLOBS, shuffled) for of in ("ari", "ami"))
+
+
+def test_labels_do_not_influence_the_blind_choice_of_k() -> None:
+    two = np.where(LABELS == "a", "a", "b")
+    blind = [[c.assignment.tolist() for c in cluster(BLOBS, y) if c.k_from != "classes"] for y in (LABELS, two)]
+    assert blind[0] == blind[1]
+
+
+def test_standardising_decides_whether_a_column_s_unit_counts() -> None:
+    rows = np.c_[BLOBS, 1000 * RNG.normal(size=90)]
+    alone = [c.ari for c in cluster(rows, LABELS, standardise=False) if c.k_from == "classes"]
+    scaled = [c.ari for c in cluster(rows, LABELS) if c.k_from == "classes"]
+    assert max(alone) < 0.2
+    assert min(scaled) > 0.8
+    assert prepare(BLOBS).shape == (90, 5)
+
+
+def test_what_cannot_be_clustered_is_refused() -> None:
+    with pytest.raises(InputError, match="needs at least ten images, got 3"):
+        cluster(BLOBS[:3], LABELS[:3])
+    with pytest.raises(InputError, match="all rows are equal"):
+        cluster(np.ones(90), LABELS)
+    with pytest.raises(InputError, match="not finite"):
+        cluster(np.full(90, np.nan), LABELS)
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_projections_keep_groups_apart(method: str) -> None:
+    view = project(BLOBS, method)
+    assert view.shape == (90, 2)
+    centres = np.stack([view[c == LABELS].mean(0) for c in "abc"])
+    spread = max(view[c == LABELS].std() for c in "abc")
+    assert min(np.linalg.norm(centres[i] - centres[j]) for i, j in ((0, 1), (0, 2), (1, 2))) > spread
+
+
+def test_what_cannot_be_projected_is_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown projection 'tnse'. Did you mean 'tsne'"):
+        project(BLOBS, "tnse")
+    with pytest.raises(InputError, match="at least ten rows"):
+        project(BLOBS[:3])
+    with pytest.raises(InputError, match="varies in one dimension only"):
+        project(np.c_[BLOBS[:, 0], np.zeros(90)])
+
+
+def test_umap_without_its_extra_says_what_to_install() -> None:
+    try:
+        import umap  # noqa: F401
+    except ImportError:
+        with pytest.raises(MissingError, match=r"pip install 'gan-probe\[umap\]'"):
+            project(BLOBS, "umap")
+    else:
+        assert project(BLOBS, "umap").shape == (90, 2)
+
+
+def test_without_labels_there_are_clusters_and_no_agreement() -> None:
+    found = cluster(BLOBS)
+    assert [(c.k_from, c.k) for c in found] == [("silhouette", 3), ("bic", 3), ("density", 3)]
+    assert all(np.isnan(c.ari) for c in found)
+
+
+def test_groups_that_are_there_are_stable_and_noise_is_not() -> None:
+    noise = RNG.uniform(size=(90, 5))
+    assert min(c.stability for c in cluster(BLOBS, LABELS)) > 0.99
+    assert min(c.stability for c in cluster(noise, LABELS) if c.k > 1) < 0.7
+
+
+def test_the_choice_without_labels_is_the_same_without_labels() -> None:
+    chosen = [[c.method for c in cluster(BLOBS, y) if c.is_chosen] for y in (LABELS, None)]
+    assert chosen[0] == chosen[1]
+    assert len(chosen[0]) == 1
+    blind = cluster(BLOBS, None)
+    assert all(np.isnan(c.ari) for c in blind)
+    assert all(c.k_from != "classes" for c in blind)
+
+
+def test_of_equally_stable_clusterings_the_finest_is_chosen_and_never_one_cluster() -> None:
+    (first, *_) = cluster(BLOBS, LABELS)
+    made = [
+        replace(first, k_from="bic", k=1, stability=1.0),
+        replace(first, k_from="silhouette", k=2, stability=0.99),
+        replace(first, k_from="density", k=3, stability=0.98),
+        replace(first, k_from="classes", k=4, stability=1.0),
+    ]
+    assert [c.is_chosen for c in choose(made)] == [False, False, True, False]
+
+
+def test_agreement_has_an_interval_that_holds_the_truth() -> None:
+    mixed = np.where(np.arange(90) % 10 == 0, "a", LABELS)
+    found = cluster(BLOBS, mixed)[0].agreement["ari"]
+    assert found.ci_low < found.value < found.ci_high < 1
+
+
+def test_rows_beyond_the_sample_are_assigned_to_the_same_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "MAX_ROWS", 45)
+    for c in cluster(BLOBS, LABELS):
+        assert len(c.assignment) == 90
+        assert adjusted_rand_score(LABELS, c.assignment) == pytest.approx(1.0)
+
+
+def test_the_contingency_counts_every_image_once() -> None:
+    table = contingency(np.repeat([2, 0, 1], 30), LABELS, ["c", "b", "a"])
+    assert table.to_numpy().tolist() == [[30, 0, 0], [0, 30, 0], [0, 0, 30]]

@@ -1,0 +1,128 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from gan_probe.cli import app
+from gan_probe.critics.critic import Critic
+from gan_probe.errors import InputError
+from gan_probe.images.image_set import ImageSet
+from gan_probe.images.nulls import null_images
+from gan_probe.studies.check.study import CHECKS, check_critic
+from tests import foreign
+
+SHAPE = (32, 32, 3)
+
+
+class Brightness(nn.Module):
+    """Scores the mean pixel: shuffling changes nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((1, 2, 3))
+
+
+class Smooth(nn.Module):
+    """Scores smoothness: reals above every null but the blank one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return -x.diff(dim=2).abs().mean((1, 2, 3))
+
+
+class MinibatchStddev(nn.Module):
+    """The mean of the batch's standard deviation joins every score."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(3, 1, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x).flatten() + x.std(0, correction=0).mean()
+
+
+def verdicts(module: nn.Module, data: ImageSet, **options: object) -> dict[str, str]:
+    return {f.check: f.verdict for f in check_critic(Critic.from_module(module, SHAPE, **options), data)}
+
+
+def test_a_trained_critic_of_ours_passes(critic: Critic, train_set: ImageSet) -> None:
+    found = {f.check: f for f in check_critic(critic, train_set)}
+    assert set(found) == set(CHECKS)
+    assert {found[name].verdict for name in ("finite", "company", "mode", "dead layers")} == {"pass"}
+    assert all(f.advice for f in found.values() if f.verdict == "FAIL")
+
+
+def test_minibatch_statistics_are_caught(train_set: ImageSet) -> None:
+    assert verdicts(MinibatchStddev(), train_set)["company"] == "FAIL"
+    assert verdicts(foreign.seeded("PatchGan"), train_set)["company"] == "pass"
+
+
+def test_batch_normalisation_is_caught_and_left_as_it_was(train_set: ImageSet) -> None:
+    module = foreign.seeded("Dcgan")
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    found = verdicts(module, train_set)
+    assert found["mode"] == "note"
+    assert found["company"] == "pass"  # in eval mode, as gan-probe scores
+    assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
+    assert not module.training
+
+
+def test_a_critic_that_points_the_wrong_way_is_caught(train_set: ImageSet) -> None:
+    assert verdicts(Brightness(), train_set, sign=-1)["direction"] == "FAIL"  # these images are brighter than any null
+    assert verdicts(Smooth(), train_set)["direction"] == "note"
+
+
+def test_scores_that_are_no_numbers_or_all_the_same_end_the_checks(train_set: ImageSet) -> None:
+    class Constant(nn.Module):
+        def __init__(self, value: float) -> None:
+            super().__init__()
+            self.value = value
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.full((len(x),), self.value)
+
+    assert verdicts(Constant(3.0), train_set) == {"finite": "FAIL"}
+    assert verdicts(Constant(float("nan")), train_set) == {"finite": "FAIL"}
+
+
+def test_dead_layers_are_named(train_set: ImageSet) -> None:
+    module = foreign.seeded("PatchGan")
+    nn.init.zeros_(module.body[2].weight)
+    found = {f.check: f for f in check_critic(Critic.from_module(module, SHAPE), train_set)}
+    assert found["finite"].verdict == "FAIL"  # all scores are equal
+    module.head = nn.Conv2d(16, 1, 4, 1, 1)
+    nn.init.zeros_(module.body[0].weight)
+    nn.init.zeros_(module.body[0].bias)
+    mixed = nn.Sequential(module.body[0], nn.Flatten(), nn.Linear(8 * 256, 4), nn.Linear(4, 1))
+
+    class Bypass(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mixed, self.direct = mixed, nn.Conv2d(3, 1, 32)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.mixed(x) + self.direct(x).flatten(1)
+
+    dead = {f.check: f for f in check_critic(Critic.from_module(Bypass(), SHAPE), train_set)}["dead layers"]
+    assert "mixed.0 (100%)" in dead.found
+
+
+def test_nulls_keep_what_they_should(train_set: ImageSet) -> None:
+    nulls = null_images(train_set.images)
+    assert {images.shape for images in nulls.values()} == {train_set.images.shape}
+    for image, shuffled in zip(train_set.images, nulls["shuffled"], strict=True):
+        assert np.array_equal(np.sort(image.reshape(-1, 3), axis=0), np.sort(shuffled.reshape(-1, 3), axis=0))
+    assert nulls["blank"].std((1, 2)).max() == 0
+
+
+def test_too_few_images_are_refused(critic: Critic, train_set: ImageSet) -> None:
+    with pytest.raises(InputError, match="at least eight images, got 3"):
+        check_critic(critic, train_set.take(np.arange(3)))
+
+
+def test_the_command_line_prints_a_table_and_gates(run: Path, train_set: ImageSet, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", train_set.images)
+    result = CliRunner().invoke(app, ["check", str(run), str(tmp_path / "x.npy")])
+    assert result.exit_code == 0
+    assert all(name in result.stdout for name in CHECKS)

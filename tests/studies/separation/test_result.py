@@ -1,0 +1,173 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from gan_probe.errors import InputError
+from gan_probe.scoring.table import ScoreTable
+from gan_probe.stats.auroc import n_separated
+from gan_probe.studies.separation.findings import findings
+from gan_probe.studies.separation.result import analyse
+
+
+def table(critic: np.ndarray, seen: list[bool] | None = None, **controls: np.ndarray) -> ScoreTable:
+    labels = np.repeat(["a", "b", "c"], 20)
+    frame = pd.DataFrame({"critic_score": critic.astype(np.float32), "label": labels})
+    for name, values in controls.items():
+        frame[f"control.{name.replace('__', '.')}"] = values
+    if seen:
+        frame["seen"] = np.repeat(seen, 20)
+    return ScoreTable(frame, {})
+
+
+STEPS = np.repeat([0.0, 1.0, 2.0], 20) + np.linspace(0, 0.5, 60)
+NOISE = np.random.default_rng(0).normal(size=60)
+
+
+def test_a_critic_that_beats_its_controls_is_said_to() -> None:
+    lines = findings(analyse(table(STEPS, untrained__0=NOISE, brightness=NOISE)))
+    text = " ".join(lines)
+    assert lines[0].startswith("The score alone names the class of 100.0% of the images")
+    assert lines[0].endswith("so the training added something.")
+    assert "The critic's score separates 3 of 3 pairs" in text
+    assert "separate 0 (median of 1 seeds, from 0 to 0): fewer than the trained one" in text
+    assert "brightness, separates 0: fewer than the critic" in text
+    assert "does not beat" not in text
+
+
+def test_a_critic_that_loses_to_a_control_is_said_to_in_plain_words() -> None:
+    lines = findings(analyse(table(NOISE, untrained__0=NOISE, brightness=STEPS)))
+    text = " ".join(lines)
+    assert lines[0].endswith("so the critic loses to a control.")
+    assert "The critic's score separates 0 of 3 pairs" in text
+    assert "Not separated: " in text
+    assert "brightness, separates 3: more than the critic" in text
+    assert "does not beat its controls" in text
+
+
+def test_a_tie_with_a_control_is_no_win() -> None:
+    lines = findings(analyse(table(STEPS, brightness=STEPS)))
+    assert lines[0].endswith("so the critic is not to be told from that control.")
+    assert any("as many as the critic" in line for line in lines)
+    assert any("does not beat its controls" in line for line in lines)
+
+
+def test_unseen_classes_that_score_high_are_named() -> None:
+    wrong = findings(analyse(table(STEPS, seen=[True, False, True])))
+    right = findings(analyse(table(STEPS, seen=[False, False, True])))
+    assert any("1 of 1 unseen classes score higher" in line and "(b)" in line for line in wrong)
+    assert any("Every unseen class (2) has a lower mean score" in line for line in right)
+
+
+def test_parts_that_cannot_be_done_are_noted_not_silent() -> None:
+    analysis = analyse(table(np.zeros(60), odd=np.full(60, np.nan)))
+    text = " ".join(analysis.warnings)
+    assert "control.odd holds values that are not finite" in text
+    assert "clusters of critic_score: left out, all rows are equal" in text
+    assert "no embeddings" in text
+    assert "no controls" in text
+
+
+def test_the_hardest_pairs_come_first() -> None:
+    scores = np.r_[np.zeros(20), np.full(20, 1.0), np.full(20, 10.0)] + np.tile(np.linspace(0, 0.1, 20), 3)
+    closest = analyse(table(scores)).closest()
+    assert [{p.a, p.b} for p in closest] == [{"a", "b"}, {"b", "c"}, {"a", "c"}]
+
+
+def test_classes_too_small_to_be_significant_are_said_to_be() -> None:
+    frame = pd.DataFrame({"critic_score": np.arange(6.0), "label": list("aabbcc")})
+    warnings = analyse(ScoreTable(frame, {}), clusters=False).warnings
+    assert any("classes of 2 and 2 images are too small: over 3 pairs" in w for w in warnings)
+    assert not any("too small" in w for w in analyse(table(STEPS), clusters=False).warnings)
+
+
+def test_scores_without_labels_or_classes_are_refused() -> None:
+    scores = table(STEPS)
+    with pytest.raises(InputError, match="have no labels, so there are no classes to separate"):
+        analyse(ScoreTable(scores.table.drop(columns="label"), {}))
+    with pytest.raises(InputError, match="at least two classes"):
+        analyse(ScoreTable(scores.table.assign(label="a"), {}))
+
+
+def test_what_brightness_explains_is_gone_when_brightness_is_regressed_out() -> None:
+    shape = np.tile([0.0, 0.4], 30) + np.random.default_rng(1).normal(size=60) / 100
+    followed = analyse(table(3 * STEPS + 2, brightness=STEPS), clusters=False)
+    free = analyse(table(np.repeat([0.0, 5.0, 1.0], 20) + shape, brightness=shape), clusters=False)
+    assert (n_separated(followed.critic_pairs), n_separated(followed.remaining)) == (3, 0)
+    assert (n_separated(free.critic_pairs), n_separated(free.remaining)) == (3, 3)
+    assert "0 of 3 pairs stay separated (3 before)" in " ".join(findings(followed))
+
+
+def test_a_critic_that_ranks_the_unknown_above_its_own_reals_is_told_so() -> None:
+    wrong = " ".join(findings(analyse(table(-STEPS, seen=[False, False, True]), clusters=False)))
+    right = " ".join(findings(analyse(table(STEPS, seen=[False, False, True]), clusters=False)))
+    assert "ranks 2 of 2 unseen classes above its own reals (a, b;" in wrong
+    assert "points the wrong way" in wrong
+    assert "points the wrong way" not in right
+
+
+def test_several_trainings_widen_the_interval_and_other_orders_are_counted() -> None:
+    labels = np.repeat(["a", "b", "c"], 20)
+    frame = pd.DataFrame({"critic_score": STEPS, "label": labels, "control.brightness": NOISE})
+    flipped = frame.assign(critic_score=np.where(labels == "a", STEPS + 9, STEPS))
+    one = analyse(ScoreTable(frame, {}), clusters=False)
+    three = analyse(ScoreTable(frame, {}), [ScoreTable(frame, {}), ScoreTable(flipped, {})], clusters=False)
+    by_names = {frozenset((p.a, p.b)): p for p in three.critic_pairs}
+    assert three.n_runs == 3
+    assert by_names[frozenset("ab")].flips == pytest.approx(1 / 3)
+    assert by_names[frozenset("ab")].auroc == pytest.approx(2 / 3)
+    assert by_names[frozenset("bc")].flips == 0
+    pair = next(p for p in one.critic_pairs if {p.a, p.b} == set("ab"))
+    assert by_names[frozenset("ab")].ci_high - by_names[frozenset("ab")].ci_low > pair.ci_high - pair.ci_low
+    assert "mean of 3 trainings" in " ".join(findings(three))
+
+
+def test_a_factor_with_missing_values_is_left_out_and_the_others_stay() -> None:
+    whole = table(STEPS, brightness=NOISE)
+    shape, size = np.tile(["round", "square"], 30), np.where(np.arange(60) < 3, np.nan, np.arange(60) % 4)
+    scores = ScoreTable(whole.table.assign(**{"factor.shape": shape, "factor.size": size}), {})
+    analysis = analyse(scores, clusters=False)
+    assert "factor.size has missing values; the factor was left out." in analysis.warnings
+    assert [s.factor for s in analysis.shares["critic_score"]] == ["shape"]
+
+
+def test_constant_scores_are_said_to_tell_nothing() -> None:
+    assert any("every score is the same" in w for w in analyse(table(np.zeros(60)), clusters=False).warnings)
+
+
+def test_embeddings_that_say_nothing_are_left_out_and_named() -> None:
+    whole = table(STEPS, brightness=NOISE)
+    good = np.random.default_rng(2).normal(size=(60, 4)).astype(np.float32)
+    bad = good.copy()
+    bad[3, 1] = np.nan
+    frame = whole.table.assign(**{"embedding.critic": list(good), "embedding.pixels": list(bad)})
+    analysis = analyse(ScoreTable(frame.assign(**{"embedding.hog": list(np.ones((60, 3), np.float32))}), {}))
+    assert "embedding.pixels holds values that are not finite; it was left out." in analysis.warnings
+    assert "embedding.hog is the same for every image; it was left out." in analysis.warnings
+    assert set(analysis.clusterings) == {"critic_score", "embedding.critic"}
+
+
+def test_images_without_a_label_are_counted_and_nested_factors_left_out() -> None:
+    whole = table(STEPS, brightness=NOISE)
+    nested = [np.array([1, 2])] * 60
+    frame = whole.table.assign(label=["(no label)"] * 5 + whole.table["label"].tolist()[5:])
+    frame["factor.list"], frame["factor.shape"] = nested, np.tile(["round", "square"], 30)
+    warnings = analyse(ScoreTable(frame, {}), clusters=False).warnings
+    assert "5 images have no label; they stand as a class of their own." in warnings
+    assert "factor.list holds more than one value an image; the factor was left out." in warnings
+
+
+def test_clusters_over_trainings_have_an_interval_over_them() -> None:
+    rng, groups = np.random.default_rng(3), np.repeat(np.eye(3), 20, axis=0)
+    whole = table(STEPS, brightness=NOISE)
+    runs = []
+    for scale in (30.0, 30.0, 0.0):  # the third training groups nothing
+        rows = (rng.normal(size=(60, 3)) + scale * groups).astype(np.float32)
+        runs.append(ScoreTable(whole.table.assign(**{"embedding.critic": list(rows)}), {}))
+    analysis = analyse(runs[0], runs[1:])
+    assert analysis.ari_over_runs is not None
+    value, low, high = analysis.ari_over_runs
+    assert value == pytest.approx(2 / 3, abs=0.15)
+    assert low < 0.3
+    assert high > 0.9
+    assert "Over the 3 trainings the critic's embedding has" in " ".join(findings(analysis))
+    assert analyse(runs[0], clusters=False).ari_over_runs is None
