@@ -38,7 +38,8 @@ def adapt(
 ) -> None:
     """Bring your own discriminator: build it, load its weights, keep it as a critic that every verb takes."""
     with Session("adapt", json) as session:
-        from gan_probe.critics.critic import MARKER, Critic
+        from gan_probe.critics.critic import Critic
+        from gan_probe.critics.identity import MARKER
         from gan_probe.critics.stored import WITHOUT_CODE
         from synthetic.files import check_free
 

@@ -39,8 +39,8 @@ def ensemble(
         import numpy as np
         from rich.table import Table
 
-        from gan_probe.critics.critic import ENSEMBLE, Critic
-        from gan_probe.critics.ensemble import EnsembleCritic
+        from gan_probe.critics.critic import Critic
+        from gan_probe.critics.ensemble import ENSEMBLE, EnsembleCritic
         from gan_probe.device import resolve_device
         from gan_probe.images.readers.reading import read_images
         from gan_probe.scoring.controls import UNTRAINED_SEEDS

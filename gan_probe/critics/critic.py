@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
+from functools import cached_property, singledispatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gan_probe.critics.features import POOLINGS, features, watched
+from gan_probe.critics.features import POOLINGS, passed, watched
 from gan_probe.critics.foreign import (
     AdaptedCritic,
     build_from_factory,
@@ -25,78 +25,46 @@ from gan_probe.critics.foreign import (
     parse_layers,
     reinitialised,
 )
+from gan_probe.critics.identity import (
+    MARKER,
+    OLD_SCHEMA,
+    SCHEMA,
+    WEIGHTS,
+    CriticConfig,
+    hash_of,
+    old_hash_of,
+    read_config,
+)
+from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.critics.stored import KINDS, SUFFIXES, WITHOUT_CODE, open_file
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
 from gan_probe.networks import build_critic
 from gan_probe.networks.heads import CriticWithHeads
-from gan_probe.types import Images, ImageShape, Progress
+from gan_probe.types import Column, Images, ImageShape, Progress
 from synthetic.files import atomic_folder
 
-SCHEMA = "gan_probe.critic/1"
-MARKER = "config.json"
-WEIGHTS = "critic.safetensors"
-ENSEMBLE = "ensemble.json"  # what a folder with several critics holds: see `gan_probe.critics.ensemble`
 TRUST = "add --trust-code (in Python: trust_code=True)."
 
 
-@dataclass(frozen=True)
-class CriticConfig:
-    """What is needed to rebuild a critic and to know where it comes from.
+class Forward(NamedTuple):
+    """What a forward pass gives of n images.
 
-    Attributes
-    ----------
-    network : str
-        A row of `gan_probe.networks.NETWORKS`; for a discriminator from elsewhere the name of its class.
-    image_shape : tuple of int
-        Height, width, channels.
-    layers : tuple of str
-        Sub-modules whose activations make up the embedding.
-    layer_sizes : tuple of int
-        Channels of each.
-    value_range : tuple of float
-        What black and white become before the network sees them.
-    training_classes : tuple of str
-        Labels of the training data; empty where it had none.
-    run_id : str
-        Names the training; "untrained" before any.
-    step : int
-        Generator updates behind it.
-    data_fingerprint : str
-        Of the training data.
-    factory : str
-        ``package.module:name`` that builds a discriminator from elsewhere; empty for our own networks.
-    arguments : dict
-        What the factory is called with.
-    adaptation : dict
-        ``output``, ``sign``, ``n_labels``: see `gan_probe.critics.foreign.AdaptedCritic`.
-    heads : dict
-        ``n_classes``, ``n_kernels``: see `gan_probe.networks.heads.CriticWithHeads`; empty without.
+    ``spread`` is what an ensemble adds: the standard deviation of each score over its members.
     """
 
-    network: str
-    image_shape: ImageShape
-    layers: tuple[str, ...] = ()
-    layer_sizes: tuple[int, ...] = ()
-    value_range: tuple[float, float] = (-1.0, 1.0)
-    training_classes: tuple[str, ...] = ()
-    run_id: str = "untrained"
-    step: int = 0
-    data_fingerprint: str = ""
-    factory: str = ""
-    arguments: dict[str, Any] = field(default_factory=dict)
-    adaptation: dict[str, Any] = field(default_factory=dict)
-    heads: dict[str, int] = field(default_factory=dict)
+    scores: Column
+    features: npt.NDArray[np.float32] | None = None
+    spread: Column | None = None
 
-    @property
-    def is_conditional(self) -> bool:
-        """Whether the critic was trained with the classes of its images."""
-        return self.heads.get("n_classes", 0) > 0
-
-    def build(self) -> nn.Module:
-        """Return the network with any weights, to load some into; see `rebuild`."""
-        return rebuild(self)
+    @classmethod
+    def together(cls, parts: Sequence[Forward]) -> Forward:
+        """Return several batches as one; of none, no scores."""
+        if not parts:
+            return cls(np.empty(0, dtype=np.float32))
+        scores, *rest = zip(*parts, strict=True)
+        return cls(np.concatenate(scores), *(None if part[0] is None else np.concatenate(part) for part in rest))
 
 
 class Critic:
@@ -108,12 +76,22 @@ class Critic:
         Maps (n, c, h, w) in [-1, 1] to (n,), higher = more like the training data.
     config : CriticConfig
     device : str or torch.device
+    source : path, optional
+        Where it was loaded from, for records.
     """
 
-    def __init__(self, module: nn.Module, config: CriticConfig, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        config: CriticConfig,
+        device: torch.device | str = "cpu",
+        *,
+        source: str | Path | None = None,
+    ) -> None:
         self.device = torch.device(device)
         self.module = module.to(self.device).eval().requires_grad_(False)
         self.config = config
+        self.source = str(source or "")
 
     # --- where critics come from ---
 
@@ -182,15 +160,15 @@ class Critic:
             raise InputError(f"the discriminator does not take {height}x{width}x{channels} images: {error}.") from error
         adapted.layers = parse_layers(layers, found, module)
         config = CriticConfig(
-            type(module).__name__,
-            (height, width, channels),
+            network=type(module).__name__,
+            image_shape=(height, width, channels),
             layers=adapted.layers,
             layer_sizes=tuple(found.get(name, 0) for name in adapted.layers),
             value_range=adapted.value_range,
             run_id="",
             factory=factory,
             arguments=dict(arguments or {}),
-            adaptation={"output": output, "sign": sign, "n_labels": n_labels},
+            adaptation={"output": adapted.output, "sign": sign, "n_labels": n_labels},
         )
         return cls(adapted, config, device)
 
@@ -296,29 +274,7 @@ class Critic:
         InputError
             When there is none, with what is there instead; when it needs code and ``trust_code`` is not set.
         """
-        if (Path(path) / ENSEMBLE).is_file():
-            from gan_probe.critics.ensemble import EnsembleCritic  # it is built on this module
-
-            return EnsembleCritic.load(path, device, trust_code=trust_code)
-        folder = _critic_folder(Path(path))
-        try:
-            raw = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-            if raw.pop("schema") != SCHEMA:
-                raise InputError(f"{folder / MARKER} is not of schema {SCHEMA!r}; it was written by another version.")
-            known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k != "hash"}
-            config = CriticConfig(**known)
-            if config.factory and config.factory not in WITHOUT_CODE and not trust_code:
-                raise InputError(
-                    f"{folder} is a critic from elsewhere: loading it runs {config.factory}. If you trust that code,"
-                    f" {TRUST}"
-                )
-            module = rebuild(config)
-            module.load_state_dict(load_file(folder / WEIGHTS))
-        except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError, RuntimeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{folder} does not hold a whole critic: {error}.") from error
-        return cls(module, config, device)
+        return open_folder(path, device, trust_code=trust_code)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write ``critic.safetensors`` and ``config.json``; the folder appears whole or not at all."""
@@ -346,14 +302,10 @@ class Critic:
 
     # --- what critics do ---
 
-    @property
+    @cached_property
     def hash(self) -> str:
-        """16 hexadecimal digits that follow from the architecture and the weights."""
-        digest = hashlib.sha256(f"{self.config.network} {self.config.image_shape}".encode())
-        for name, tensor in sorted(self.module.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        """Its identity, 16 hexadecimal digits: see `gan_probe.critics.identity`. Computed once."""
+        return hash_of(self.config, self.module.state_dict())
 
     @property
     def gauge(self) -> dict[str, str]:
@@ -401,8 +353,7 @@ class Critic:
         >>> Critic.untrained("compact", (32, 32, 1)).score(images).shape
         (3,)
         """
-        scores = [self.module(batch).float().cpu().numpy() for batch in self._batches(images, batch_size, progress)]
-        return np.concatenate(scores) if scores else np.empty(0, dtype=np.float32)
+        return self.forward(images, batch_size=batch_size, progress=progress).scores
 
     def class_scores(self, images: Images, *, batch_size: int = 256) -> npt.NDArray[np.float32]:
         """Return the score of each image under each class of a conditional critic, (n, n_classes).
@@ -448,18 +399,78 @@ class Critic:
         InputError
             For images of another shape or type, or a critic without layers.
         """
+        chosen = self.chosen_layers(layers)
+        if not len(images):
+            raise InputError("there are no images to embed.")
+        found = self.forward(images, layers=chosen, pooling=pooling, batch_size=batch_size, progress=progress).features
+        assert found is not None
+        return found
+
+    def chosen_layers(self, layers: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Return the layers named, or all of the critic's.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown layer, with the nearest known one.
+        InputError
+            For a critic without layers.
+        """
         chosen = self.config.layers if layers is None else tuple(layers)
         if not chosen:
             raise InputError(f"{self.config.network} shows no layers, so there is nothing to embed with; it can score.")
         for name in chosen:
             check_name("layer", name, self.config.layers)
+        return chosen
+
+    def forward(
+        self,
+        images: Images,
+        *,
+        layers: Sequence[str] = (),
+        pooling: str = "mean",
+        batch_size: int = 256,
+        progress: Progress = iter,
+    ) -> Forward:
+        """Return scores and, of chosen layers, features of images, in one pass through the network.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, h, w, c)
+        layers : sequence of str
+            Some of ``config.layers``; none: scores only.
+        pooling : str
+            A row of `gan_probe.critics.features.POOLINGS`.
+        batch_size : int
+        progress : callable, optional
+            Wraps the iterable of batches.
+
+        Raises
+        ------
+        ConfigError, InputError
+            As `score` and `embed`.
+        """
         check_name("pooling", pooling, POOLINGS)
-        batches = self._batches(images, batch_size, progress)
-        if not len(images):
-            raise InputError("there are no images to embed.")
-        return np.concatenate([features(self.module, batch, chosen, pooling).cpu().numpy() for batch in batches])
+        for name in layers:
+            check_name("layer", name, self.config.layers)
+        parts = [self.forward_batch(batch, layers, pooling) for batch in self._batches(images, batch_size, progress)]
+        return Forward.together(parts)
+
+    def forward_batch(self, batch: Tensor, layers: Sequence[str] = (), pooling: str = "mean") -> Forward:
+        """Return scores and features of one batch (n, c, h, w) in [-1, 1], on the critic's device."""
+        scores, found = passed(self.module, batch, layers, pooling)
+        return Forward(scores.float().cpu().numpy(), None if found is None else found.cpu().numpy())
 
     def _batches(self, images: Images, batch_size: int, progress: Progress) -> Iterator[Tensor]:
+        self.check_images(images)
+        if batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {batch_size!r}.")
+        with torch.inference_mode():
+            for start in progress(range(0, len(images), batch_size)):
+                yield to_network(images[start : start + batch_size], self.device)
+
+    def check_images(self, images: Images) -> None:
+        """Raise `InputError` unless images have the critic's shape and type."""
         if images.dtype != np.uint8 or images.shape[1:] != tuple(self.config.image_shape):
             wanted = "x".join(map(str, self.config.image_shape))
             raise InputError(
@@ -467,13 +478,9 @@ class Critic:
                 f" got {images.dtype} of {'x'.join(map(str, images.shape[1:]))}. Resize with --size"
                 f" {self.config.image_shape[0]} (in Python: read_images(..., size_px={self.config.image_shape[0]}))."
             )
-        if batch_size < 1:
-            raise ConfigError(f"batch_size must be at least 1, got {batch_size!r}.")
-        with torch.inference_mode():
-            for start in progress(range(0, len(images), batch_size)):
-                yield to_network(images[start : start + batch_size], self.device)
 
 
+@singledispatch
 def rebuild(config: CriticConfig) -> nn.Module:
     """Return the network that a config describes, with any weights. Runs the factory of a critic from elsewhere."""
     if not config.factory:
@@ -494,28 +501,36 @@ def describe(module: nn.Module, network: str, image_shape: ImageShape) -> Critic
     names = [getattr(module, "layer_prefix", "") + name for name in layers]
     with watched(module, names) as caught, torch.inference_mode():
         module(torch.zeros(1, channels, height, width))
-    return CriticConfig(network, image_shape, layers, tuple(caught[name].shape[1] for name in names))
+    sizes = tuple(caught[name].shape[1] for name in names)
+    return CriticConfig(network=network, image_shape=image_shape, layers=layers, layer_sizes=sizes)
 
 
-def _critic_folder(path: Path) -> Path:
-    """Return the folder with the weights: ``path`` itself or ``path/critic``."""
-    if not path.exists():
-        raise InputError(f"{path} does not exist. Give a run folder made by gan-probe train, or a critic folder.")
-    for folder in (path, path / "critic"):
-        if (folder / WEIGHTS).is_file():
-            return folder
-    if (path / "metrics.jsonl").is_file():
-        snapshots = sorted((path / "snapshots").glob("step-*"))
-        last = f", or use its last snapshot: {snapshots[-1]}" if snapshots else ""
-        raise InputError(
-            f"the training in {path} is not finished. Finish it with: gan-probe train DATA --out {path} --resume{last}."
-        )
-    raise InputError(f"{path} is not a run folder: it holds neither critic/ nor {WEIGHTS}.")
-
-
-def critic_hash(folder: Path) -> str | None:
-    """Return the hash that a critic folder was saved with, without loading the critic; None where there is none."""
+def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> Critic:
+    """Return the critic in a folder that `Critic.write_into` wrote, whole and unchanged."""
     try:
-        return str(json.loads((folder / MARKER).read_text(encoding="utf-8"))["hash"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        config, record = read_config(folder)
+        if config.factory and config.factory not in WITHOUT_CODE and not trust_code:
+            raise InputError(
+                f"{folder} is a critic from elsewhere: loading it runs {config.factory}. If you trust that code,"
+                f" {TRUST}"
+            )
+        module = rebuild(config)
+        module.load_state_dict(load_file(folder / WEIGHTS))
+        saved = str(record["hash"])
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{folder} does not hold a whole critic: {error}.") from error
+    if isinstance(module, AdaptedCritic):  # schema 1 wrote "auto"
+        config = replace(config, adaptation={**config.adaptation, "output": module.output})
+    critic = Critic(module, config, device, source=folder)
+    known = old_hash_of(config, module.state_dict()) if record["schema"] == OLD_SCHEMA else critic.hash
+    if known != saved:
+        raise InputError(
+            f"{folder} was changed since it was saved: its weights or {MARKER} have the hash {known}, not {saved}."
+            " Save or train it again; a critic with other weights is another critic."
+        )
+    return critic
+
+
+OPENERS[WEIGHTS] = _open

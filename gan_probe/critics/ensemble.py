@@ -17,8 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from gan_probe.critics.critic import ENSEMBLE, Critic, CriticConfig
-from gan_probe.critics.features import pool, watched
+from gan_probe.critics.critic import Critic, Forward, rebuild
+from gan_probe.critics.features import Passed, pool, watched
+from gan_probe.critics.identity import CriticConfig, old_hash_of
+from gan_probe.critics.loading import OPENERS
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.names import check_name
@@ -26,7 +28,8 @@ from gan_probe.stats.alignment import affine, shift
 from gan_probe.types import Images, Progress, Scores
 from synthetic.files import atomic_folder
 
-SCHEMA = "gan_probe.ensemble/1"
+SCHEMA, OLD_SCHEMA = "gan_probe.ensemble/2", "gan_probe.ensemble/1"
+ENSEMBLE = "ensemble.json"
 PANEL = "panel.npy"
 MIN_PANEL, MAX_PANEL = 10, 256  # images; 256 fix a standard deviation to about 5 %
 ROUNDING = 1e-6  # of the largest score: a spread below it is no spread
@@ -55,25 +58,31 @@ class AlignedMean(nn.Module):
 
     def aligned(self, x: Tensor) -> Tensor:
         """Return the aligned score of each image by each member, (members, n)."""
-        scores = torch.stack([member(x).to(self.shifts.dtype) for member in self.members])
+        return self._align(torch.stack([member(x).to(self.shifts.dtype) for member in self.members]))
+
+    def _align(self, scores: Tensor) -> Tensor:
         return (scores - self.shifts[:, None]) / self.scales[:, None]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the mean over the members, (n,)."""
         return self.aligned(x).mean(0)
 
-    def layer_features(self, batch: Tensor, layers: Sequence[str], pooling: str) -> Tensor:
-        """Return (n, d): of each layer the pooled activations of every member, divided by its norm, side by side."""
-        parts = []
+    def passed(self, batch: Tensor, layers: Sequence[str], pooling: str) -> Passed:
+        """Return aligned scores (members, n), and of each layer the pooled activations of every member, side by side.
+
+        Features of a member are divided by its norm.
+        """
+        scores, parts = [], []
         for member, norm in zip(self.members, self.norms, strict=True):
             names = [getattr(member, "layer_prefix", "") + layer for layer in layers]
             with watched(member, names) as caught:
-                member(batch)
+                scores.append(member(batch).to(self.shifts.dtype))
             parts.append([pool(caught[name], pooling) / norm for name in names])
-        return torch.cat([part for layer in zip(*parts, strict=True) for part in layer], dim=1)
+        found = [part for layer in zip(*parts, strict=True) for part in layer]
+        return Passed(self._align(torch.stack(scores)), torch.cat(found, dim=1) if found else None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EnsembleConfig(CriticConfig):
     """What is needed to rebuild an ensemble and to know where it comes from.
 
@@ -97,9 +106,10 @@ class EnsembleConfig(CriticConfig):
     panel_fingerprint: str = ""
     panel_source: str = ""
 
-    def build(self) -> AlignedMean:
-        """Return the network with any weights, to load some into."""
-        return AlignedMean([part.build() for part in self.parts])
+
+@rebuild.register
+def _rebuild(config: EnsembleConfig) -> nn.Module:
+    return AlignedMean([rebuild(part) for part in config.parts])
 
 
 class EnsembleCritic(Critic):
@@ -122,9 +132,15 @@ class EnsembleCritic(Critic):
     config: EnsembleConfig
 
     def __init__(
-        self, module: AlignedMean, config: EnsembleConfig, device: torch.device | str = "cpu", *, panel: Images
+        self,
+        module: AlignedMean,
+        config: EnsembleConfig,
+        device: torch.device | str = "cpu",
+        *,
+        panel: Images,
+        source: str | Path | None = None,
     ) -> None:
-        super().__init__(module, config, device)
+        super().__init__(module, config, device, source=source)
         self.panel = panel
 
     @classmethod
@@ -217,29 +233,7 @@ class EnsembleCritic(Critic):
             raise InputError(
                 f"{folder} holds no {ENSEMBLE}. Make one with: gan-probe ensemble RUN RUN ... --panel DATA --out DIR"
             )
-        try:
-            record = json.loads((folder / ENSEMBLE).read_text(encoding="utf-8"))
-            if record["schema"] != SCHEMA:
-                raise InputError(f"{folder / ENSEMBLE} is not of schema {SCHEMA!r}; it was written by another version.")
-            rows = record["members"]
-            members = {
-                row["name"]: Critic.load(_member_folder(folder, number), device, trust_code=trust_code)
-                for number, row in enumerate(rows)
-            }
-            gauge = record["gauge"]
-            config = _describe(members, (gauge["alignment"], gauge["panel"], record["panel"]["source"]))
-            module = AlignedMean([member.module for member in members.values()])
-            for name, buffer in (("shift", module.shifts), ("scale", module.scales), ("norm", module.norms)):
-                buffer.copy_(torch.tensor([row[name] for row in rows]))
-            ensemble = cls(module, config, device, panel=np.load(folder / PANEL, allow_pickle=False))
-        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{folder} does not hold a whole ensemble: {error}.") from error
-        if ensemble.hash != record["hash"]:
-            changed = "was changed since it was saved, so its members may no longer be aligned"
-            raise InputError(f"{folder} {changed}. Make it again: gan-probe ensemble")
-        return ensemble
+        return _open(folder, device, trust_code=trust_code)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write ``ensemble.json``, ``panel.npy`` and ``members/``; the folder appears whole or not at all."""
@@ -311,11 +305,14 @@ class EnsembleCritic(Critic):
         With the alignment "affine" the unit of both is one standard deviation of a member's scores on the panel.
         Parameters and errors are those of `score`.
         """
-        aligned = [self.module.aligned(batch) for batch in self._batches(images, batch_size, progress)]
-        if not aligned:
-            return np.empty(0, np.float32), np.empty(0, np.float32)
-        means, spreads = torch.cat([a.mean(0) for a in aligned]), torch.cat([a.std(0) for a in aligned])
-        return means.cpu().numpy(), spreads.cpu().numpy()
+        found = self.forward(images, batch_size=batch_size, progress=progress)
+        return found.scores, np.empty(0, np.float32) if found.spread is None else found.spread
+
+    def forward_batch(self, batch: Tensor, layers: Sequence[str] = (), pooling: str = "mean") -> Forward:
+        """Return scores, features and the spread over members of one batch (n, c, h, w) in [-1, 1]."""
+        aligned, found = self.module.passed(batch, layers, pooling)
+        scores, spread = aligned.mean(0).cpu().numpy(), aligned.std(0).cpu().numpy()
+        return Forward(scores, None if found is None else found.cpu().numpy(), spread)
 
     def member_scores(self, images: Images, *, batch_size: int = 256) -> Scores:
         """Return the aligned score of each image by each member, (members, n)."""
@@ -325,6 +322,39 @@ class EnsembleCritic(Critic):
     def correlations(self) -> npt.NDArray[np.float64]:
         """Return how the members' scores correlate on the panel, (members, members): 1 = they say the same."""
         return np.atleast_2d(np.corrcoef(self.member_scores(self.panel).astype(np.float64)))
+
+
+def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> EnsembleCritic:
+    """Return the ensemble in a folder that `EnsembleCritic.write_into` wrote, whole and unchanged."""
+    try:
+        record = json.loads((folder / ENSEMBLE).read_text(encoding="utf-8"))
+        if record["schema"] not in (SCHEMA, OLD_SCHEMA):
+            raise InputError(f"{folder / ENSEMBLE} is not of schema {SCHEMA!r}; it was written by another version.")
+        rows = record["members"]
+        members = {
+            row["name"]: Critic.load(_member_folder(folder, number), device, trust_code=trust_code)
+            for number, row in enumerate(rows)
+        }
+        gauge = record["gauge"]
+        config = _describe(members, (gauge["alignment"], gauge["panel"], record["panel"]["source"]))
+        module = AlignedMean([member.module for member in members.values()])
+        for name, buffer in (("shift", module.shifts), ("scale", module.scales), ("norm", module.norms)):
+            buffer.copy_(torch.tensor([row[name] for row in rows]))
+        panel = np.load(folder / PANEL, allow_pickle=False)
+        ensemble = EnsembleCritic(module, config, device, panel=panel, source=folder)
+        saved = record["hash"]
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{folder} does not hold a whole ensemble: {error}.") from error
+    known = old_hash_of(config, module.state_dict()) if record["schema"] == OLD_SCHEMA else ensemble.hash
+    if known != saved:
+        changed = "was changed since it was saved, so its members may no longer be aligned"
+        raise InputError(f"{folder} {changed}. Make it again: gan-probe ensemble")
+    return ensemble
+
+
+OPENERS[ENSEMBLE] = _open
 
 
 def _member_folder(folder: Path, number: int) -> Path:

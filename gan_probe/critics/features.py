@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -74,12 +74,31 @@ def watched(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tenso
             handle.remove()
 
 
-def features(module: nn.Module, batch: Tensor, layers: Sequence[str], pooling: str) -> Tensor:
-    """Return (n, d): the pooled activations of some sub-modules for a batch (n, c, h, w) in [-1, 1], side by side."""
-    own = getattr(module, "layer_features", None)  # an ensemble has each layer several times
+class Passed(NamedTuple):
+    """What one forward pass of a batch gives."""
+
+    scores: Tensor  # (n,); of an ensemble (members, n), aligned
+    features: Tensor | None  # (n, d); None where no layer was asked for
+
+
+def passed(module: nn.Module, batch: Tensor, layers: Sequence[str] = (), pooling: str = "mean") -> Passed:
+    """Return scores and, of chosen layers, features of a batch (n, c, h, w) in [-1, 1], from one forward pass.
+
+    Features are the pooled activations of the layers, side by side.
+    """
+    own = getattr(module, "passed", None)  # an ensemble has each layer several times
     if own is not None:
         return own(batch, layers, pooling)
     prefix = getattr(module, "layer_prefix", "")
     with watched(module, [prefix + name for name in layers]) as caught:
-        module(batch)
-    return torch.cat([pool(caught[prefix + name], pooling) for name in layers], dim=1)
+        scores = module(batch)
+    if not layers:
+        return Passed(scores, None)
+    return Passed(scores, torch.cat([pool(caught[prefix + name], pooling) for name in layers], dim=1))
+
+
+def features(module: nn.Module, batch: Tensor, layers: Sequence[str], pooling: str) -> Tensor:
+    """Return (n, d): the features alone; see `passed`."""
+    found = passed(module, batch, layers, pooling).features
+    assert found is not None
+    return found

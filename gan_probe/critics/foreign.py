@@ -63,7 +63,8 @@ class AdaptedCritic(nn.Module):
         if n_labels is None and _needs_labels(inner):
             raise ConfigError("this discriminator is called with labels too; say how many there are with n_labels.")
         self.inner, self.value_range, self.sign, self.n_labels = inner, (float(low), float(high)), sign, n_labels
-        self.is_probability = output == "probability" or (output == "auto" and _ends_in_sigmoid(inner))
+        is_probability = output == "probability" or (output == "auto" and _ends_in_sigmoid(inner))
+        self.output = "probability" if is_probability else "score"
         self.layers: tuple[str, ...] = ()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,7 +94,7 @@ class AdaptedCritic(nn.Module):
         return torch.stack([self._logit(part).reshape(n, -1).mean(1) for part in found]).mean(0)
 
     def _logit(self, part: Tensor) -> Tensor:
-        return torch.logit(part.float()).clamp(-MAX_LOGIT, MAX_LOGIT) if self.is_probability else part
+        return torch.logit(part.float()).clamp(-MAX_LOGIT, MAX_LOGIT) if self.output == "probability" else part
 
 
 def _is_score(part: Tensor) -> bool:

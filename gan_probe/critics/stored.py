@@ -125,14 +125,9 @@ class ScriptModule(StoredModule):
 
 
 # By what a critic's config names as its factory. ONNX holds no code; TorchScript is a program, which may write files.
-KINDS: dict[str, type[StoredModule]] = {
-    "gan_probe.critics.stored:OnnxModule": OnnxModule,
-    "gan_probe.critics.stored:ScriptModule": ScriptModule,
-}
-WITHOUT_CODE = ("gan_probe.critics.stored:OnnxModule",)
-SUFFIXES = {".onnx": "gan_probe.critics.stored:OnnxModule"} | dict.fromkeys(
-    (".pt", ".pth", ".ts", ".torchscript"), "gan_probe.critics.stored:ScriptModule"
-)
+KINDS: dict[str, type[StoredModule]] = {"onnx": OnnxModule, "torchscript": ScriptModule}
+WITHOUT_CODE = ("onnx",)
+SUFFIXES = {".onnx": "onnx"} | dict.fromkeys((".pt", ".pth", ".ts", ".torchscript"), "torchscript")
 
 
 def open_file(path: str | Path) -> tuple[str, StoredModule]:

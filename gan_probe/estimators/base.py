@@ -16,8 +16,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import validate_data
 
-from gan_probe.critics.critic import Critic, CriticConfig
+from gan_probe.critics.critic import Critic, rebuild
 from gan_probe.critics.features import features
+from gan_probe.critics.identity import CriticConfig
 from gan_probe.device import resolve_device
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import rows_to_network
@@ -118,7 +119,7 @@ class CriticEstimator(BaseEstimator):
         device = str(resolve_device(self.device))
         key = (self.critic_hash_, dtype, device)
         if key not in _MODULES:
-            module = self.config_.build()
+            module = rebuild(self.config_)
             module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in self.weights_.items()})
             while len(_MODULES) >= _MAX_MODULES:
                 _MODULES.pop(next(iter(_MODULES)))

@@ -83,7 +83,7 @@ def test_folders_without_a_whole_critic_are_named(critic: Critic, tmp_path: Path
     critic.save(tmp_path / "new")
     config = json.loads((tmp_path / "new" / "config.json").read_text())
     (tmp_path / "new" / "config.json").write_text(json.dumps({**config, "schema": "gan_probe.critic/9"}))
-    with pytest.raises(InputError, match="is not of schema 'gan_probe.critic/1'"):
+    with pytest.raises(InputError, match="is not of schema 'gan_probe.critic/2'"):
         Critic.load(tmp_path / "new")
     (tmp_path / "new" / "config.json").write_text(json.dumps({**config, "image_shape": [48, 48, 3]}))
     with pytest.raises(InputError, match="takes square images"):

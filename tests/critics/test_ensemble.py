@@ -150,7 +150,7 @@ def test_an_ensemble_that_is_not_whole_is_refused(folder: Path, untrained: dict[
         Critic.load(tmp_path / "a")
     record = json.loads((folder / "ensemble.json").read_text())
     (tmp_path / "a" / "ensemble.json").write_text(json.dumps({**record, "schema": "gan_probe.ensemble/9"}))
-    with pytest.raises(InputError, match="is not of schema 'gan_probe.ensemble/1'"):
+    with pytest.raises(InputError, match="is not of schema 'gan_probe.ensemble/2'"):
         Critic.load(tmp_path / "a")
 
 

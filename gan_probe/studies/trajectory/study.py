@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_probe.critics.critic import WEIGHTS, Critic
+from gan_probe.critics.critic import Critic
+from gan_probe.critics.identity import WEIGHTS
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.names import check_name

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gan_probe.config import TrainConfig
-from gan_probe.critics.critic import WEIGHTS
+from gan_probe.critics.identity import WEIGHTS
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.training.runs.health import diagnose
 from gan_probe.training.step import State

@@ -11,8 +11,9 @@ import pandas as pd
 import torch
 
 from gan_probe.config import TrainConfig
-from gan_probe.critics.critic import MARKER, Critic
+from gan_probe.critics.critic import Critic
 from gan_probe.critics.generator import Generator, GeneratorConfig, calibrate
+from gan_probe.critics.identity import MARKER
 from gan_probe.images.image_set import ImageSet, sheet
 from gan_probe.networks import build_generator
 from gan_probe.training.runs.folder import RunFolder

@@ -1,0 +1,154 @@
+"""Whose score is it? What describes a critic, and its identity: all that its numbers follow from, as 16 digits.
+
+Two critics with one identity give the same numbers for the same images. So everything that decides a number is in it:
+the network and what builds it, image shape, value range, output, sign, labels averaged over, layers, heads and every
+weight. Where a critic comes from (run, step, classes) decides none, and is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from gan_probe.errors import InputError
+from gan_probe.types import ImageShape
+
+MARKER = "config.json"
+WEIGHTS = "critic.safetensors"
+SCHEMA, OLD_SCHEMA = "gan_probe.critic/2", "gan_probe.critic/1"
+DECIDING = ("network", "image_shape", "value_range", "layers", "factory", "arguments", "adaptation", "heads")
+N_DIGITS = 16
+# What schema 1 called graphs that are stored in a file.
+OLD_FACTORIES = {"gan_probe.portable:OnnxModule": "onnx", "gan_probe.portable:ScriptModule": "torchscript"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CriticConfig:
+    """What is needed to rebuild a critic and to know where it comes from.
+
+    Attributes
+    ----------
+    network : str
+        A row of `gan_probe.networks.NETWORKS`; for a discriminator from elsewhere the name of its class.
+    image_shape : tuple of int
+        Height, width, channels.
+    layers : tuple of str
+        Sub-modules whose activations make up the embedding.
+    layer_sizes : tuple of int
+        Channels of each.
+    value_range : tuple of float
+        What black and white become before the network sees them.
+    training_classes : tuple of str
+        Labels of the training data; empty where it had none.
+    run_id : str
+        Names the training; "untrained" before any.
+    step : int
+        Generator updates behind it.
+    data_fingerprint : str
+        Of the training data.
+    factory : str
+        ``package.module:name`` that builds a discriminator from elsewhere; "onnx" or "torchscript" for one in a file;
+        empty for our own networks.
+    arguments : dict
+        What the factory is called with.
+    adaptation : dict
+        ``output`` (resolved: "score" or "probability"), ``sign``, ``n_labels``: see
+        `gan_probe.critics.foreign.AdaptedCritic`.
+    heads : dict
+        ``n_classes``, ``n_kernels``: see `gan_probe.networks.heads.CriticWithHeads`; empty without.
+    """
+
+    network: str
+    image_shape: ImageShape
+    layers: tuple[str, ...] = ()
+    layer_sizes: tuple[int, ...] = ()
+    value_range: tuple[float, float] = (-1.0, 1.0)
+    training_classes: tuple[str, ...] = ()
+    run_id: str = "untrained"
+    step: int = 0
+    data_fingerprint: str = ""
+    factory: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    adaptation: dict[str, Any] = field(default_factory=dict)
+    heads: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the critic was trained with the classes of its images."""
+        return self.heads.get("n_classes", 0) > 0
+
+
+def identity(config: CriticConfig) -> dict[str, Any]:
+    """Return what of a config decides the critic's numbers; of an ensemble that of every member too."""
+    parts = getattr(config, "parts", ())
+    members = {"parts": [identity(part) for part in parts]} if parts else {}
+    return {name: getattr(config, name) for name in DECIDING} | members
+
+
+def hash_of(config: CriticConfig, weights: Mapping[str, Tensor]) -> str:
+    """Return the identity of a critic with this config and these weights, 16 hexadecimal digits."""
+    digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True, default=str).encode())
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(_bytes(tensor))
+    return digest.hexdigest()[:N_DIGITS]
+
+
+def old_hash_of(config: CriticConfig, weights: Mapping[str, Tensor]) -> str:
+    """Return the hash of schema ``critic/1``, which knew the network, the image shape and the weights only."""
+    digest = hashlib.sha256(f"{config.network} {config.image_shape}".encode())
+    for name, tensor in sorted(weights.items()):
+        digest.update(name.encode())
+        digest.update(_bytes(tensor))
+    return digest.hexdigest()[:N_DIGITS]
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    """Return a tensor's bytes; through uint8, as numpy does not know every type of float."""
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def read_config(folder: Path) -> tuple[CriticConfig, dict[str, Any]]:
+    """Return the config of a critic folder, and the record as it was written (``schema``, ``hash``, ...).
+
+    Raises
+    ------
+    InputError
+        For another schema. Other errors of reading (OSError, ValueError, TypeError, KeyError) are the caller's to word.
+    """
+    record = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    if record["schema"] not in (SCHEMA, OLD_SCHEMA):
+        raise InputError(
+            f"{folder / MARKER} is not of schema {SCHEMA!r}; it was written by another version, as"
+            f" {record['schema']!r}. Use that version, or train again."
+        )
+    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+    del known["schema"]
+    known.pop("hash", None)
+    if record["schema"] == OLD_SCHEMA:
+        known["factory"] = OLD_FACTORIES.get(known.get("factory", ""), known.get("factory", ""))
+    return CriticConfig(**known), record
+
+
+def folder_hashes(folder: Path) -> set[str]:
+    """Return the hashes by which scores know the critic in a folder; none where there is no critic. Nothing is built.
+
+    One; of a folder of schema 1 two: the one that it was saved with, and the one that scores made today have.
+    """
+    try:
+        config, record = read_config(folder)
+        found = {str(record["hash"])}
+        if record["schema"] == OLD_SCHEMA and not config.factory:
+            found.add(hash_of(config, load_file(folder / WEIGHTS)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
+        return set()
+    return found

@@ -1,0 +1,43 @@
+"""Opens whatever folder holds a critic: a run, a snapshot of one, a critic, an ensemble.
+
+To add a kind of folder: the name of the file that tells it, and how it is opened, in ``OPENERS`` (each class of critic
+registers its own, so that nothing here knows them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gan_probe.errors import InputError
+
+# file that tells the kind of folder -> opener(folder, device, trust_code=...)
+OPENERS: dict[str, Callable[..., Any]] = {}
+UNFINISHED = "metrics.jsonl"  # what a run folder holds from its first step on
+
+
+def open_folder(path: str | Path, device: torch.device | str, *, trust_code: bool) -> Any:
+    """Return the critic in ``path`` or in ``path/critic``.
+
+    Raises
+    ------
+    InputError
+        When there is none, with what is there instead.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist. Give a run folder made by gan-probe train, or a critic folder.")
+    for folder in (path, path / "critic"):
+        for name, opener in OPENERS.items():
+            if (folder / name).is_file():
+                return opener(folder, device, trust_code=trust_code)
+    if (path / UNFINISHED).is_file():
+        snapshots = sorted((path / "snapshots").glob("step-*"))
+        last = f", or use its last snapshot: {snapshots[-1]}" if snapshots else ""
+        raise InputError(
+            f"the training in {path} is not finished. Finish it with: gan-probe train DATA --out {path} --resume{last}."
+        )
+    raise InputError(f"{path} is not a run folder: it holds neither critic/ nor {' nor '.join(OPENERS)}.")
