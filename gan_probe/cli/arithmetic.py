@@ -43,7 +43,7 @@ def arithmetic(
         session.warn(images.warnings)
         session.n_skipped = images.n_skipped
         session.plan(dry_run, {"run": run, "images": len(images), "equation": equation, "draws": draws, "out": out})
-        result = run_arithmetic(generator, critic, images, equation, n_draws=draws, seed=seed, source=run)
+        result = run_arithmetic(generator, critic, images, equation, n_draws=draws, seed=seed)
         for line in write_arithmetic(result, out, command=command_line(), overwrite=overwrite):
             session.say(f"- {line}")
         session.outputs["report"] = str(out / "report.html")

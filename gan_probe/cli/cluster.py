@@ -32,12 +32,17 @@ def cluster(
         loaded = read_scores(scores)
         session.plan(
             dry_run,
-            {"scores": scores, "images": len(loaded.table), "embeddings": ", ".join(loaded.embeddings), "out": out},
+            {
+                "scores": scores,
+                "images": len(loaded.table),
+                "embeddings": ", ".join(s.column for s in loaded.sources if s.is_embedding),
+                "out": out,
+            },
         )
         notes: list[str] = []
         found = cluster_all(loaded, notes, seed=seed)
         session.warn(notes)
-        rows = [(what, c) for what, several in found.items() for c in several]
+        rows = [(what.column, c) for what, several in found.items() for c in several]
         table = Table("of", "method", "k", "stability", "ARI (95 % interval)", "in no cluster", box=None)
         for what, c in rows:
             ari = c.agreement["ari"]

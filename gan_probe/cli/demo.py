@@ -79,7 +79,7 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
             on_step=lambda step, row: update(step, progress_note(step, row, config)),
         )
     session.log("3/5 scoring ten classes, eight of them never seen, and the controls")
-    scores = score(critic, read_images(out / "data-test"), source=out / "run")
+    scores = score(critic, read_images(out / "data-test"))
     write_scores(scores, out / "scores.parquet")
     session.log("4/5 clustering without labels, 5/5 writing the report")
     analysis, lines = report(

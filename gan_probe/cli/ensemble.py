@@ -43,7 +43,7 @@ def ensemble(
         from gan_probe.critics.ensemble import ENSEMBLE, EnsembleCritic
         from gan_probe.device import resolve_device
         from gan_probe.images.readers.reading import read_images
-        from gan_probe.scoring.controls import UNTRAINED_SEEDS
+        from gan_probe.scoring.controls import random_inits
         from gan_probe.training import RunFolder
         from synthetic.files import check_free
 
@@ -73,11 +73,9 @@ def ensemble(
         session.warn(f"the ensemble was {note}" for note in made.notes)
         made.save(out, overwrite=overwrite)
         agreement = made.correlations()
-        untrained: list[float] = []
-        try:
-            untrained = [_off_diagonal(made.untrained_twin(seed).correlations()) for seed in UNTRAINED_SEEDS]
-        except InputError as error:
-            session.warn([f"no untrained control: {error}"])
+        inits, notes = random_inits(made)
+        session.warn(notes)
+        untrained = [_off_diagonal(other.correlations()) for other in inits if isinstance(other, EnsembleCritic)]
         table = Table("member", "shift", "scale", "agrees with the others", box=None)
         for number, name in enumerate(named):
             shift, scale = float(made.module.shifts[number]), float(made.module.scales[number])

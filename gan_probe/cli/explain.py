@@ -90,7 +90,7 @@ def explain(
 
         result = make_maps(
             loaded, images, truth, methods=methods, per_class=per_class, patch_px=patch, n_steps=steps,
-            baseline=baseline, controls=controls, batch_size=batch_size, seed=seed, source=critic, progress=progress,
+            baseline=baseline, controls=controls, batch_size=batch_size, seed=seed, progress=progress,
         )  # fmt: skip
         session.warn(w for w in result.warnings if w not in images.warnings)
         lines = write_explain(result, out, title=title or "", command=command_line(), overwrite=overwrite)

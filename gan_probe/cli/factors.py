@@ -75,7 +75,6 @@ def factors(
                 layers=layers,
                 pooling=pooling,
                 seed=seed,
-                source=critic,
                 on_step=on_step,
             )
         session.warn(result.warnings)

@@ -112,7 +112,6 @@ def probe(
                 max_pool=max_pool,
                 controls=controls,
                 batch_size=batch_size,
-                source=critic,
                 seed=seed,
                 on_step=on_step,
             )

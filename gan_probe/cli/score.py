@@ -69,7 +69,6 @@ def score(
                 layers=layers,
                 pooling=pooling,
                 batch_size=batch_size,
-                source=critic,
                 progress=progress,
             )
         session.warn(w for w in scores.provenance["warnings"] if w not in images.warnings)

@@ -52,7 +52,6 @@ def trajectory(
         from gan_probe.images.readers.reading import read_images
         from gan_probe.report.page import MARKER
         from gan_probe.report.trajectory import write_trajectory
-        from gan_probe.scoring.controls import UNTRAINED_SEEDS
         from gan_probe.studies.trajectory.study import find_snapshots, trajectory
         from synthetic.files import check_free
 
@@ -66,7 +65,7 @@ def trajectory(
         session.n_skipped = images.n_skipped
         steps = ", ".join(map(str, found))
         session.plan(dry_run, {"run": run, "steps": steps, "images": len(images), "controls": controls, "out": out})
-        n_critics = len(found) + controls * len(UNTRAINED_SEEDS)
+        n_critics = len(found) + 1
         with session.progress("scoring", n_critics) as update:
             done: list[str] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property, singledispatch
@@ -232,8 +233,8 @@ class Critic:
             options["output"] = "probability" if module.is_sigmoid else "score"
         return cls.from_module(module, image_shape, factory=kind, **options)
 
-    def untrained_twin(self, seed: int) -> Critic:
-        """Return an untrained critic of the same architecture.
+    def random_init(self, seed: int) -> Critic:
+        """Return a randomly initialised critic of the same architecture: the control for this one.
 
         Raises
         ------
@@ -257,6 +258,11 @@ class Critic:
             options |= {"arguments": config.arguments, "seed": seed}
             return Critic.from_factory(config.factory, config.image_shape, **options)
         return Critic.from_module(reinitialised(self.module.inner, seed), config.image_shape, **options)
+
+    def untrained_twin(self, seed: int) -> Critic:
+        """Return `random_init`, under the name of 0.1.0."""
+        warnings.warn("untrained_twin is random_init now; the old name goes with 0.3.", DeprecationWarning, 2)
+        return self.random_init(seed)
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | str = "cpu", *, trust_code: bool = False) -> Critic:
@@ -523,7 +529,7 @@ def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> Crit
         raise InputError(f"{folder} does not hold a whole critic: {error}.") from error
     if isinstance(module, AdaptedCritic):  # schema 1 wrote "auto"
         config = replace(config, adaptation={**config.adaptation, "output": module.output})
-    critic = Critic(module, config, device, source=folder)
+    critic = Critic(module, config, device)
     known = old_hash_of(config, module.state_dict()) if record["schema"] == OLD_SCHEMA else critic.hash
     if known != saved:
         raise InputError(

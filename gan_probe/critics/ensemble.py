@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from gan_probe.critics.critic import Critic, Forward, rebuild
 from gan_probe.critics.features import Passed, pool, watched
 from gan_probe.critics.identity import CriticConfig, old_hash_of
-from gan_probe.critics.loading import OPENERS
+from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.names import check_name
@@ -203,7 +203,7 @@ class EnsembleCritic(Critic):
             module.norms.copy_(torch.tensor([length or 1.0 for length in lengths]))
         return cls(module, config, members[0].device, panel=images)
 
-    def untrained_twin(self, seed: int) -> EnsembleCritic:
+    def random_init(self, seed: int) -> EnsembleCritic:
         """Return as many untrained critics of the same architectures, aligned on the same panel.
 
         Raises
@@ -213,7 +213,7 @@ class EnsembleCritic(Critic):
         """
         config = self.config
         twins = [
-            member.untrained_twin(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
+            member.random_init(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
             for number, member in enumerate(self.members)
         ]
         origin = (config.alignment, config.panel_fingerprint, config.panel_source)
@@ -233,7 +233,9 @@ class EnsembleCritic(Critic):
             raise InputError(
                 f"{folder} holds no {ENSEMBLE}. Make one with: gan-probe ensemble RUN RUN ... --panel DATA --out DIR"
             )
-        return _open(folder, device, trust_code=trust_code)
+        found = open_folder(folder, device, trust_code=trust_code)
+        assert isinstance(found, EnsembleCritic)
+        return found
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write ``ensemble.json``, ``panel.npy`` and ``members/``; the folder appears whole or not at all."""
@@ -341,7 +343,7 @@ def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> Ense
         for name, buffer in (("shift", module.shifts), ("scale", module.scales), ("norm", module.norms)):
             buffer.copy_(torch.tensor([row[name] for row in rows]))
         panel = np.load(folder / PANEL, allow_pickle=False)
-        ensemble = EnsembleCritic(module, config, device, panel=panel, source=folder)
+        ensemble = EnsembleCritic(module, config, device, panel=panel)
         saved = record["hash"]
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, InputError):

@@ -33,7 +33,9 @@ def open_folder(path: str | Path, device: torch.device | str, *, trust_code: boo
     for folder in (path, path / "critic"):
         for name, opener in OPENERS.items():
             if (folder / name).is_file():
-                return opener(folder, device, trust_code=trust_code)
+                critic = opener(folder, device, trust_code=trust_code)
+                critic.source = str(path)
+                return critic
     if (path / UNFINISHED).is_file():
         snapshots = sorted((path / "snapshots").glob("step-*"))
         last = f", or use its last snapshot: {snapshots[-1]}" if snapshots else ""

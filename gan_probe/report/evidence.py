@@ -13,18 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, class_colours
+from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.clustering import contingency
 from gan_probe.stats.conformal import Detection
 from gan_probe.stats.margin import Excess
 from gan_probe.stats.variance import Share
-from gan_probe.studies.separation.result import CRITIC, Analysis
+from gan_probe.studies.separation.result import FIRST_INIT, FIRST_SCORE, Analysis
 
 MAX_ROWS = 40  # classes that are drawn one by one
 SHARE_NAMES = {
-    "critic_score": ("critic's score", CRITIC_COLOUR),
-    "control.untrained.0": ("untrained critic's score", "#9a9a9a"),
-    "embedding.critic": ("critic's embedding", "#7fb0e6"),
-    "embedding.untrained.0": ("untrained embedding", "#d0d0d0"),
+    CRITIC_SCORE: ("critic's score", CRITIC_COLOUR),
+    FIRST_SCORE: ("untrained critic's score", "#9a9a9a"),
+    CRITIC_ROWS: ("critic's embedding", "#7fb0e6"),
+    FIRST_INIT: ("untrained embedding", "#d0d0d0"),
 }
 
 
@@ -67,7 +68,7 @@ def _point(axis: Axes, value: float, low: float, high: float, place: float, colo
     axis.scatter([value], [place], s=42, color=colour, zorder=4)
 
 
-def factor_shares(shares: Mapping[str, Sequence[Share]]) -> Figure:
+def factor_shares(shares: Mapping[Source, Sequence[Share]]) -> Figure:
     """Return what each factor alone explains of scores and embeddings, with intervals."""
     known = {name: [s for s in found if s.eta_squared == s.eta_squared] for name, found in shares.items()}
     factors = [s.factor for s in next(iter(known.values()))]
@@ -159,7 +160,7 @@ def contingencies(analysis: Analysis) -> Figure | None:
     """Return which classes the clusters chosen without labels hold, for the scores and for the critic's embedding."""
     order = analysis.classes["label"].tolist()
     labels = analysis.table["label"].astype(str).to_numpy()
-    names = {"critic_score": "the scores", CRITIC: "the critic's embedding"}
+    names = {CRITIC_SCORE: "the scores", CRITIC_ROWS: "the critic's embedding"}
     shown = {names[what]: c for what in names for c in analysis.chosen(what)}
     if not shown or len(order) > MAX_LEGEND:
         return None

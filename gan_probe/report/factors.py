@@ -20,20 +20,14 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from gan_probe.report import evidence
 from gan_probe.report.page import Section, page_folder, plain
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR
+from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.auroc import THRESHOLD
 from gan_probe.stats.margin import Excess
 from gan_probe.stats.variance import Share
 from gan_probe.studies.factors.curve import DETECTED
 from gan_probe.studies.factors.responses import ALONE, AMONG, Response, Threshold, aurocs, effect
-from gan_probe.studies.factors.result import (
-    EMBEDDING,
-    SCORE,
-    UNTRAINED_EMBEDDING,
-    UNTRAINED_SCORE,
-    FactorsResult,
-    findings,
-    single,
-)
+from gan_probe.studies.factors.result import FactorsResult, findings, single
+from gan_probe.studies.separation.result import FIRST_INIT, FIRST_SCORE
 
 SCHEMA = "gan_probe.factors/1"
 N_COLUMNS = 3
@@ -136,13 +130,13 @@ def names(result: FactorsResult) -> Figure | None:
 
 def shares(result: FactorsResult) -> Figure | None:
     """Return what each factor alone explains of scores and embeddings, untrained ones as means with their range."""
-    found: dict[str, Sequence[Share]] = {}
-    for name, untrained in ((SCORE, UNTRAINED_SCORE), (EMBEDDING, UNTRAINED_EMBEDDING)):
-        if name in result.shares:
-            found[name] = result.shares[name]
-            others = result.untrained_shares(name)
+    found: dict[Source, Sequence[Share]] = {}
+    for source, untrained in ((CRITIC_SCORE, FIRST_SCORE), (CRITIC_ROWS, FIRST_INIT)):
+        if source in result.shares:
+            found[source] = result.shares[source]
+            others = result.untrained_shares(is_embedding=source.is_embedding)
             if others:
-                found[f"{untrained}0"] = others
+                found[untrained] = others
     return evidence.factor_shares(found) if found else None
 
 
@@ -239,7 +233,7 @@ def _record(result: FactorsResult, lines: Sequence[str], command: str) -> dict[s
         "provenance": {"command": command, **result.provenance},
         "findings": list(lines),
         "headline": result.headline(),
-        "shares": {name: [plain(dataclasses.asdict(s)) for s in found] for name, found in result.shares.items()},
+        "shares": {name.column: [plain(dataclasses.asdict(s)) for s in found] for name, found in result.shares.items()},
         "probes": [_probe_record(p, gains) for p in result.probes],
         "disentanglement": {name: plain(vars(d)) for name, d in result.disentanglement.items()},
         "thresholds": [plain(row) for row in result.threshold_rows()],
@@ -270,9 +264,9 @@ def write_factors(
         "thresholds": _threshold_lines(result),
         "shares": [
             {"factor": s.factor, "value": s.epsilon_squared, "low": s.ci_low, "high": s.ci_high, "unique": s.unique}
-            for s in single(result.shares.get(SCORE, []))
+            for s in single(result.shares.get(CRITIC_SCORE, []))
         ],
-        "interactions": [s for s in result.shares.get(SCORE, []) if math.isnan(s.eta_squared)][:5],
+        "interactions": [s for s in result.shares.get(CRITIC_SCORE, []) if math.isnan(s.eta_squared)][:5],
         "probes": record["probes"],
         "disentanglement": record["disentanglement"],
     }

@@ -18,10 +18,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, Colour, class_colours, legend_name
+from gan_probe.scoring.controls import SCORED
+from gan_probe.scoring.table import BASELINE, CRITIC, CRITIC_ROWS, Source
 from gan_probe.stats.auroc import THRESHOLD, n_separated
-from gan_probe.studies.separation.result import UNTRAINED, Analysis
+from gan_probe.studies.separation.result import FIRST_INIT, PIXELS, Analysis
 
 N_BINS = 120
+MEDIAN = "untrained critic (median)"
 K_FROM = {"bic": "BIC"}
 N_CLOSEST = 6
 N_SHEETS = 6
@@ -155,11 +158,10 @@ def separated_pairs(analysis: Analysis) -> Figure:
     rows: list[tuple[str, float, str | Colour]] = [("critic", n_separated(analysis.critic_pairs), CRITIC_COLOUR)]
     untrained = analysis.untrained_counts()
     if untrained:
-        rows.append(("untrained critic (median)", statistics.median(untrained), CONTROL_COLOUR))
+        rows.append((MEDIAN, statistics.median(untrained), CONTROL_COLOUR))
     rows += [
         (name.replace("_", " "), n_separated(pairs), CONTROL_COLOUR)
-        for name, pairs in analysis.controls.items()
-        if not name.startswith(UNTRAINED)
+        for name, pairs in analysis.controls.baselines.items()
     ]
     rows[1:] = sorted(rows[1:], key=lambda row: -row[1])
     total = len(analysis.pairs)
@@ -169,7 +171,7 @@ def separated_pairs(analysis: Analysis) -> Figure:
     for place, (name, count, _) in enumerate(rows):
         inside = "white" if count > total / 20 else "black"  # a short bar cannot hold its number
         axis.text(total / 100, place, f"{count:g}", va="center", fontsize=8, color=inside, fontweight="bold")
-        if name.startswith("untrained"):
+        if untrained and name == MEDIAN:
             axis.plot([min(untrained), max(untrained)], [place, place], color="black", linewidth=2)
     axis.invert_yaxis()
     axis.axvline(total, color="black", linewidth=0.8, linestyle=":")
@@ -184,9 +186,9 @@ def projections(analysis: Analysis, method: str) -> Figure:
     """Return the embeddings side by side, coloured by class."""
     colours = class_colours(analysis.table)
     names = {
-        "embedding.critic": "critic",
-        "embedding.untrained.0": "untrained critic (1 of 3)",
-        "embedding.pixels": "raw pixels",
+        CRITIC_ROWS: "critic",
+        FIRST_INIT: "untrained critic (1 of 3)",
+        PIXELS: "raw pixels",
     }
     shown = {name: view for name, view in analysis.projections.items() if name in names}
     figure = _figure(4 * len(shown) + (1.8 if len(colours) <= MAX_LEGEND else 0), 4)
@@ -237,17 +239,12 @@ def cluster_agreement(analysis: Analysis) -> Figure:
     return figure
 
 
-def _source_name(name: str) -> str:
-    kind, _, rest = name.partition(".")
-    if kind != "embedding":
-        return "critic\nscore"
-    known = {
-        "critic": "critic\nembedding",
-        "pixels": "raw pixels\n(PCA)",
-        "hog": "HOG",
-        "kmeans_patches": "k-means\npatches",
-    }
-    return known.get(rest, "untrained\n(median, range)")
+def _source_name(source: Source) -> str:
+    if source.of == CRITIC:
+        return "critic\nembedding" if source.is_embedding else "critic\nscore"
+    if source.of != BASELINE:
+        return "untrained\n(median, range)"
+    return SCORED[source.name].title.replace(" (", "\n(").replace("k-means ", "k-means\n")
 
 
 def training_curves(metrics: pd.DataFrame, objective: str = "wasserstein") -> Figure:

@@ -18,7 +18,7 @@ from gan_probe.report.page import Section, page_folder, plain
 from gan_probe.studies.probe.result import CRITIC, EVERY, Outcome, ProbeResult, findings
 
 SCHEMA = "gan_probe.probe/1"
-CRITIC_COLOUR, UNTRAINED = "#1f5aa6", "untrained."
+CRITIC_COLOUR = "#1f5aa6"
 PROTOCOL = (
     "Labels are drawn at random from the pool, the same draws for every representation; the classifier's setting is"
     " chosen on the validation images for each representation and number of labels; accuracy is measured on the test"
@@ -37,9 +37,9 @@ class ProbeMaterial:
 
 def colours(result: ProbeResult) -> dict[str, Any]:
     """Return a colour for each representation: blue the critic, greys the untrained ones, a hue each the others."""
-    others = [n for n in (*result.controls, *result.references) if not n.startswith(UNTRAINED)]
+    others = [*result.baselines, *result.references]
     hues = sns.color_palette("Set2", max(3, len(others)))
-    greys = {n: "#8a8a8a" for n in result.controls if n.startswith(UNTRAINED)}
+    greys = dict.fromkeys(result.random_init, "#8a8a8a")
     layers = dict(zip(result.layers, sns.color_palette("Blues", len(result.layers) + 2)[2:], strict=True))
     return {CRITIC: CRITIC_COLOUR, **greys, **dict(zip(others, hues, strict=False)), **layers}
 
@@ -48,11 +48,11 @@ def curves(result: ProbeResult, classifier: str, group: str = EVERY) -> Figure:
     """Return the error against labels a class, with intervals; the untrained critics as one range."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axis = figure.subplots()
-    shown = [CRITIC, *result.references, *(c for c in result.controls if not c.startswith(UNTRAINED))]
+    shown = [CRITIC, *result.references, *result.baselines]
     paint = colours(result)
     for name in shown:
         _curve(axis, result.of(name, classifier), group, paint[name], is_lead=name == CRITIC)
-    twins = [result.of(c, classifier) for c in result.controls if c.startswith(UNTRAINED)]
+    twins = [result.of(c, classifier) for c in result.random_init]
     if twins:
         x = [o.per_class for o in twins[0]]
         values = np.array([[o.accuracy(group) for o in twin] for twin in twins])

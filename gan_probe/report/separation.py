@@ -80,7 +80,7 @@ FIGURES: tuple[Section[Material], ...] = (
         "How much of this is the training?",
         "Pairs of classes that one number separates: the critic's score beside the scores of untrained critics and"
         " plain scalars of the pixels. Only what it separates beyond the grey bars can be credited to the training.",
-        lambda m: figures.separated_pairs(m.analysis) if m.analysis.controls else None,
+        lambda m: figures.separated_pairs(m.analysis) if m.analysis.controls.controls() else None,
     ),
     Section(
         "auroc",
@@ -167,7 +167,7 @@ def write_report(material: Material, out: str | Path, *, overwrite: bool = False
     with page_folder(
         out, FIGURES, material, template="report.html.j2", record=record, context=context, overwrite=overwrite
     ) as folder:
-        scalars = ScoreTable(material.scores.scalars(), material.scores.provenance)
+        scalars = ScoreTable(material.scores.without_embeddings(), material.scores.provenance)
         write_scores(scalars, folder / "scores.parquet")
         scalars.table.to_csv(folder / "scores.csv", index=False)
 
@@ -192,9 +192,9 @@ def report_record(material: Material) -> dict[str, Any]:
     ]
     controls = {
         name: {"n_separated": n_separated(found), "pairs": [{"a": p.a, "b": p.b, "auroc": p.auroc} for p in found]}
-        for name, found in analysis.controls.items()
+        for name, found in analysis.controls.controls().items()
     }
-    clusters = {name: [plain(c.as_dict()) for c in found] for name, found in analysis.clusterings.items()}
+    clusters = {name.column: [plain(c.as_dict()) for c in found] for name, found in analysis.clusterings.items()}
     training = material.training
     return {
         "schema": SCHEMA,
@@ -219,7 +219,7 @@ def report_record(material: Material) -> dict[str, Any]:
             "n_separated_without_scalars": n_separated(analysis.remaining) if analysis.remaining else None,
             "pairs": pairs,
         },
-        "factors": {name: [plain(vars(s)) for s in found] for name, found in analysis.shares.items()},
+        "factors": {name.column: [plain(vars(s)) for s in found] for name, found in analysis.shares.items()},
         "distances": [] if analysis.distances is None else [plain(r) for r in analysis.distances.to_dict("records")],
         "unseen": [plain(vars(d)) for d in analysis.detections],
         "controls": controls,
@@ -240,9 +240,9 @@ def _context(material: Material) -> dict[str, Any]:
     analysis = material.analysis
     place = {id(pair): i for i, pair in enumerate(analysis.closest())}
     ranked = sorted(analysis.pairs, key=lambda p: place[id(p.pair)])
-    clusters = [(name, c) for name, found in analysis.clusterings.items() for c in found]
+    clusters = [(name.column, c) for name, found in analysis.clusterings.items() for c in found]
     controls = sorted(
-        ((name, n_separated(found)) for name, found in analysis.controls.items()), key=lambda row: -row[1]
+        ((name, n_separated(found)) for name, found in analysis.controls.controls().items()), key=lambda row: -row[1]
     )
     return {
         "title": material.title,
@@ -253,7 +253,7 @@ def _context(material: Material) -> dict[str, Any]:
         "n_pairs": len(ranked),
         "clusters": [(name, c.as_dict()) for name, c in clusters],
         "excess": analysis.excess,
-        "shares": analysis.shares,
+        "shares": {source.column: found for source, found in analysis.shares.items()},
         "detections": analysis.detections,
         "n_runs": analysis.n_runs,
         "null_auroc": max(p.null_auroc for p in analysis.critic_pairs),

@@ -1,7 +1,7 @@
 """Image representations that need no critic: what a critic's embedding must beat in a probe.
 
 To add one: a function of the unlabelled images it may learn from (n, h, w, c) uint8 and a seed, that returns a function
-from images to rows (n, d) float32; and one row in ``REPRESENTATIONS``.
+from images to rows (n, d) float32; and one row in `gan_probe.scoring.controls.CONTROLS`.
 """
 
 from __future__ import annotations
@@ -65,39 +65,60 @@ def hog_descriptor(unlabelled: Images, seed: int) -> Encoder:
     return encode
 
 
-def kmeans_patches(unlabelled: Images, seed: int) -> Encoder:
-    """Return how near the patches in each quadrant are to 200 centroids of whitened 6x6 patches, (n, 800).
+def kmeans_patches(
+    unlabelled: Images,
+    seed: int,
+    *,
+    patch_px: int = PATCH_PX,
+    n_centroids: int = N_CENTROIDS,
+    n_patches: int = N_PATCHES,
+) -> Encoder:
+    """Return how near the patches in each quadrant are to centroids of whitened patches, (n, 4 * n_centroids).
 
     Patches are normalised for brightness and contrast and whitened; the "triangle" activation max(0, mean distance -
     distance) is summed over each quadrant. Patches of images above 37 px are strided.
+
+    Parameters
+    ----------
+    unlabelled : ndarray of uint8, shape (n, h, w, c)
+    seed : int
+    patch_px : int
+        Side of a patch.
+    n_centroids : int
+        At most so many; fewer where there are fewer patches.
+    n_patches : int
+        Patches that centroids are fitted on: so many, each once, or all that the images have.
 
     References
     ----------
     Coates, Lee, Ng 2011, "An Analysis of Single-Layer Networks in Unsupervised Feature Learning", sections 3 and 4.
     """
     rng = np.random.default_rng(seed)
-    per_image = -(-N_PATCHES // min(len(unlabelled), N_FITTED))
+    per_image = -(-n_patches // min(len(unlabelled), N_FITTED))
     found = []
     for chunk in _chunks(_sample(unlabelled, N_FITTED, seed)):
-        patches = _patches(chunk)
+        patches = _patches(chunk, patch_px)
         patches = patches.reshape(len(chunk), -1, patches.shape[-1])
-        columns = rng.integers(patches.shape[1], size=(len(chunk), per_image))
-        found.append(np.take_along_axis(patches, columns[..., None], axis=1).reshape(-1, patches.shape[-1]))
+        if per_image < patches.shape[1]:
+            columns = rng.random(patches.shape[:2]).argpartition(per_image, axis=1)[:, :per_image]
+            patches = np.take_along_axis(patches, columns[..., None], axis=1)
+        found.append(patches.reshape(-1, patches.shape[-1]))
     sample = _normalised(np.concatenate(found))
     with np.errstate(invalid="ignore"):  # flat images have no variance to explain shares of
         whiten = PCA(whiten=False, svd_solver="covariance_eigh").fit(sample)
     # ZCA; 0.1 is the regulariser that Coates et al. use for patches whose contrast is normalised
     zca = (whiten.components_.T / np.sqrt(np.maximum(whiten.explained_variance_, 0) + 0.1)) @ whiten.components_
     zca = zca.astype(np.float32)
-    n = min(N_CENTROIDS, len(sample))
+    n = min(n_centroids, len(sample))
+    init_size = min(len(sample), 10 * n)  # rows that the first centroids are chosen from: 10 for each
     centres = (
-        MiniBatchKMeans(n, batch_size=4096, n_init=3, random_state=seed)
+        MiniBatchKMeans(n, batch_size=4096, n_init=3, init_size=init_size, random_state=seed)
         .fit((sample - whiten.mean_) @ zca)
         .cluster_centers_.astype(np.float32)
     )
 
     def encode_chunk(images: Images) -> Rows:
-        patches = _patches(images)
+        patches = _patches(images, patch_px)
         rows, columns = patches.shape[1:3]
         flat = (_normalised(patches.reshape(-1, patches.shape[-1])) - whiten.mean_.astype(np.float32)) @ zca
         squared = (flat**2).sum(1, keepdims=True) - 2 * flat @ centres.T + (centres**2).sum(1)
@@ -114,14 +135,6 @@ def kmeans_patches(unlabelled: Images, seed: int) -> Encoder:
     return lambda images: np.concatenate([encode_chunk(chunk) for chunk in _chunks(images)])
 
 
-REPRESENTATIONS: dict[str, Callable[[Images, int], Encoder]] = {
-    "pixels": pixels,
-    "pca": pca,
-    "hog": hog_descriptor,
-    "kmeans_patches": kmeans_patches,
-}
-
-
 def _sample(images: Images, n: int, seed: int) -> Images:
     if len(images) <= n:
         return images
@@ -132,11 +145,11 @@ def _chunks(images: Images) -> list[Images]:
     return [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
 
 
-def _patches(images: Images) -> Rows:
+def _patches(images: Images, patch_px: int) -> Rows:
     """Return (n, rows, columns, values) of all patches, every so many pixels in large images."""
     side = min(images.shape[1:3])
-    stride = -(-(side - PATCH_PX + 1) // POSITIONS_PER_SIDE)
-    windows = sliding_window_view(images, (PATCH_PX, PATCH_PX), axis=(1, 2))[:, ::stride, ::stride]
+    stride = -(-(side - patch_px + 1) // POSITIONS_PER_SIDE)
+    windows = sliding_window_view(images, (patch_px, patch_px), axis=(1, 2))[:, ::stride, ::stride]
     return windows.reshape(*windows.shape[:3], -1).astype(np.float32)
 
 

@@ -1,12 +1,12 @@
 """What a separation must beat: scalars that anybody can compute from the pixels, and the pixels themselves.
 
-To add a scalar: one function of images (n, h, w, c) uint8 that returns (n,), and one row in ``NUISANCES``.
+To add one: a function of images (n, h, w, c) uint8 that returns (n,), and one row in
+`gan_probe.scoring.controls.CONTROLS`.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -74,26 +74,6 @@ def _png(image: Images) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image.squeeze()).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-NUISANCES: dict[str, Callable[[Images], Column]] = {
-    "brightness": brightness,
-    "colourfulness": colourfulness,
-    "filled_area": filled_area,
-    "edge_density": edge_density,
-    "total_variation": total_variation,
-    "high_frequency_power": high_frequency_power,
-    "png_bytes": png_bytes,
-}
-
-
-def nuisances(images: Images) -> dict[str, Column]:
-    """Return every row of `NUISANCES`, each (n,) float32, computed in chunks."""
-    starts = range(0, len(images), CHUNK)
-    return {
-        name: np.concatenate([measure(images[s : s + CHUNK]) for s in starts]).astype(np.float32)
-        for name, measure in NUISANCES.items()
-    }
 
 
 def pixel_components(images: Images, *, n_components: int = N_COMPONENTS, seed: int = 0) -> npt.NDArray[np.float32]:

@@ -7,26 +7,86 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gan_probe.errors import InputError
+from gan_probe.scoring.controls import CONTROLS, SCORED
+from gan_probe.stats.beside import RANDOM_INIT, Beside
+from gan_probe.types import Rows, Scores
 from synthetic.files import atomic_path
 
+T = TypeVar("T")
+
 SCHEMA = "gan_probe.scores/1"
-CONTROL = "control."  # columns of scalar controls
-FITTED = ("control.pixels_pc1", "embedding.pixels", "embedding.kmeans_patches")  # on the images of one table
+SCORE = "critic_score"
 UNCERTAINTY = "critic_uncertainty"  # of an ensemble: the standard deviation over its members
-UNTRAINED = "control.untrained."
 UNNAMED = "(no label)"  # the class of images whose label is missing
-PIXELS = "embedding.pixels"
-SHARED_UNIT = (PIXELS, "embedding.hog", "embedding.kmeans_patches")  # columns that are not standardised
-EMBEDDING = "embedding."  # columns of vectors: embedding.critic and those of the controls
+CRITIC, BASELINE = "critic", "baseline"
+_CONTROL = "control."  # columns of one number an image
+_EMBEDDING = "embedding."  # columns of vectors
+_FACTOR = "factor."  # columns of what is known of an image
+
+
+class Source(NamedTuple):
+    """What a column of numbers is: a score or an embedding, of the critic or of a control.
+
+    ``of`` is `CRITIC`, `RANDOM_INIT` or `BASELINE`; ``name`` that of the baseline, or the number of the random
+    initialisation.
+    """
+
+    is_embedding: bool
+    of: str
+    name: str = ""
+
+    @classmethod
+    def parse(cls, column: str) -> Source | None:
+        """Return what a column is, or None for one that holds no such numbers."""
+        if column == SCORE:
+            return cls(False, CRITIC)
+        for prefix, is_embedding in ((_CONTROL, False), (_EMBEDDING, True)):
+            if column.startswith(prefix):
+                rest = column.removeprefix(prefix)
+                if rest.startswith(f"{RANDOM_INIT}."):
+                    return cls(is_embedding, RANDOM_INIT, rest.removeprefix(f"{RANDOM_INIT}."))
+                return (
+                    cls(is_embedding, CRITIC) if is_embedding and rest == CRITIC else cls(is_embedding, BASELINE, rest)
+                )
+        return None
+
+    @property
+    def short(self) -> str:
+        """The name without what kind it is: "critic", "untrained.0", "pixels"."""
+        return CRITIC if self.of == CRITIC else f"{RANDOM_INIT}.{self.name}" if self.of == RANDOM_INIT else self.name
+
+    @property
+    def column(self) -> str:
+        """The column that holds it."""
+        if self.of == CRITIC and not self.is_embedding:
+            return SCORE
+        return f"{_EMBEDDING if self.is_embedding else _CONTROL}{self.short}"
+
+    @property
+    def shares_unit(self) -> bool:
+        """Whether its columns share a unit, so that they are not standardised."""
+        return self.is_embedding and self.of == BASELINE and self.name in SCORED and SCORED[self.name].shares_unit
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it was fitted on the images of one table, so that two tables cannot be put together."""
+        return self.of == BASELINE and any(c.name == self.name and c.fitted and c.in_scores for c in CONTROLS)
+
+
+CRITIC_SCORE, CRITIC_ROWS = Source(False, CRITIC), Source(True, CRITIC)
+
+
+def factor_columns(table: pd.DataFrame) -> dict[str, str]:
+    """Return the columns of factors, by the factor's name."""
+    return {str(c).removeprefix(_FACTOR): str(c) for c in table if str(c).startswith(_FACTOR)}
 
 
 @dataclass(frozen=True)
@@ -47,19 +107,68 @@ class ScoreTable:
     provenance: Mapping[str, Any]
 
     @property
-    def control_columns(self) -> list[str]:
-        """Names of the scalar controls."""
-        return [c for c in self.table.columns if c.startswith(CONTROL)]
+    def sources(self) -> dict[Source, str]:
+        """The columns that hold scores, embeddings and their controls, by what they are, in their order."""
+        found = {str(column): Source.parse(str(column)) for column in self.table.columns}
+        return {source: column for column, source in found.items() if source is not None}
 
     @property
-    def embeddings(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The embeddings by column (``embedding.critic``, ``embedding.pixels``, ...), each (n, d)."""
-        names = [c for c in self.table.columns if c.startswith(EMBEDDING)]
-        return {c: np.stack(self.table[c].to_list()).astype(np.float32) for c in names}
+    def scores(self) -> Scores:
+        """The critic's scores, (n,) float64."""
+        return self.table[SCORE].to_numpy(dtype=np.float64)
 
-    def scalars(self) -> pd.DataFrame:
+    @property
+    def embeddings(self) -> dict[Source, Rows]:
+        """The critic's embedding and those of its controls, each (n, d)."""
+        return {
+            source: np.stack(self.table[column].to_list()).astype(np.float32)
+            for source, column in self.sources.items()
+            if source.is_embedding
+        }
+
+    def scalars_beside(self) -> Beside[Scores]:
+        """Return the critic's scores beside the scalar controls, each (n,) float64, as they are."""
+        scalars = {s: self.table[c].to_numpy(dtype=np.float64) for s, c in self.sources.items() if not s.is_embedding}
+        return beside(scalars)
+
+    def embeddings_beside(self) -> Beside[Rows] | None:
+        """Return the critic's embedding beside those of its controls; None without one of the critic."""
+        found = self.embeddings
+        return beside(found) if CRITIC_ROWS in found else None
+
+    def without_embeddings(self) -> pd.DataFrame:
         """Return the table without embeddings."""
-        return self.table[[c for c in self.table.columns if not c.startswith(EMBEDDING)]]
+        return self.table.drop(columns=[c for s, c in self.sources.items() if s.is_embedding])
+
+
+def beside(found: Mapping[Source, T]) -> Beside[T]:
+    """Return what is known of a critic and its controls, by what it is, as the critic beside its controls."""
+    critic = next(value for source, value in found.items() if source.of == CRITIC)
+    return Beside(
+        critic=critic,
+        random_init=tuple(value for source, value in found.items() if source.of == RANDOM_INIT),
+        baselines={source.name: value for source, value in found.items() if source.of == BASELINE},
+    )
+
+
+def columns_of(scores: Beside[Any], rows: Beside[Any] | None) -> dict[str, Any]:
+    """Return the columns of a score table for scores, embeddings and their controls, in the table's order."""
+    columns: dict[str, Any] = {SCORE: scores.critic}
+    if rows is not None:
+        columns[CRITIC_ROWS.column] = list(rows.critic)
+    for number, column in enumerate(scores.random_init):
+        columns[Source(False, RANDOM_INIT, str(number)).column] = column
+        if rows is not None:
+            columns[Source(True, RANDOM_INIT, str(number)).column] = list(rows.random_init[number])
+    columns |= {Source(False, BASELINE, name).column: column for name, column in scores.baselines.items()}
+    if rows is not None:
+        columns |= {Source(True, BASELINE, name).column: list(found) for name, found in rows.baselines.items()}
+    return columns
+
+
+def drop_ours(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without columns that have names of ours."""
+    return table.drop(columns=[c for c in table if c == UNCERTAINTY or Source.parse(str(c)) is not None])
 
 
 def write_scores(scores: ScoreTable, path: str | Path) -> None:
@@ -67,7 +176,8 @@ def write_scores(scores: ScoreTable, path: str | Path) -> None:
     columns: dict[str, Any] = {}
     for name in scores.table.columns:
         column = scores.table[name]
-        if name.startswith(EMBEDDING):
+        source = Source.parse(str(name))
+        if source is not None and source.is_embedding:
             vectors = np.stack(column.to_list()).astype(np.float32)
             columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
         else:
@@ -118,9 +228,15 @@ def read_scores(path: str | Path) -> ScoreTable:
         frame["label"] = frame["label"].astype(str).where(frame["label"].notna(), UNNAMED)
     if "seen" in frame:
         frame["seen"] = _truth(frame["seen"], path)
-    for column in (c for c in frame if str(c).startswith(CONTROL)):
+    for column in (c for c in frame if (s := Source.parse(str(c))) and not s.is_embedding and s.of != CRITIC):
         frame[column] = pd.to_numeric(frame[column], errors="coerce")
     return ScoreTable(frame, provenance)
+
+
+def _is(column: object, what: str) -> bool:
+    """Return whether a column holds numbers of ours that are "is_embedding" or "is_fitted"."""
+    source = Source.parse(str(column))
+    return source is not None and bool(getattr(source, what))
 
 
 def _truth(column: pd.Series, path: Path) -> pd.Series:
@@ -149,10 +265,10 @@ def concatenate_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
             f"these scores come from different critics ({', '.join(hashes)}); a loss leaves shift and scale free, so"
             " they cannot be put in one report. Make one report for each."
         )
-    shared = [c for c in tables[0].table if c not in FITTED and all(c in t.table for t in tables)]
+    shared = [c for c in tables[0].table if not _is(c, "is_fitted") and all(c in t.table for t in tables)]
     kinds = {(tuple(t.provenance.get("layers", ())), t.provenance.get("pooling")) for t in tables}
     if len(kinds) > 1:
-        shared = [c for c in shared if not str(c).startswith(EMBEDDING)]
+        shared = [c for c in shared if not _is(c, "is_embedding")]
     frame = pd.concat([t.table[shared] for t in tables], ignore_index=True)
     same = [c for c in ("sample_id", "path", "source") if c in frame]
     is_copy = frame.duplicated(same) if same else pd.Series(False, index=frame.index)
@@ -161,7 +277,7 @@ def concatenate_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
         notes.append("the tables hold embeddings of different layers or pooling, which are left out.")
     if is_copy.any():
         notes.append(f"{int(is_copy.sum())} images stand in more than one table; each was counted once.")
-    if any(c in t.table for c in FITTED for t in tables):
+    if any(source.is_fitted for t in tables for source in t.sources):
         notes.append("the pixel controls were fitted on each table alone and are left out; score the data in one go.")
     return ScoreTable(frame[~is_copy].reset_index(drop=True), {**tables[0].provenance, "warnings": notes})
 
@@ -198,7 +314,7 @@ def by_critic(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
         raise InputError(
             "the critics embed with different layers or pooling; score with the same --layer and --pooling."
         )
-    if len({EMBEDDING + "critic" in run.table for run in runs}) > 1:
+    if len({CRITIC_ROWS in run.sources for run in runs}) > 1:
         raise InputError("some of these tables have embeddings and some have none; score all of them alike.")
     order = first.table["sample_id"]
     runs = [ScoreTable(run.table.set_index("sample_id").loc[order].reset_index(), run.provenance) for run in runs]
@@ -227,7 +343,8 @@ def average_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
         raise InputError(f"a mean needs tables of one gauge; these have {len(found)} ({'; '.join(found)}). {how}")
     runs = by_critic(tables)
     first = runs[0].table
-    own = [c for c in first if c == UNCERTAINTY or str(c).startswith((UNTRAINED, EMBEDDING))]
+    own = [c for s, c in runs[0].sources.items() if s.is_embedding or s.of == RANDOM_INIT]
+    own += [UNCERTAINTY] if UNCERTAINTY in first else []
     mean = np.mean([run.table["critic_score"] for run in runs], axis=0).astype(np.float32)
     hashes = [str(run.provenance["critic_hash"]) for run in runs]
     provenance = {

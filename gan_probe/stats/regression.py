@@ -25,3 +25,11 @@ def standardised(rows: Values) -> Values:
     columns = np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
     spread = columns.std(0)
     return (columns[:, spread > 0] - columns[:, spread > 0].mean(0)) / spread[spread > 0]
+
+
+def residuals(scores: Values, scalars: Values) -> Values:
+    """Return what is left of scores (..., n) when a linear map of scalars (n, k) is taken away."""
+    design = np.column_stack([np.ones(len(scalars)), scalars - scalars.mean(0)])
+    design /= np.maximum(np.linalg.norm(design, axis=0), 1e-12)
+    weights = np.linalg.lstsq(design, scores.T, rcond=None)[0]
+    return scores - (design @ weights).T

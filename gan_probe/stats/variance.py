@@ -16,7 +16,6 @@ from gan_probe.errors import InputError
 from gan_probe.stats.information import group_jackknife
 from gan_probe.types import Codes, Values
 
-PREFIX = "factor."
 MAX_LEVELS = 8  # a factor with more values is cut into as many equal parts
 
 
@@ -30,10 +29,10 @@ def levels(values: Sequence[Any] | npt.NDArray[Any] | pd.Series, *, most: int = 
     return np.asarray(pd.qcut(series, most, labels=False, duplicates="drop"), dtype=np.intp)
 
 
-def varying(table: pd.DataFrame) -> dict[str, Codes]:
-    """Return the levels of every ``factor.*`` column, by the factor's name: 2 at least, at most one for two images."""
-    found = {str(c).removeprefix(PREFIX): levels(table[c]) for c in table if str(c).startswith(PREFIX)}
-    return {name: codes for name, codes in found.items() if 0 < codes.max(initial=0) < len(table) / 2}
+def varying(columns: Mapping[str, pd.Series]) -> dict[str, Codes]:
+    """Return the levels of every factor, by its name: 2 at least, at most one for two images."""
+    found = {name: levels(column) for name, column in columns.items()}
+    return {name: codes for name, codes in found.items() if 0 < codes.max(initial=0) < len(codes) / 2}
 
 
 def eta_squared(values: Values, codes: Codes) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +32,6 @@ def arithmetic(
     *,
     n_draws: int = 200,
     seed: int = 0,
-    source: str | Path | None = None,
 ) -> ArithmeticResult:
     """Return whether ``a - b + c = d`` holds in the generator's latent space, as the critic's own features see it.
 
@@ -50,7 +48,6 @@ def arithmetic(
     equation : str
         "A - B + C = D", with labels of ``data``.
     n_draws, seed : int
-    source : path, optional
 
     Raises
     ------
@@ -90,7 +87,7 @@ def arithmetic(
         accuracy,
         {**sizes, "samples": len(latents), "draws": n_draws},
         {
-            "source": str(source or ""),
+            "source": critic.source,
             "run_id": generator.config.run_id,
             "step": generator.config.step,
             "data_source": str(data.source),

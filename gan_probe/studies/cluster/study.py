@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gan_probe.scoring.table import SHARED_UNIT, ScoreTable
+from gan_probe.scoring.table import CRITIC_SCORE, ScoreTable, Source
 from gan_probe.stats.clustering import Clustering, cluster
-from gan_probe.studies.base import noted
+from gan_probe.studies.base import Notes
+from gan_probe.types import Rows
 
 
-def cluster_all(scores: ScoreTable, notes: list[str], *, seed: int = 0) -> dict[str, list[Clustering]]:
-    """Return the clusterings of the scores and of every embedding, by name; what cannot be clustered is noted."""
+def cluster_all(scores: ScoreTable, notes: Notes, *, seed: int = 0) -> dict[Source, list[Clustering]]:
+    """Return the clusterings of the scores and of every embedding; what cannot be clustered is noted."""
     labels = scores.table["label"].astype(str).to_numpy() if "label" in scores.table else None
-    sources: dict[str, Any] = {"critic_score": scores.table["critic_score"].to_numpy(), **scores.embeddings}
-    found: dict[str, list[Clustering]] = {}
-    for name, rows in sources.items():
-        with noted(notes, f"clusters of {name}"):
-            found[name] = cluster(rows, labels, standardise=name not in SHARED_UNIT, seed=seed)
+    sources: dict[Source, Rows] = {CRITIC_SCORE: scores.table[CRITIC_SCORE.column].to_numpy(), **scores.embeddings}
+    found: dict[Source, list[Clustering]] = {}
+    for source, rows in sources.items():
+        with notes.part(f"clusters of {source.column}"):
+            found[source] = cluster(rows, labels, standardise=not source.shares_unit, seed=seed)
     return found

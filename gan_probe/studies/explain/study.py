@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,8 @@ from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.names import check_name
-from gan_probe.scoring.controls import UNTRAINED_SEEDS
+from gan_probe.scoring.controls import random_inits
+from gan_probe.scoring.engines import LOCAL
 from gan_probe.studies.explain.result import (
     CRITIC,
     IMAGE,
@@ -59,7 +59,6 @@ def explain(
     controls: bool = True,
     batch_size: int = BATCH_SIZE,
     seed: int = 0,
-    source: str | Path | None = None,
     progress: Progress = iter,
 ) -> ExplainResult:
     """Return maps of which pixels move the score, beside those of three untrained critics and of the image alone.
@@ -84,8 +83,6 @@ def explain(
     controls : bool
         Make the same maps of untrained critics.
     batch_size, seed : int
-    source : path, optional
-        Where the critic was loaded from, for the record.
     progress : callable, optional
         Wraps the iterable of maps to make.
 
@@ -108,7 +105,9 @@ def explain(
         warnings.append(
             f"{bad} of {len(masks)} masks are empty or cover the whole image; their images are not measured."
         )
-    networks = {CRITIC: [critic], UNTRAINED: _untrained_twins(critic, warnings) if controls else []}
+    others, notes = random_inits(critic) if controls else ([], ())
+    warnings.extend(notes)
+    networks = {CRITIC: [critic], UNTRAINED: others}
     patch = patches(data.images.shape[1:3], patch_px)[0][0].stop
     how: dict[str, Any] = {"baseline": baseline, "batch_size": batch_size}
     makers: dict[str, Maker] = {
@@ -126,7 +125,7 @@ def explain(
         compare(maps, masks, changed, seed=seed),
         _table(critic, data.table, scores, maps, masks),
         {"per_class": per_class, "baseline": baseline, "patch_px": patch, "n_steps": n_steps},
-        _provenance(critic, data, source, seed),
+        _provenance(critic, data, seed),
         warnings,
     )
 
@@ -148,19 +147,10 @@ def _first_of_each(data: ImageSet, masks: Masks | None, per_class: int) -> tuple
 
 
 def _finite_scores(critic: Critic, images: Images, batch_size: int) -> npt.NDArray[np.float32]:
-    scores = critic.score(images, batch_size=batch_size)
+    scores = LOCAL.run([critic], images, batch_size=batch_size)[0].scores
     if not np.isfinite(scores).all():
         raise InputError("the critic returns scores that are not finite numbers; its training diverged.")
     return scores
-
-
-def _untrained_twins(critic: Critic, warnings: list[str]) -> list[Critic]:
-    """Return untrained critics of the same architecture, or none and a warning where there can be none."""
-    try:
-        return [critic.untrained_twin(seed) for seed in UNTRAINED_SEEDS]
-    except InputError as error:
-        warnings.append(f"no untrained critics, so what the maps owe to training is not known: {error}")
-        return []
 
 
 def _make_maps(
@@ -213,10 +203,10 @@ def _table(
     return table.assign(**columns)
 
 
-def _provenance(critic: Critic, data: ImageSet, source: str | Path | None, seed: int) -> dict[str, Any]:
+def _provenance(critic: Critic, data: ImageSet, seed: int) -> dict[str, Any]:
     return {
         "critic_hash": critic.hash,
-        "critic_source": str(source or ""),
+        "critic_source": critic.source,
         "network": critic.config.network,
         "run_id": critic.config.run_id,
         "step": critic.config.step,

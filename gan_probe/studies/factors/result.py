@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gan_probe.scoring.table import CRITIC_SCORE, Source
+from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.stats.margin import Excess
 from gan_probe.stats.variance import Share
 from gan_probe.studies.factors.disentanglement import Disentanglement
 from gan_probe.studies.factors.responses import ALONE, AMONG, NAMES, Response
 
-SCORE, EMBEDDING = "critic_score", "embedding.critic"
-UNTRAINED_SCORE, UNTRAINED_EMBEDDING = "control.untrained.", "embedding.untrained."
-UNTRAINED_OF = {SCORE: UNTRAINED_SCORE, EMBEDDING: UNTRAINED_EMBEDDING}
 CRITIC = "critic"
 FOLLOWED = 0.05  # share of the variance below which a factor is not said to be followed
 INTERACTING = 0.02  # share beyond all factors side by side from which two are said to interact
@@ -36,8 +35,8 @@ class FactorsResult:
 
     Attributes
     ----------
-    shares : dict of str to list of Share
-        By what is explained: "critic_score", "embedding.critic", "control.untrained.0", "embedding.untrained.0", ...
+    shares : dict of Source to list of Share
+        By what is explained: scores and embeddings of the critic and of untrained ones.
     probes : list of Excess
         One a factor: how well its level is read from the embedding, beside the best of all controls; ``measure`` is
         the factor.
@@ -52,7 +51,7 @@ class FactorsResult:
     warnings : list of str
     """
 
-    shares: Mapping[str, list[Share]]
+    shares: Mapping[Source, list[Share]]
     probes: Sequence[Excess]
     gains: Sequence[Excess]
     disentanglement: Mapping[str, Disentanglement]
@@ -61,15 +60,15 @@ class FactorsResult:
     provenance: dict[str, Any]
     warnings: list[str]
 
-    def untrained_shares(self, what: str) -> list[Share]:
+    def untrained_shares(self, *, is_embedding: bool) -> list[Share]:
         """Return means over untrained critics, the interval being their range; empty without them.
 
         Parameters
         ----------
-        what : str
-            `SCORE` or `EMBEDDING`.
+        is_embedding : bool
+            Of embeddings, or of scores.
         """
-        every = [found for name, found in self.shares.items() if name.startswith(UNTRAINED_OF[what])]
+        every = [found for s, found in self.shares.items() if (s.is_embedding, s.of) == (is_embedding, RANDOM_INIT)]
         if not every:
             return []
         seeds = [{s.factor: s for s in found} for found in every]
@@ -112,7 +111,7 @@ class FactorsResult:
     def headline(self) -> dict[str, Any]:
         """Return the numbers that the command prints; a smallest difference is null where no swept one is told."""
         return {
-            "shares": {s.factor: s.epsilon_squared for s in single(self.shares.get(SCORE, []))},
+            "shares": {s.factor: s.epsilon_squared for s in single(self.shares.get(CRITIC_SCORE, []))},
             "noticed": {
                 setting: {r.name: r.noticed.value for r in self.numeric(setting) if r.noticed is not None}
                 for setting in (ALONE, AMONG)
@@ -158,10 +157,10 @@ def findings(result: FactorsResult) -> list[str]:
 
 def _shares(result: FactorsResult) -> list[str]:
     """Return which factors the score follows, which it ignores, and which two work together."""
-    found = result.shares.get(SCORE, [])
+    found = result.shares.get(CRITIC_SCORE, [])
     if not found:
         return []
-    untrained = {s.factor: s for s in result.untrained_shares(SCORE)}
+    untrained = {s.factor: s for s in result.untrained_shares(is_embedding=False)}
     followed = [s for s in single(found) if s.epsilon_squared >= FOLLOWED and s.ci_low > 0]
     ignored = [s.factor for s in single(found) if s.ci_low <= 0 <= s.ci_high]
     parts = [

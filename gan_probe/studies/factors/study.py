@@ -5,7 +5,7 @@ The verb ``factors`` as a function. To sweep another factor: one row in `SWEEPS`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -15,25 +15,26 @@ import numpy.typing as npt
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import fit_channels, from_synthetic
-from gan_probe.scoring.controls import UNTRAINED_SEEDS
+from gan_probe.scoring.controls import random_inits, together
+from gan_probe.scoring.engines import LOCAL, Engine
 from gan_probe.scoring.score import score
-from gan_probe.scoring.table import CONTROL, ScoreTable
-from gan_probe.scoring.table import EMBEDDING as EMBEDDINGS
+from gan_probe.scoring.table import (
+    BASELINE,
+    CRITIC_SCORE,
+    ScoreTable,
+    Source,
+    factor_columns,
+)
+from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.stats.margin import Excess, excesses, linear_probe
 from gan_probe.stats.regression import standardised
 from gan_probe.stats.variance import Share, explained, varying
 from gan_probe.studies.factors.disentanglement import Disentanglement, disentanglement
 from gan_probe.studies.factors.responses import ALONE, AMONG, MIN_BASES, Response, respond
 from gan_probe.studies.factors.result import (
-    CRITIC,
-    EMBEDDING,
-    SCORE,
-    UNTRAINED_EMBEDDING,
-    UNTRAINED_SCORE,
     FactorsResult,
 )
-from gan_probe.studies.separation.result import plain_scalars
-from gan_probe.types import Codes, Scores
+from gan_probe.types import Codes, Images, Labels, OnPart
 from synthetic import Spec, make_dataset, sweep
 from synthetic.dataset import resolve_spec
 from synthetic.spec import FACTORS, Choice, Type, Uniform
@@ -43,8 +44,6 @@ PER_CLASS, MIN_PER_CLASS = 100, 10
 N_BASES = 40
 MIN_LEVEL = 5  # images of its rarest level that a factor needs to be probed: one a fold
 MAX_DIMENSIONS = 1024  # of an embedding whose single dimensions are looked at
-
-OnStep = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -170,8 +169,8 @@ def factors(
     layers: Sequence[str] | None = None,
     pooling: str = "mean",
     seed: int = 0,
-    source: Any = None,
-    on_step: OnStep = lambda name: None,
+    engine: Engine = LOCAL,
+    on_step: OnPart = lambda name: None,
 ) -> FactorsResult:
     """Return which factors a critic's score and embedding follow, beside three untrained critics.
 
@@ -190,8 +189,8 @@ def factors(
         Of the embedding, as in `gan_probe.scoring.score.score`.
     seed : int
         Of the images, folds, forests and bootstraps.
-    source : path, optional
-        Where the critic was loaded from, for the record.
+    engine : Engine
+        Who passes the images through the critics.
     on_step : callable, optional
         Called with the name of each part when it is done: one for each of `questions`, and `N_PARTS` more.
 
@@ -211,7 +210,7 @@ def factors(
         )
     spec = fitted(spec, critic)
     data = from_synthetic(make_dataset(spec, per_class=per_class, seed=seed))
-    scores = score(critic, data, controls=controls, layers=layers, pooling=pooling, source=source)
+    scores = score(critic, data, controls=controls, layers=layers, pooling=pooling, engine=engine)
     warnings = list(scores.provenance["warnings"])
     if np.ptp(scores.table["critic_score"]) == 0:
         raise InputError(
@@ -219,17 +218,15 @@ def factors(
             " follows nothing. Is it saturated (a sigmoid), or was it never trained?"
         )
     on_step("scores")
-    found, labels = varying(scores.table), scores.table["label"].astype(str).to_numpy()
+    found = varying({name: scores.table[c] for name, c in factor_columns(scores.table).items()})
+    labels = scores.table["label"].astype(str).to_numpy()
     shares = _shares(scores, found, labels, warnings, seed)
     on_step("shares")
     probes, gains = _probes(scores, found, warnings, seed)
     on_step("probes")
     disentangled = _disentanglement(scores, found, warnings, seed)
     on_step("disentanglement")
-    has_twins = any(str(c).startswith(UNTRAINED_SCORE) for c in scores.table)
-    answers = responses(
-        critic, spec, n_bases=n_bases, controls=has_twins, seed=seed, on_step=on_step, warnings=warnings
-    )
+    answers = responses(critic, spec, n_bases=n_bases, controls=controls, seed=seed, on_step=on_step, warnings=warnings)
     provenance = {
         **{k: v for k, v in scores.provenance.items() if k not in ("warnings", "training_fingerprint")},
         "spec": spec.name,
@@ -242,18 +239,20 @@ def factors(
 
 
 def _shares(
-    scores: ScoreTable, found: Mapping[str, Codes], labels: npt.NDArray[Any], warnings: list[str], seed: int
-) -> dict[str, list[Share]]:
+    scores: ScoreTable, found: Mapping[str, Codes], labels: Labels, warnings: list[str], seed: int
+) -> dict[Source, list[Share]]:
     """Return what each factor explains of the critic's score and embedding, and of those of untrained critics."""
-    own = [str(c) for c in scores.scalars() if c == SCORE or str(c).startswith(UNTRAINED_SCORE)]
-    sources: dict[str, Any] = {c: scores.table[c].to_numpy() for c in own}
-    sources |= {k: v for k, v in scores.embeddings.items() if k == EMBEDDING or k.startswith(UNTRAINED_EMBEDDING)}
-    shares: dict[str, list[Share]] = {}
-    try:
-        for name, values in sources.items():
-            shares[name] = explained(standardised(values), found, labels, interactions=name == SCORE, seed=seed)
-    except InputError as error:
-        warnings.append(f"no shares of {name}: {error}")
+    embeddings = scores.embeddings
+    shares: dict[Source, list[Share]] = {}
+    for source in sorted((s for s in scores.sources if s.of != BASELINE), key=lambda s: s.is_embedding):
+        values = embeddings[source] if source.is_embedding else scores.table[source.column].to_numpy()
+        try:
+            shares[source] = explained(
+                standardised(values), found, labels, interactions=source == CRITIC_SCORE, seed=seed
+            )
+        except InputError as error:
+            warnings.append(f"no shares of {source.column}: {error}")
+            break
     return shares
 
 
@@ -261,28 +260,21 @@ def _probes(
     scores: ScoreTable, found: Mapping[str, Codes], warnings: list[str], seed: int
 ) -> tuple[list[Excess], list[Excess]]:
     """Return how well the level of each factor is read from the embedding: beside all controls, beside untrained."""
-    embeddings = scores.embeddings
-    if EMBEDDING not in embeddings:
+    rows = scores.embeddings_beside()
+    if rows is None:
         return [], []
-    twins = [rows for name, rows in embeddings.items() if name.startswith(UNTRAINED_EMBEDDING)]
-    untrained = {"untrained": twins} if twins else {}
-    controls = {
-        name.removeprefix(EMBEDDINGS): [rows]
-        for name, rows in embeddings.items()
-        if name != EMBEDDING and not name.startswith(UNTRAINED_EMBEDDING)
-    }
-    columns = {c.removeprefix(CONTROL): scores.table[c].to_numpy(dtype=np.float64) for c in scores.control_columns}
-    scalars = plain_scalars(columns)
+    every, scalars = rows.grouped(), together(scores.scalars_beside().baselines)
+    untrained = {name: seeds for name, seeds in every.items() if name == RANDOM_INIT}
     if scalars is not None:
-        controls["plain scalars"] = [scalars]
+        every["plain scalars"] = (scalars,)
     probes, gains = [], []
     for name, codes in found.items():
         rarest = int(np.unique(codes, return_counts=True)[1].min())
         if rarest < MIN_LEVEL:
             warnings.append(f"{name} is not probed: its rarest level has {rarest} images, {MIN_LEVEL} are needed.")
             continue
-        measure, own, names = {name: linear_probe}, [embeddings[EMBEDDING]], codes.astype(str)
-        probes += excesses(measure, own, {**untrained, **controls}, names, seed=seed)
+        measure, own, names = {name: linear_probe}, [rows.critic], codes.astype(str)
+        probes += excesses(measure, own, every, names, seed=seed)
         if untrained:
             gains += excesses(measure, own, untrained, names, seed=seed)
     return probes, gains
@@ -293,8 +285,8 @@ def _disentanglement(
 ) -> dict[str, Disentanglement]:
     """Return DCI and MIG of the critic's embedding and those of untrained critics; empty, with a warning, if none."""
     measured: dict[str, Disentanglement] = {}
-    for name, rows in scores.embeddings.items():
-        if name != EMBEDDING and not name.startswith(UNTRAINED_EMBEDDING):
+    for source, rows in scores.embeddings.items():
+        if source.of == BASELINE:
             continue
         if rows.shape[1] > MAX_DIMENSIONS:
             warnings.append(
@@ -302,9 +294,8 @@ def _disentanglement(
                 f" {rows.shape[1]}. Choose fewer layers, or another pooling."
             )
             return {}
-        of = CRITIC if name == EMBEDDING else name.removeprefix(EMBEDDINGS)
         try:
-            measured[of] = disentanglement(rows, found, seed=seed)
+            measured[source.short] = disentanglement(rows, found, seed=seed)
         except InputError as error:
             warnings.append(f"no disentanglement: {error}")
             return {}
@@ -320,7 +311,7 @@ def responses(
     only: Sequence[str] | None = None,
     seed: int = 0,
     warnings: list[str] | None = None,
-    on_step: OnStep = lambda name: None,
+    on_step: OnPart = lambda name: None,
 ) -> list[Response]:
     """Return how the scores of a critic, and of untrained ones, answer to each factor.
 
@@ -345,7 +336,7 @@ def responses(
         When scores are not finite.
     """
     notes: list[str] = [] if warnings is None else warnings
-    twins = [critic.untrained_twin(s) for s in UNTRAINED_SEEDS] if controls else []
+    others, _ = random_inits(critic) if controls else ([], ())  # what is to be said of them, the scores have said
     asked = questions(spec)
     if not any(q.setting == ALONE for q in asked):
         notes.append(
@@ -356,9 +347,9 @@ def responses(
         if only is None or question.factor in only:
             images = sweep(question.factor, question.swept, n=n_bases, spec=question.spec, seed=seed).images
             images = fit_channels(images, critic.config.image_shape[2])
-            own, *others = (_scores(c, images, len(question.swept)) for c in (critic, *twins))
+            own, *beside = _scores([critic, *others], images, len(question.swept))
             names = [f"{v:+d}" for v in question.swept] if question.factor == "sign" else question.swept
-            found.append(respond(question.factor, question.setting, names, own, others, seed=seed))
+            found.append(respond(question.factor, question.setting, names, own, beside, seed=seed))
             if np.ptp(own[0]) == 0:
                 flat.append(f"{found[-1].name} ({question.setting})")
         on_step(question.factor)
@@ -370,12 +361,12 @@ def responses(
     return found
 
 
-def _scores(critic: Critic, images: npt.NDArray[np.uint8], n_values: int) -> Scores:
-    """Return scores (values, bases)."""
-    scores = critic.score(images)
-    if not np.isfinite(scores).all():
+def _scores(critics: Sequence[Critic], images: Images, n_values: int) -> list[npt.NDArray[np.float64]]:
+    """Return the scores of each critic, (values, bases)."""
+    found = [forward.scores for forward in LOCAL.run(critics, images)]
+    if not all(np.isfinite(scores).all() for scores in found):
         raise InputError(
             "the critic returns scores that are not finite numbers on images with one factor changed; its training"
             " diverged."
         )
-    return scores.reshape(n_values, -1).astype(np.float64)
+    return [scores.reshape(n_values, -1).astype(np.float64) for scores in found]

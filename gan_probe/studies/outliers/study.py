@@ -41,7 +41,7 @@ def find_outliers(
         When the reference is another critic's, holds images of the table, or there is none.
     """
     check_name("direction", direction, DIRECTIONS)
-    table = scores.scalars()
+    table = scores.without_embeddings()
     if reference is not None:
         own, other = (t.provenance.get("critic_hash", "unknown") for t in (scores, reference))
         if own != other:

@@ -282,8 +282,9 @@ class ProbeResult:
     Attributes
     ----------
     outcomes : list of Outcome
-    controls : tuple of str
-        Representations that learned nothing from labels, which the critic must beat.
+    random_init, baselines : tuple of str
+        Representations that learned nothing from labels, which the critic must beat: of randomly initialised critics,
+        and of no critic.
     layers : tuple of str
         Representations that are single layers of the critic.
     references : tuple of str
@@ -295,12 +296,18 @@ class ProbeResult:
     """
 
     outcomes: list[Outcome]
-    controls: tuple[str, ...]
+    random_init: tuple[str, ...]
+    baselines: tuple[str, ...]
     layers: tuple[str, ...]
     references: tuple[str, ...]
     sizes: Mapping[str, int]
     provenance: Mapping[str, Any]
     warnings: list[str]
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """All that the critic must beat."""
+        return (*self.random_init, *self.baselines)
 
     @property
     def groups(self) -> tuple[str, ...]:

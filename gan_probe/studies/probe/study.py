@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -12,9 +11,10 @@ from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.scoring import imagenet
-from gan_probe.scoring.baselines import REPRESENTATIONS
-from gan_probe.scoring.controls import _untrained_twins
-from gan_probe.scoring.score import _provenance
+from gan_probe.scoring.controls import PROBED, SEEDS, random_inits
+from gan_probe.scoring.engines import BATCH_SIZE, LOCAL, Engine, Wanted
+from gan_probe.scoring.score import describe_origin
+from gan_probe.stats.beside import numbered
 from gan_probe.stats.splits import MAX_POOL, Split, split_rows
 from gan_probe.studies.probe import result as probing
 from gan_probe.studies.probe.result import ProbeResult
@@ -33,8 +33,8 @@ def probe(
     pooling: str = "grid4",
     max_pool: int = MAX_POOL,
     controls: bool = True,
-    batch_size: int = 256,
-    source: str | Path | None = None,
+    batch_size: int = BATCH_SIZE,
+    engine: Engine = LOCAL,
     seed: int = 0,
     on_step: Callable[[str], None] | None = None,
 ) -> ProbeResult:
@@ -52,11 +52,11 @@ def probe(
     max_pool : int
         Images at most that labels are drawn from.
     controls : bool
-        Run the same probe on untrained critics, on every row of `gan_probe.scoring.baselines.REPRESENTATIONS`
+        Run the same probe on untrained critics, on the baselines of `gan_probe.scoring.controls.CONTROLS`
         and, where it is installed, on a network trained on ImageNet.
     batch_size : int
-    source : path, optional
-        Where the critic was loaded from, for the record.
+    engine : Engine
+        Who passes the images through the critics.
     seed : int
         Of the split, the draws and the controls.
     on_step : callable, optional
@@ -79,12 +79,14 @@ def probe(
     images, labels = data.images[used], labels[used]
     split = Split(*(np.searchsorted(used, part) for part in (split.pool, split.validation, split.test)))
     seen = np.isin(labels, critic.config.training_classes) if critic.config.training_classes else None
-    encoders, layers, warnings = _representations(critic, images, split, pooling, controls, batch_size, seed)
+    encoders, layers, warnings = _representations(
+        critic, images, split, partial(_features, engine, pooling, batch_size), controls, seed
+    )
     outcomes = probing.probe(
         encoders, labels, split,
         per_class=per_class, n_draws=n_draws, classifiers=classifiers, seen=seen, seed=seed, on_step=on_step,
     )  # fmt: skip
-    provenance = {**_provenance(critic, data, source), "pooling": pooling, "seed": seed}
+    provenance = {**describe_origin(critic, data), "pooling": pooling, "seed": seed}
     sizes = {
         "classes": len(set(labels)),
         "pool": len(split.pool),
@@ -92,27 +94,36 @@ def probe(
         "test": len(split.test),
     }
     references = tuple(name for name in encoders if name == IMAGENET)
-    others = tuple(name for name in encoders if name not in (probing.CRITIC, *layers, *references))
-    return ProbeResult(outcomes, others, layers, references, sizes, provenance, [*data.warnings, *warnings])
+    inits = tuple(name for name in encoders if name in numbered(len(SEEDS)))
+    baselines = tuple(name for name in encoders if name in PROBED)
+    return ProbeResult(outcomes, inits, baselines, layers, references, sizes, provenance, [*data.warnings, *warnings])
+
+
+def _features(engine: Engine, pooling: str, batch_size: int, critic: Critic, images: Images) -> list[Rows]:
+    """Return the features of each layer of a critic, each (n, d), from one pass."""
+    widths = [critic.embed(images[:1], layers=[layer], pooling=pooling).shape[1] for layer in critic.config.layers]
+    found = engine.run([critic], images, Wanted(None, pooling), batch_size=batch_size)[0].features
+    assert found is not None
+    return np.split(found, np.cumsum(widths)[:-1], axis=1)
 
 
 def _representations(
-    critic: Critic, images: Images, split: Split, pooling: str, controls: bool, batch_size: int, seed: int
+    critic: Critic,
+    images: Images,
+    split: Split,
+    features: Callable[[Critic, Images], list[Rows]],
+    controls: bool,
+    seed: int,
 ) -> tuple[dict[str, Callable[[], Rows]], tuple[str, ...], list[str]]:
     """Return how to make each representation, which of them are single layers, and what is missing."""
     layers = critic.config.layers
     if not layers:
         raise InputError(f"{critic.config.network} shows no layers, so it has no features to probe.")
-    widths = [critic.embed(images[:1], layers=[layer], pooling=pooling).shape[1] for layer in layers]
-    blocks = np.split(critic.embed(images, pooling=pooling, batch_size=batch_size), np.cumsum(widths)[:-1], axis=1)
+    blocks = features(critic, images)
 
     def together(parts: Sequence[Rows]) -> Rows:
         """Return layers side by side, each scaled so that its rows have length 1 on average."""
         return np.concatenate([p / max(float(np.linalg.norm(p[split.pool], axis=1).mean()), 1e-12) for p in parts], 1)
-
-    def untrained(twin: Critic) -> Rows:
-        rows = twin.embed(images, pooling=pooling, batch_size=batch_size)
-        return together(np.split(rows, np.cumsum(widths)[:-1], axis=1))
 
     found: dict[str, Callable[[], Rows]] = {probing.CRITIC: lambda: together(blocks)}
     singles = {f"{probing.CRITIC} {layer}": block for layer, block in zip(layers, blocks, strict=True)}
@@ -120,11 +131,14 @@ def _representations(
         found |= {name: partial(together, [block]) for name, block in singles.items()}
     warnings: list[str] = []
     if controls:
+        others, notes = random_inits(critic)
+        warnings.extend(notes)
+        inits = dict(zip(numbered(len(others)), others, strict=True))
         found |= {
-            f"untrained.{i}": partial(untrained, twin) for i, twin in enumerate(_untrained_twins(critic, warnings))
+            name: partial(lambda other: together(features(other, images)), other) for name, other in inits.items()
         }
         unlabelled = images[split.pool]
-        for name, fit in REPRESENTATIONS.items():
+        for name, fit in PROBED.items():
             found[name] = partial(lambda fit: fit(unlabelled, seed)(images), fit)
         if imagenet.is_installed():
             found[IMAGENET] = lambda: imagenet.embed(images, device=critic.device)

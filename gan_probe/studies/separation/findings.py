@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from gan_probe.scoring.table import PIXELS
+from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE
 from gan_probe.stats.auroc import n_separated
 from gan_probe.stats.margin import Excess
-from gan_probe.studies.separation.result import CRITIC, Analysis
+from gan_probe.studies.separation.result import FIRST_INIT, PIXELS, Analysis
 
 N_NAMED = 3
 INTERPRETED = ("class named by the score alone", "linear probe", "linear probe, 5 labels a class")
@@ -151,7 +151,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _factor_sentences(analysis: Analysis) -> list[str]:
-    shares = analysis.shares.get("critic_score")
+    shares = analysis.shares.get(CRITIC_SCORE)
     if not shares:
         return []
     single = [s for s in shares if s.eta_squared == s.eta_squared][:N_NAMED]
@@ -161,9 +161,9 @@ def _factor_sentences(analysis: Analysis) -> list[str]:
 
 def _cluster_sentences(analysis: Analysis) -> list[str]:
     names = {
-        "critic_score": "the scores",
-        CRITIC: "the critic's embedding",
-        "embedding.untrained": "untrained embeddings (median)",
+        CRITIC_SCORE: "the scores",
+        CRITIC_ROWS: "the critic's embedding",
+        FIRST_INIT: "untrained embeddings (median)",
         PIXELS: "raw pixels (PCA)",
     }
     values = {what: analysis.chosen_ari(what) for what in names}
@@ -175,8 +175,8 @@ def _cluster_sentences(analysis: Analysis) -> list[str]:
         "Clusters found and chosen without labels (the stablest of three methods) agree with the classes as follows"
         f" (ARI; 1 = the same, 0 = chance): {listed}."
     )
-    rivals = [known[what] for what in ("embedding.untrained", PIXELS) if what in known]
-    if CRITIC in known and rivals and max(rivals) >= known[CRITIC]:
+    rivals = [known[what] for what in (FIRST_INIT, PIXELS) if what in known]
+    if CRITIC_ROWS in known and rivals and max(rivals) >= known[CRITIC_ROWS]:
         text += " A control does as well as the critic's embedding or better."
     if analysis.ari_over_runs is not None:
         value, low, high = analysis.ari_over_runs

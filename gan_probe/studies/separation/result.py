@@ -14,27 +14,36 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
 from gan_probe.errors import InputError
-from gan_probe.scoring.image_statistics import NUISANCES
-from gan_probe.scoring.table import CONTROL, EMBEDDING, PIXELS, SHARED_UNIT, UNNAMED, ScoreTable
+from gan_probe.scoring.controls import together
+from gan_probe.scoring.table import (
+    BASELINE,
+    CRITIC_ROWS,
+    CRITIC_SCORE,
+    UNNAMED,
+    ScoreTable,
+    Source,
+    factor_columns,
+)
 from gan_probe.stats.auroc import SIGNIFICANCE, Pair, n_separated, separation
+from gan_probe.stats.beside import RANDOM_INIT, Beside
 from gan_probe.stats.clustering import Clustering, cluster
 from gan_probe.stats.conformal import Detection, detections
 from gan_probe.stats.information import bits, chosen_rows, entropy, group_jackknife, null_information
 from gan_probe.stats.intervals import hierarchical_bootstrap
 from gan_probe.stats.margin import EMBEDDING_MEASURES, SCORE_MEASURES, Excess, excesses
-from gan_probe.stats.regression import standardised
+from gan_probe.stats.regression import residuals, standardised
 from gan_probe.stats.variance import Share, explained, varying
-from gan_probe.studies.base import noted
+from gan_probe.studies.base import Notes
 from gan_probe.studies.cluster.study import cluster_all
 from gan_probe.studies.separation.distances import relative_distances
 from gan_probe.studies.separation.pairs import ControlledPair, with_controls
 from gan_probe.studies.separation.projection import project
-from gan_probe.types import Values
+from gan_probe.types import Labels, Values
 
-UNTRAINED = "untrained."  # control.untrained.0, embedding.untrained.0: one a seed
-CRITIC = "embedding.critic"
-PROJECTED = (CRITIC, "embedding.untrained.0", PIXELS)
-EXPLAINED = ("critic_score", "control.untrained.0", CRITIC, "embedding.untrained.0")
+FIRST_SCORE, FIRST_INIT = Source(False, RANDOM_INIT, "0"), Source(True, RANDOM_INIT, "0")
+PIXELS = Source(True, BASELINE, "pixels")
+PROJECTED = (CRITIC_ROWS, FIRST_INIT, PIXELS)
+EXPLAINED = (CRITIC_SCORE, FIRST_SCORE, CRITIC_ROWS, FIRST_INIT)
 MAX_EXPLAINED = 5000  # images on which shares of factors are measured
 
 
@@ -61,22 +70,22 @@ class Analysis:
         One row a class, highest mean score first: ``label``, ``n``, ``seen``, ``mean``, ``std``, ``min``, ``max``.
     pairs : list of ControlledPair
         Every two classes, the critic beside its best control; means over runs.
-    controls : dict of str to list of Pair
-        The same pairs by each control's scalar.
+    controls : Beside of list of Pair
+        The same pairs by the critic's scalar and by each control's.
     remaining : list of Pair
         The critic's pairs after the plain scalars of the pixels are regressed out; empty without them.
     excess : list of Excess
         What scores and embeddings tell of the classes beyond their controls.
     information : Information or None
-    clusterings : dict of str to list of Clustering
-        By what was clustered: "critic_score", "embedding.critic" and the controls. Of the first run.
-    shares : dict of str to list of Share
+    clusterings : dict of Source to list of Clustering
+        By what was clustered. Of the first run.
+    shares : dict of Source to list of Share
         What each factor explains of the variance of scores and embeddings. Of the first run.
     distances : DataFrame or None
         See `gan_probe.studies.separation.distances`. Of the first run.
     detections : list of Detection
         Of every unseen class, by the first run.
-    projections : dict of str to ndarray (n, 2)
+    projections : dict of Source to ndarray (n, 2)
         By embedding.
     n_runs : int
     ari_over_runs : tuple of float or None
@@ -88,15 +97,15 @@ class Analysis:
     table: pd.DataFrame
     classes: pd.DataFrame
     pairs: list[ControlledPair]
-    controls: dict[str, list[Pair]]
+    controls: Beside[list[Pair]]
     remaining: list[Pair] = field(default_factory=list)
     excess: list[Excess] = field(default_factory=list)
     information: Information | None = None
-    clusterings: dict[str, list[Clustering]] = field(default_factory=dict)
-    shares: dict[str, list[Share]] = field(default_factory=dict)
+    clusterings: dict[Source, list[Clustering]] = field(default_factory=dict)
+    shares: dict[Source, list[Share]] = field(default_factory=dict)
     distances: pd.DataFrame | None = None
     detections: list[Detection] = field(default_factory=list)
-    projections: dict[str, Values] = field(default_factory=dict)
+    projections: dict[Source, Values] = field(default_factory=dict)
     n_runs: int = 1
     ari_over_runs: tuple[float, float, float] | None = None
     warnings: list[str] = field(default_factory=list)
@@ -118,24 +127,23 @@ class Analysis:
 
     def untrained_counts(self) -> list[int]:
         """Return how many pairs each untrained critic separates, one number a seed."""
-        return [n_separated(p) for name, p in self.controls.items() if name.startswith(UNTRAINED)]
+        return [n_separated(pairs) for pairs in self.controls.random_init]
 
     def best_nuisance(self) -> tuple[str, int] | None:
         """Return the scalar computed from pixels that separates most pairs, and how many."""
-        counts = {n: n_separated(p) for n, p in self.controls.items() if not n.startswith(UNTRAINED)}
+        counts = {name: n_separated(pairs) for name, pairs in self.controls.baselines.items()}
         return max(counts.items(), key=lambda item: item[1]) if counts else None
 
-    def chosen(self, what: str) -> list[Clustering]:
-        """Return the clusterings chosen without labels of something clustered; of untrained critics one a seed."""
-        return [
-            c
-            for name, found in self.clusterings.items()
-            if name == what or (what.endswith("untrained") and name.startswith(f"{what}."))
-            for c in found
-            if c.is_chosen
+    def chosen(self, what: Source) -> list[Clustering]:
+        """Return the clusterings chosen without labels of something clustered; of random initialisations one a seed."""
+        found = [
+            clusterings
+            for source, clusterings in self.clusterings.items()
+            if source == what or (what.of == RANDOM_INIT and source[:2] == what[:2])
         ]
+        return [c for clusterings in found for c in clusterings if c.is_chosen]
 
-    def chosen_ari(self, what: str) -> float | None:
+    def chosen_ari(self, what: Source) -> float | None:
         """Return the ARI of the clustering chosen without labels; the median over untrained seeds."""
         values = [c.ari for c in self.chosen(what)]
         return statistics.median(values) if values else None
@@ -177,9 +185,9 @@ def analyse(
     ConfigError
         For an unknown reference class.
     """
-    notes: list[str] = []
+    notes = Notes()
     scores, *more = (_usable(run, notes) for run in (scores, *more))
-    table = scores.scalars()
+    table = scores.without_embeddings()
     if "label" not in table:
         raise InputError(
             "these scores have no labels, so there are no classes to separate. Add a label column to the data."
@@ -193,40 +201,43 @@ def analyse(
         notes.append("every score is the same: the critic tells nothing of these images.")
     on_step("pairs of classes")
     controls = _finite_controls(scores, notes)
-    pairs, by_control = with_controls(runs, controls, labels)
+    pairs, by_control = with_controls(runs, controls.controls(), labels)
     notes.extend(_too_small(table, len(pairs)))
-    analysis = Analysis(table, describe_classes(table), pairs, by_control, n_runs=len(runs), warnings=notes)
+    by_scalar = controls_of([p.pair for p in pairs], by_control, controls)
+    analysis = Analysis(table, describe_classes(table), pairs, by_scalar, n_runs=len(runs), warnings=notes)
     analysis.remaining.extend(_remaining(runs, controls, labels))
     on_step("what the critic adds")
     analysis.excess.extend(measure_excess([scores, *more], controls, labels, seed=seed))
     found: dict[str, Any] = {"information": _information(runs[0], controls, labels, seed)}
-    with noted(notes, "distances"):
+    with notes.part("distances"):
         found["distances"] = relative_distances(table, reference)
     if "seen" in table and table["seen"].nunique() == 2:
-        with noted(notes, "unseen classes"):
+        with notes.part("unseen classes"):
             analysis.detections.extend(detections(table, held_out, seed=seed))
     on_step("factors")
     analysis.shares.update(_shares(scores, labels, notes, seed=seed))
     if clusters:
         on_step("clusters")
         analysis.clusterings.update(cluster_all(scores, notes, seed=seed))
-        if more and CRITIC in scores.embeddings:
-            with noted(notes, "clusters over trainings"):
+        if more and CRITIC_ROWS in scores.sources:
+            with notes.part("clusters over trainings"):
                 found["ari_over_runs"] = _ari_over_runs([scores, *more], labels, seed=seed)
     on_step("projections")
-    for name, rows in scores.embeddings.items():
-        if name in PROJECTED:
-            with noted(notes, f"projection of {name}"):
-                analysis.projections[name] = project(rows, projection, standardise=name not in SHARED_UNIT, seed=seed)
-    if not scores.embeddings:
+    embeddings = scores.embeddings
+    for source, rows in embeddings.items():
+        if source in PROJECTED:
+            with notes.part(f"projection of {source.column}"):
+                analysis.projections[source] = project(rows, projection, standardise=not source.shares_unit, seed=seed)
+    if not embeddings:
         notes.append("no embeddings: these scores were made with --no-embeddings.")
     return Analysis(**{**vars(analysis), **found})
 
 
-def _usable(scores: ScoreTable, notes: list[str]) -> ScoreTable:
+def _usable(scores: ScoreTable, notes: Notes) -> ScoreTable:
     """Return a table without the embeddings that say nothing: not finite, or the same for every image; noted."""
     bad = []
-    for name, rows in scores.embeddings.items():
+    for source, rows in scores.embeddings.items():
+        name = source.column
         if not np.isfinite(rows).all():
             bad.append(name)
             notes.append(f"{name} holds values that are not finite; it was left out.")
@@ -236,18 +247,31 @@ def _usable(scores: ScoreTable, notes: list[str]) -> ScoreTable:
     return ScoreTable(scores.table.drop(columns=bad), scores.provenance)
 
 
-def _finite_controls(scores: ScoreTable, notes: list[str]) -> dict[str, Values]:
-    """Return the scalar controls by name; what cannot be used is noted."""
-    controls: dict[str, Values] = {}
-    for column in scores.control_columns:
-        values = scores.table[column].to_numpy(dtype=np.float64)
-        if np.isfinite(values).all():
-            controls[column.removeprefix(CONTROL)] = values
-        else:
-            notes.append(f"control {column} holds values that are not finite; it was left out.")
-    if not controls:
+def _finite_controls(scores: ScoreTable, notes: Notes) -> Beside[Values]:
+    """Return the scalar controls; what cannot be used is noted."""
+    every = scores.scalars_beside()
+    bad = [name for name, values in every.controls().items() if not np.isfinite(values).all()]
+    for name in bad:
+        notes.append(f"control {name} holds values that are not finite; it was left out.")
+    found = Beside(
+        critic=every.critic,
+        random_init=tuple(values for values in every.random_init if np.isfinite(values).all()),
+        baselines={name: values for name, values in every.baselines.items() if name not in bad},
+    )
+    if not found.controls():
         notes.append("no controls: these scores were made with --no-controls; nothing shows what the training added.")
-    return controls
+    return found
+
+
+def controls_of(pairs: list[Pair], by_control: Mapping[str, list[Pair]], of: Beside[Any]) -> Beside[list[Pair]]:
+    """Return the pairs of each control, by its name, in the shape of ``of``."""
+    names = list(of.controls())
+    n = len(of.random_init)
+    return Beside(
+        critic=pairs,
+        random_init=tuple(by_control[name] for name in names[:n]),
+        baselines={name: by_control[name] for name in names[n:]},
+    )
 
 
 def _too_small(table: pd.DataFrame, n_pairs: int) -> list[str]:
@@ -262,54 +286,27 @@ def _too_small(table: pd.DataFrame, n_pairs: int) -> list[str]:
     ]
 
 
-def plain_scalars(controls: Mapping[str, Values]) -> Values | None:
-    """Return the scalars of the pixels side by side, (n, k), or None where there are none."""
-    found = [controls[name] for name in NUISANCES if name in controls]
-    return np.stack(found, axis=1) if found else None
-
-
-def regressed_out(scores: Values, scalars: Values) -> Values:
-    """Return what is left of scores (..., n) when a linear map of scalars (n, k) is taken away."""
-    design = np.column_stack([np.ones(len(scalars)), scalars - scalars.mean(0)])
-    design /= np.maximum(np.linalg.norm(design, axis=0), 1e-12)
-    weights = np.linalg.lstsq(design, scores.T, rcond=None)[0]
-    return scores - (design @ weights).T
-
-
-def _remaining(runs: Values, controls: Mapping[str, Values], labels: npt.NDArray[Any]) -> list[Pair]:
-    scalars = plain_scalars(controls)
-    return [] if scalars is None else separation(regressed_out(runs, scalars), labels)
+def _remaining(runs: Values, controls: Beside[Values], labels: Labels) -> list[Pair]:
+    scalars = together(controls.baselines)
+    return [] if scalars is None else separation(residuals(runs, scalars), labels)
 
 
 def measure_excess(
-    runs: Sequence[ScoreTable], controls: Mapping[str, Values], labels: npt.NDArray[Any], *, seed: int = 0
+    runs: Sequence[ScoreTable], controls: Beside[Values], labels: Labels, *, seed: int = 0
 ) -> list[Excess]:
     """Return what scores and embeddings of one or more trainings tell of the classes, beside the controls."""
-    scalars = {name: [values] for name, values in controls.items() if not name.startswith(UNTRAINED)}
-    untrained = [values for name, values in controls.items() if name.startswith(UNTRAINED)]
-    own: list[Values] = [run.table["critic_score"].to_numpy(dtype=np.float64) for run in runs]
-    found = excesses(SCORE_MEASURES, own, _grouped(untrained) | scalars, labels, seed=seed)
-    embeddings = runs[0].embeddings
-    if CRITIC not in embeddings:
+    found = excesses(SCORE_MEASURES, [run.scores for run in runs], controls.grouped(), labels, seed=seed)
+    rows = runs[0].embeddings_beside()
+    if rows is None:
         return found
-    untrained = [rows for name, rows in embeddings.items() if name.startswith(EMBEDDING + UNTRAINED)]
-    others = {
-        name.removeprefix(EMBEDDING): [rows]
-        for name, rows in embeddings.items()
-        if name != CRITIC and not name.startswith(EMBEDDING + UNTRAINED)
-    }
-    together = plain_scalars(controls)
-    if together is not None:
-        others["plain scalars"] = [together]
-    own = [run.embeddings[CRITIC] for run in runs]
-    return found + excesses(EMBEDDING_MEASURES, own, _grouped(untrained) | others, labels, seed=seed)
+    others, scalars = rows.grouped(), together(controls.baselines)
+    if scalars is not None:
+        others["plain scalars"] = (scalars,)
+    own = [run.embeddings[CRITIC_ROWS] for run in runs]
+    return found + excesses(EMBEDDING_MEASURES, own, others, labels, seed=seed)
 
 
-def _grouped(untrained: list[Values]) -> dict[str, list[Values]]:
-    return {"untrained": untrained} if untrained else {}
-
-
-def _information(scores: Values, controls: Mapping[str, Values], labels: npt.NDArray[Any], seed: int) -> Information:
+def _information(scores: Values, controls: Beside[Values], labels: Labels, seed: int) -> Information:
     rows = chosen_rows(labels, seed=seed)
     names, values = labels[rows], scores[rows]
     null = null_information(values, names, seed=seed)  # it depends on the classes' sizes, hardly on the scores
@@ -318,30 +315,33 @@ def _information(scores: Values, controls: Mapping[str, Values], labels: npt.NDA
         return bits(values[part], names[part], null=null, seed=seed)
 
     value, low, high = group_jackknife(of, names, seed=seed)
-    others = {name: bits(column[rows], names, null=null, seed=seed) for name, column in controls.items()}
+    others = {name: bits(column[rows], names, null=null, seed=seed) for name, column in controls.controls().items()}
     of_bits = entropy(names)
     return Information(value, max(low, 0.0), min(high, of_bits), of_bits, others)
 
 
-def _shares(scores: ScoreTable, labels: npt.NDArray[Any], notes: list[str], *, seed: int = 0) -> dict[str, list[Share]]:
+def _shares(scores: ScoreTable, labels: Labels, notes: Notes, *, seed: int = 0) -> dict[Source, list[Share]]:
     """Return what each factor explains of scores and embeddings, where the data has factors that vary."""
-    if not any(str(c).startswith("factor.") for c in scores.table):
+    columns = factor_columns(scores.table)
+    if not columns:
         return {}
     rows = chosen_rows(labels, most=MAX_EXPLAINED, seed=seed)
-    found: dict[str, list[Share]] = {}
-    with noted(notes, "factors"):
+    found: dict[Source, list[Share]] = {}
+    with notes.part("factors"):
         table = scores.table.iloc[rows]
-        columns = [str(c) for c in table if str(c).startswith("factor.")]
-        missing = [c for c in columns if table[c].isna().any()]
+        missing = [c for c in columns.values() if table[c].isna().any()]
         notes.extend(f"{column} has missing values; the factor was left out." for column in missing)
-        nested = [c for c in columns if not table[c].map(np.isscalar).all() and c not in missing]
+        nested = [c for c in columns.values() if not table[c].map(np.isscalar).all() and c not in missing]
         notes.extend(f"{column} holds more than one value an image; the factor was left out." for column in nested)
-        factors = varying(table.drop(columns=[*missing, *nested]))
-        sources = {**{c: scores.table[c].to_numpy() for c in EXPLAINED if c in scores.scalars()}, **scores.embeddings}
-        for name in EXPLAINED:
-            if name in sources and np.isfinite(sources[name]).all():
-                with noted(notes, f"factors of {name}"):
-                    found[name] = explained(standardised(sources[name][rows]), factors, labels[rows], seed=seed)
+        factors = varying({name: table[c] for name, c in columns.items() if c not in (*missing, *nested)})
+        embeddings = scores.embeddings
+        for source in EXPLAINED:
+            if source not in scores.sources:
+                continue
+            values = embeddings[source] if source.is_embedding else scores.table[source.column].to_numpy()
+            if np.isfinite(values).all():
+                with notes.part(f"factors of {source.column}"):
+                    found[source] = explained(standardised(values[rows]), factors, labels[rows], seed=seed)
     return found
 
 
@@ -355,14 +355,12 @@ def describe_classes(table: pd.DataFrame) -> pd.DataFrame:
     return classes.sort_values("mean", ascending=False, ignore_index=True)
 
 
-def _ari_over_runs(
-    runs: Sequence[ScoreTable], labels: npt.NDArray[Any], *, seed: int = 0
-) -> tuple[float, float, float]:
+def _ari_over_runs(runs: Sequence[ScoreTable], labels: Labels, *, seed: int = 0) -> tuple[float, float, float]:
     """Return the mean ARI of each training's clusters, chosen without labels, over new trainings and new images."""
     rows = chosen_rows(labels, seed=seed)
     names, assignments = labels[rows], []
     for run in runs:
-        chosen = [c for c in cluster(run.embeddings[CRITIC], labels, seed=seed) if c.is_chosen]
+        chosen = [c for c in cluster(run.embeddings[CRITIC_ROWS], labels, seed=seed) if c.is_chosen]
         if not chosen:
             raise InputError("a training has no clusters that can be chosen without labels.")
         assignments.append(chosen[0].assignment[rows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,21 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from gan_probe.critics.critic import Critic
+from gan_probe.critics.critic import Critic, Forward
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, fit_channels
 from gan_probe.images.nulls import null_images
-from gan_probe.scoring.controls import UNTRAINED_SEEDS
-from gan_probe.scoring.image_statistics import nuisances
+from gan_probe.scoring.controls import random_inits, statistic_rows
+from gan_probe.scoring.engines import BATCH_SIZE, LOCAL, Engine, Wanted
 from gan_probe.stats.agreement import agreement_with_others
 from gan_probe.stats.regression import linear_share
 from gan_probe.stats.similarity import similarities
 from gan_probe.stats.splits import halves
+from gan_probe.studies.base import quiet
 from gan_probe.studies.stability.calibrations import NULL, left_out, make_panel
 from gan_probe.studies.stability.result import PLAIN, Comparison, StabilityResult, climb, compare
 from gan_probe.training import RunFolder
-from gan_probe.types import Labels
+from gan_probe.types import Labels, OnPart
 from gan_probe.version import VERSION
 from synthetic import sample_id
 
@@ -42,9 +44,10 @@ def stability(
     controls: bool = True,
     nulls: bool = False,
     skip_diverged: bool = False,
-    batch_size: int = 256,
+    batch_size: int = BATCH_SIZE,
     seed: int = 0,
-    on_step: Callable[[str], None] | None = None,
+    engine: Engine = LOCAL,
+    on_step: OnPart = quiet,
 ) -> StabilityResult:
     """Return how far the scores and embeddings of several trainings agree, beside untrained critics.
 
@@ -65,6 +68,8 @@ def stability(
     skip_diverged : bool
         Leave critics out whose scores are not finite or all the same, with a warning, in place of raising.
     batch_size, seed : int
+    engine : Engine
+        Who passes the images through the critics.
     on_step : callable, optional
         Called with the name of each critic when it has scored, and of each part when it has been compared.
 
@@ -77,9 +82,9 @@ def stability(
     _check_labels(data)
     data = with_nulls(data, seed=seed) if nulls else data
     warnings = [*data.warnings, *_differences(critics)]
-    tell = on_step or (lambda name: None)
+    tell, how = on_step, partial(engine.run, batch_size=batch_size)
     labels, seen = data.table["label"].astype(str).to_numpy(), seen_rows(critics, data.table)
-    kept, scores, embeddings = _look(critics, data, skip_diverged, batch_size, warnings, tell)
+    kept, scores, embeddings = _look(critics, data, skip_diverged, how, warnings, tell)
     panel = make_panel(labels, seen, seed=seed)
     warnings += [f"the rung {name!r} is left out: {why}" for name, why in left_out(panel).items()]
     rungs = climb(scores, labels, seen=seen, seed=seed)
@@ -87,25 +92,24 @@ def stability(
     tell("scores")
     looks, others, explained = {TRAINED: (scores, embeddings)}, {}, None
     if controls:
-        twins = {
-            name: critic.untrained_twin(UNTRAINED_SEEDS[0] + number)
-            for number, (name, critic) in enumerate(critics.items())
-            if name in kept
-        }
-        looks[UNTRAINED] = _look(twins, data, False, batch_size, [], lambda name: tell(f"twin of {name}"))[1:]
-        others = {
-            UNTRAINED: climb(looks[UNTRAINED][0], labels, seen=seen, seed=seed),
-            PLAIN: climb(scores, labels, seen=seen, nuisances=plain_scalars(data), seed=seed),
+        inits, notes = random_inits(critics)
+        warnings.extend(notes)
+        by_name = {name: other for name, other in zip(critics, inits, strict=False) if name in kept}
+        if by_name:
+            looks[UNTRAINED] = _look(by_name, data, False, how, [], lambda name: tell(f"control of {name}"))[1:]
+            others[UNTRAINED] = climb(looks[UNTRAINED][0], labels, seen=seen, seed=seed)
+        others |= {
+            PLAIN: climb(scores, labels, seen=seen, nuisances=statistic_rows(data.images), seed=seed),
         }
     comparisons = []
     if against is not None:
         _check_pairs(critics, against)
-        beside, theirs, _ = _look(against, data, skip_diverged, batch_size, warnings, tell)
+        beside, theirs, _ = _look(against, data, skip_diverged, how, warnings, tell)
         both = [name for name in kept if name in beside]
         ours, theirs = scores[[kept.index(name) for name in both]], theirs[[beside.index(name) for name in both]]
         comparisons = _compared(ours, theirs, data, labels, seed)
     if controls:
-        explained = linear_share(scores, plain_scalars(data))
+        explained = linear_share(scores, statistic_rows(data.images))
     alike = {name: similarities(*both, labels, panel.fit, seed=seed) for name, both in looks.items()}
     tell("embeddings and clusters")
     shown = pd.DataFrame(
@@ -155,16 +159,15 @@ def _compared(
         compare(here, there, labels, alignment="raw", seed=seed),
         compare(here, there, labels, alignment="affine", seed=seed),
         compare(
-            here, there, labels, alignment="affine", nuisances=plain_scalars(data), of=f"affine, {PLAIN}", seed=seed
+            here,
+            there,
+            labels,
+            alignment="affine",
+            nuisances=statistic_rows(data.images),
+            of=f"affine, {PLAIN}",
+            seed=seed,
         ),
     ]
-
-
-def plain_scalars(data: ImageSet) -> npt.NDArray[np.float32]:
-    """Return the plain scalars that differ between the images, (k, n), each with mean 0 and standard deviation 1."""
-    values = np.stack(list(nuisances(data.images).values()))
-    values = values[values.std(1) > 0]
-    return (values - values.mean(1, keepdims=True)) / values.std(1, keepdims=True)
 
 
 def _differences(critics: Mapping[str, Critic]) -> list[str]:
@@ -192,7 +195,7 @@ def _look(
     critics: Mapping[str, Critic],
     data: ImageSet,
     skip_diverged: bool,
-    batch_size: int,
+    run: Callable[..., list[Forward]],
     warnings: list[str],
     tell: Callable[[str], None],
 ) -> tuple[list[str], npt.NDArray[np.float32], Embeddings]:
@@ -200,7 +203,7 @@ def _look(
     scores, embeddings = {}, []
     for name, critic in critics.items():
         images = data.with_channels(critic.config.image_shape[2]).images
-        values = critic.score(images, batch_size=batch_size)
+        values, rows, _ = run([critic], images, Wanted(None))[0]
         if not np.isfinite(values).all() or values.std() == 0:
             if not skip_diverged:
                 raise InputError(
@@ -209,8 +212,8 @@ def _look(
             warnings.append(f"{name} diverged and is left out.")
             continue
         scores[name] = values
-        if critic.config.layers:
-            embeddings.append(critic.embed(images, batch_size=batch_size))
+        if rows is not None:
+            embeddings.append(rows)
         tell(name)
     if len(embeddings) < len(scores):
         warnings.append("embeddings are not compared: not every critic shows its layers.")
@@ -278,7 +281,7 @@ def agreed_snapshots(
         paths[name] = list(RunFolder(run).late_snapshots().values())
         critics = [Critic.load(path, device) for path in paths[name]]
         images = fit_channels(data.images[fit], critics[0].config.image_shape[2])
-        scores[name] = np.stack([critic.score(images, batch_size=batch_size) for critic in critics])
+        scores[name] = np.stack([found.scores for found in LOCAL.run(critics, images, batch_size=batch_size)])
     chosen = {name: len(paths[name]) - 1 for name in runs}
     for _ in range(MAX_ROUNDS):
         before = dict(chosen)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gan_probe.scoring.table import factor_columns
 from gan_probe.stats.auroc import separation
 from gan_probe.stats.pairwise import class_rows
 from gan_probe.stats.variance import epsilon_squared, levels, varying
@@ -175,7 +176,9 @@ def shares(steps: Sequence[int], scores: Values, table: pd.DataFrame) -> pd.Data
     One row a step, one column a factor. Where factors go together in the data their shares overlap: they do not add up
     to the share of ``class``. Scores that are all the same have no variance to share: 0.
     """
-    found = varying(table) | {CLASS: levels(table["label"].astype(str))}
+    found = varying({name: table[c] for name, c in factor_columns(table).items()}) | {
+        CLASS: levels(table["label"].astype(str))
+    }
     rows = [{name: epsilon_squared(row, f) if np.ptp(row) else 0.0 for name, f in found.items()} for row in scores]
     return pd.DataFrame(rows, index=pd.Index(steps, name="step"))
 
@@ -328,9 +331,14 @@ def _controls(result: TrajectoryResult) -> str:
     counts, best = list(result.untrained.values()), result.best_scalar
     since = result.ahead_since
     ahead = f"more than any of them, since step {since}" if since is not None else "no more than the best of them"
-    return (
+    beside = (
         f"{len(counts)} untrained critics separate a median of {np.median(counts):g} ({min(counts)} to {max(counts)})"
-        f" of these pairs, the best plain scalar ({best.replace('_', ' ')}) {result.scalars[best]}."
+        f" of these pairs, the best"
+        if counts
+        else "There are no untrained critics to compare with. The best"
+    )
+    return (
+        f"{beside} plain scalar ({best.replace('_', ' ')}) {result.scalars[best]}."
         f" At the end the critic separates {ahead}."
     )
 

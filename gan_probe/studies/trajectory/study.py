@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from gan_probe.critics.critic import Critic
+from gan_probe.critics.critic import Critic, Forward
 from gan_probe.critics.identity import WEIGHTS
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.names import check_name
-from gan_probe.scoring.controls import UNTRAINED_SEEDS
-from gan_probe.scoring.image_statistics import nuisances
+from gan_probe.scoring.controls import SEEDS, measure_statistics, random_inits
+from gan_probe.scoring.engines import BATCH_SIZE, LOCAL, Engine
+from gan_probe.scoring.table import factor_columns
 from gan_probe.stats.auroc import n_separated, separation
 from gan_probe.stats.pairwise import class_rows
-from gan_probe.stats.variance import PREFIX
+from gan_probe.studies.base import quiet
 from gan_probe.studies.diagnose.study import training_record
 from gan_probe.studies.trajectory.result import TrajectoryResult, courses, shares
 from gan_probe.training.runs.folder import RunFolder
-from gan_probe.types import Images
+from gan_probe.types import Images, Labels, OnPart
 from gan_probe.version import VERSION
 
 MIN_SNAPSHOTS = 2
@@ -58,9 +60,10 @@ def trajectory(
     *,
     reference: str | None = None,
     controls: bool = True,
-    batch_size: int = 256,
+    batch_size: int = BATCH_SIZE,
     device: torch.device | str = "cpu",
-    on_step: Callable[[str], None] | None = None,
+    engine: Engine = LOCAL,
+    on_step: OnPart = quiet,
 ) -> TrajectoryResult:
     """Return how the scores of the classes of ``data`` fell apart during a training, beside what needs no training.
 
@@ -75,9 +78,11 @@ def trajectory(
         class.
     controls : bool
         Count the pairs that three untrained critics and the snapshot of step 0, where there is one, separate, and those
-        that each plain scalar of `gan_probe.scoring.image_statistics.NUISANCES` does.
+        that each image statistic of `gan_probe.scoring.controls.CONTROLS` does.
     batch_size : int
     device : str or torch.device
+    engine : Engine
+        Who passes the images through the critics.
     on_step : callable, optional
         Called with the name of each critic when it has scored.
 
@@ -98,7 +103,16 @@ def trajectory(
         check_name("reference class", reference, classes)
     last = Critic.load(list(found.values())[-1], device)
     data = data.with_channels(last.config.image_shape[2])
-    scores, warnings = _score_each(found, data, batch_size, device, on_step)
+    run = partial(engine.run, batch_size=batch_size)
+    scores, warnings = {}, []
+    for step, path in found.items():
+        values = run([Critic.load(path, device)], data.images)[0].scores
+        if np.isfinite(values).all():
+            scores[step] = values
+        else:
+            n_bad = int((~np.isfinite(values)).sum())
+            warnings.append(f"{path.name} is left out: {n_bad} of its {len(values)} scores are not finite numbers.")
+        on_step(f"step {step}")
     n_skipped = len(found) - len(scores)
     if len(scores) < MIN_SNAPSHOTS:
         raise InputError(
@@ -106,11 +120,13 @@ def trajectory(
             f" needs at least {MIN_SNAPSHOTS}. The training diverged; train again with a smaller learning rate."
         )
     steps, stacked = tuple(scores), np.stack(list(scores.values()))
-    counted = _controls(last, data.images, labels, batch_size, on_step) if controls else ({}, {})
+    untrained, scalars, said = _controls(last, data.images, labels, run) if controls else ({}, {}, ())
+    on_step("controls")
     if controls and steps[0] == 0:
-        counted[0]["step 0"] = n_separated(separation(stacked[0], labels))
-    table = data.table[[c for c in data.table if c in KEPT or str(c).startswith(PREFIX)]].reset_index(drop=True)
-    notes = [*(f"the critic was {note}" for note in last.notes), *_lag(record.settings)]
+        untrained["step 0"] = n_separated(separation(stacked[0], labels))
+    kept = [*(c for c in KEPT if c in data.table), *factor_columns(data.table).values()]
+    table = data.table[[c for c in data.table if c in kept]].reset_index(drop=True)
+    notes = [*said, *(f"the critic was {note}" for note in last.notes), *_lag(record.settings)]
     if data.fingerprint == last.config.data_fingerprint:
         notes.append("these are the images that the critic was trained on; scores of new ones will differ.")
     return TrajectoryResult(
@@ -120,7 +136,8 @@ def trajectory(
         reference or next((c for c in last.config.training_classes if c in classes), classes[0]),
         courses(steps, stacked, labels),
         shares(steps, stacked, table),
-        *counted,
+        untrained,
+        scalars,
         record.sheets,
         _provenance(run_folder, last, data, record.settings),
         [*data.warnings, *warnings, *notes],
@@ -128,39 +145,17 @@ def trajectory(
     )
 
 
-def _score_each(
-    found: dict[int, Path],
-    data: ImageSet,
-    batch_size: int,
-    device: torch.device | str,
-    on_step: Callable[[str], None] | None,
-) -> tuple[dict[int, np.ndarray], list[str]]:
-    """Return the scores by each snapshot whose scores are finite, and a warning for each of the others."""
-    scores, warnings = {}, []
-    for step, path in found.items():
-        values = Critic.load(path, device).score(data.images, batch_size=batch_size)
-        if np.isfinite(values).all():
-            scores[step] = values
-        else:
-            n_bad = int((~np.isfinite(values)).sum())
-            warnings.append(f"{path.name} is left out: {n_bad} of its {len(values)} scores are not finite numbers.")
-        if on_step:
-            on_step(f"step {step}")
-    return scores, warnings
-
-
 def _controls(
-    critic: Critic, images: Images, labels: np.ndarray, batch_size: int, on_step: Callable[[str], None] | None
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the pairs that untrained critics separate, and those that plain scalars do."""
-    untrained = {}
-    for seed in UNTRAINED_SEEDS:
-        values = critic.untrained_twin(seed).score(images, batch_size=batch_size)
-        untrained[f"seed {seed}"] = n_separated(separation(values, labels))
-        if on_step:
-            on_step("untrained critics")
-    scalars = {name: n_separated(separation(values, labels)) for name, values in nuisances(images).items()}
-    return untrained, scalars
+    critic: Critic, images: Images, labels: Labels, run: Callable[..., list[Forward]]
+) -> tuple[dict[str, int], dict[str, int], tuple[str, ...]]:
+    """Return the pairs that untrained critics separate, those that image statistics do, and what is to be said."""
+    others, notes = random_inits(critic)
+    untrained = {
+        f"seed {seed}": n_separated(separation(found.scores, labels))
+        for seed, found in zip(SEEDS, run(others, images), strict=False)
+    }
+    scalars = {name: n_separated(separation(v, labels)) for name, v in measure_statistics(images).items()}
+    return untrained, scalars, notes
 
 
 def _lag(settings: Any) -> list[str]:

@@ -100,6 +100,7 @@ class Saver:
             reference["critic_score"] = critic.score(held_out.images)
             reference.to_parquet(folder / "reference.parquet", index=False)
             (folder / "README.md").write_text(self._model_card(critic, n_training, reference["critic_score"]))
+        critic.source = str(self.run.path)
         return critic
 
     def _model_card(self, critic: Critic, n_training: int, reference: pd.Series) -> str:

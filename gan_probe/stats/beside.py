@@ -1,0 +1,73 @@
+"""A number of the critic beside the same number of its controls: the idea of the product, as a type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+RANDOM_INIT = "untrained"  # how the controls of the same architecture go by in records: untrained.0, untrained.1, ...
+
+
+def numbered(n: int) -> list[str]:
+    """Return the names of n randomly initialised critics."""
+    return [f"{RANDOM_INIT}.{number}" for number in range(n)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside(Generic[T]):
+    """Something of the critic, of randomly initialised critics of its architecture, and of what needs no network.
+
+    Attributes
+    ----------
+    critic : object
+    random_init : tuple of object
+        One a seed; empty where weights cannot be drawn anew.
+    baselines : mapping of str to object
+        Image statistics, pixels, HOG, ..., by name.
+
+    Examples
+    --------
+    >>> pairs = Beside(critic=44, random_init=(40, 43), baselines={"brightness": 42})
+    >>> pairs.best(), pairs.margin()
+    (('brightness', 42.0), 2.0)
+    >>> list(pairs.controls())
+    ['untrained.0', 'untrained.1', 'brightness']
+    """
+
+    critic: T
+    random_init: tuple[T, ...] = ()
+    baselines: Mapping[str, T] = field(default_factory=dict)
+
+    def controls(self) -> dict[str, T]:
+        """Return every control by its name; randomly initialised critics are numbered."""
+        return {**dict(zip(numbered(len(self.random_init)), self.random_init, strict=True)), **self.baselines}
+
+    def grouped(self) -> dict[str, tuple[T, ...]]:
+        """Return the controls with the seeds of randomly initialised critics as one; empty ones are left out."""
+        together = {RANDOM_INIT: self.random_init} if self.random_init else {}
+        return {**together, **{name: (value,) for name, value in self.baselines.items()}}
+
+    def map(self, change: Callable[[T], U]) -> Beside[U]:
+        """Return the same with ``change`` applied to each."""
+        return Beside(
+            critic=change(self.critic),
+            random_init=tuple(change(value) for value in self.random_init),
+            baselines={name: change(value) for name, value in self.baselines.items()},
+        )
+
+    def best(self, key: Callable[[T], float] = float) -> tuple[str, float]:  # type: ignore[assignment]
+        """Return the name and the value of the control that has most of ``key``; ("", nan) without controls.
+
+        Randomly initialised critics count as one, by their mean.
+        """
+        means = {name: sum(map(key, values)) / len(values) for name, values in self.grouped().items()}
+        name = max(means, key=means.__getitem__, default="")
+        return (name, means[name]) if name else ("", float("nan"))
+
+    def margin(self, key: Callable[[T], float] = float) -> float:  # type: ignore[assignment]
+        """Return how far the critic is above its best control; NaN without controls."""
+        return key(self.critic) - self.best(key)[1]
