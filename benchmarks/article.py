@@ -21,7 +21,7 @@ from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import from_synthetic
 from gan_probe.scoring.score import score
 from gan_probe.stats.auroc import n_separated, separation
-from gan_probe.studies.separation.result import analyse
+from gan_probe.studies.separation.analysis import analyse
 from gan_probe.training import RunFolder, train
 from synthetic import make_dataset
 

@@ -101,7 +101,7 @@ def main() -> None:
         results[spec] = {}
         for name, runs in groups.items():
             critics = [Critic.load(run) for run in runs]
-            twins = [critics[0].untrained_twin(seed) for seed in UNTRAINED_SEEDS]
+            twins = [critics[0].random_init(seed) for seed in UNTRAINED_SEEDS]
             trained, untrained = (
                 [ask(critic, spec, options.bases, options.seed) for critic in several] for several in (critics, twins)
             )

@@ -86,7 +86,7 @@ def one_case(data_source: str, panel_source: str, runs: list[str]) -> dict[str, 
     on_panel = np.arange(len(images)) < len(panel)
     seen = data.table["label"].isin(classes).to_numpy()
     raw = np.stack([critic.score(images) for critic in critics]).astype(np.float64)
-    twins = [critic.untrained_twin(101 + number) for number, critic in enumerate(critics)]
+    twins = [critic.random_init(101 + number) for number, critic in enumerate(critics)]
     untrained = np.stack([twin.score(images) for twin in twins]).astype(np.float64)
     drawn = list(draws(len(runs)))
     found = [one_draw(raw[list(d)], untrained[list(d)], on_panel, seen) for d in drawn]

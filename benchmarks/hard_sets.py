@@ -22,8 +22,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gan_probe.scoring.baselines import REPRESENTATIONS
-from gan_probe.scoring.image_statistics import nuisances, pixel_components
+from gan_probe.scoring.controls import PROBED, measure_statistics
+from gan_probe.scoring.image_statistics import pixel_components
 from synthetic import make_dataset
 
 # Name of the data set and the column that is asked for.
@@ -44,9 +44,9 @@ PENALTIES = np.logspace(-1, 5, 7)
 # Images (n, h, w, c) uint8 and a seed in, rows (n, d) out.
 CONTROLS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "pixels": lambda images, seed: pixel_components(images, seed=seed),
-    "nuisances": lambda images, seed: np.column_stack(list(nuisances(images).values())),
-    "hog": lambda images, seed: REPRESENTATIONS["hog"](images, seed)(images),
-    "kmeans_patches": lambda images, seed: REPRESENTATIONS["kmeans_patches"](images, seed)(images),
+    "nuisances": lambda images, seed: np.column_stack(list(measure_statistics(images).values())),
+    "hog": lambda images, seed: PROBED["hog"](images, seed)(images),
+    "kmeans_patches": lambda images, seed: PROBED["kmeans_patches"](images, seed)(images),
 }
 
 

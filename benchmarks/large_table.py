@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 import record
 
-from gan_probe.scoring.image_statistics import NUISANCES
+from gan_probe.scoring.controls import STATISTICS
 from gan_probe.scoring.table import ScoreTable
-from gan_probe.studies.separation.findings import findings
-from gan_probe.studies.separation.result import analyse
+from gan_probe.studies.separation.analysis import analyse
 
 
 def draw(n_images: int, n_classes: int) -> ScoreTable:
@@ -32,7 +31,7 @@ def draw(n_images: int, n_classes: int) -> ScoreTable:
             "critic_score": (0.3 * classes + rng.normal(size=n_images)).astype(np.float32),
         }
     )
-    for name in (*NUISANCES, "untrained.0", "untrained.1", "untrained.2"):
+    for name in (*STATISTICS, "untrained.0", "untrained.1", "untrained.2"):
         frame[f"control.{name}"] = (0.15 * classes + rng.normal(size=n_images)).astype(np.float32)
     return ScoreTable(frame, {})
 
@@ -61,7 +60,7 @@ def main() -> None:
             "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
             "peak_gib_before": round(before / 2**20, 2),
             "n_pairs": len(analysis.pairs),
-            "findings": findings(analysis),
+            "findings": analysis.findings(),
         },
     )
 

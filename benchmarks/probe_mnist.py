@@ -19,7 +19,6 @@ from gan_probe import TrainConfig, train
 from gan_probe.estimators import CriticClassifier
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.readers.reading import read_images
-from gan_probe.report.probe import ProbeMaterial, write_probe
 from gan_probe.studies.probe import result as probing
 from gan_probe.studies.probe.study import probe
 
@@ -77,8 +76,8 @@ def main() -> None:
     result = probe(critic, data, per_class=per_class, n_draws=arguments.draws, max_pool=MAX_POOL, on_step=print)
     command = "python benchmarks/probe_mnist.py mnist.npz"
     title = "MNIST: how many labels a critic's features need"
-    write_probe(ProbeMaterial(result, title, command), Path("reports/probe-mnist"), overwrite=True)
-    print("\n".join(probing.findings(result)), flush=True)
+    result.save(Path("reports/probe-mnist"), title=title, command=command, overwrite=True)
+    print("\n".join(result.findings()), flush=True)
     hundred = next(o for o in result.of(probing.CRITIC, "linear") if o.per_class == 10)
     low, high = hundred.interval()
     record.save(
@@ -88,7 +87,7 @@ def main() -> None:
             "recipe": RECIPE.as_dict(),
             "error_at_100_labels": {"linear": 1 - hundred.accuracy(), "ci_low": 1 - high, "ci_high": 1 - low},
             "n_draws": hundred.n_draws,
-            "findings": probing.findings(result),
+            "findings": result.findings(),
             "fine_tuning": finetuning(data, arguments.run),
         },
     )

@@ -28,7 +28,7 @@ from gan_probe import read_images
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.ensemble import EnsembleCritic
 from gan_probe.images.image_set import ImageSet
-from gan_probe.scoring.controls import UNTRAINED_SEEDS
+from gan_probe.scoring.controls import SEEDS
 from gan_probe.stats.agreement import agreement_with_others, components
 from gan_probe.stats.alignment import affine
 from gan_probe.stats.auroc import auroc
@@ -36,7 +36,7 @@ from gan_probe.stats.intervals import jackknife_width
 from gan_probe.stats.regression import linear_share
 from gan_probe.studies.stability.calibrations import make_panel
 from gan_probe.studies.stability.result import Comparison, climb, compare
-from gan_probe.studies.stability.study import agreed_snapshots, plain_scalars
+from gan_probe.studies.stability.study import agreed_snapshots
 from gan_probe.training import RunFolder
 from gan_probe.training.settle import fake_bank, settle
 from gan_probe.training.step import effective_weights, new_state
@@ -132,7 +132,7 @@ def one_of_three(scores: np.ndarray, labels: np.ndarray) -> dict[str, object]:
 
 
 def compare_all(name: str, data: ImageSet, panel: ImageSet, base: list[Path], variants: Mapping[str, str]) -> None:
-    labels, scalars = data.table["label"].astype(str).to_numpy(), plain_scalars(data)
+    labels, scalars = data.table["label"].astype(str).to_numpy(), statistic_rows(data.images)
     seen = np.isin(labels, Critic.load(base[0]).config.training_classes)
     critics = {"base": [Critic.load(run) for run in base], "last weights": [last_weights(run) for run in base]}
     critics["ensemble of late snapshots"] = [snapshot_ensemble(run, panel) for run in base]
@@ -151,7 +151,7 @@ def compare_all(name: str, data: ImageSet, panel: ImageSet, base: list[Path], va
             }
         print(title, json.dumps(rows[title]), flush=True)
     rows["run of three that agrees best"] = one_of_three(found["base"], labels)
-    twins = [critic.untrained_twin(UNTRAINED_SEEDS[0] + i) for i, critic in enumerate(critics["base"])]
+    twins = [critic.random_init(SEEDS[0] + i) for i, critic in enumerate(critics["base"])]
     rows["untrained"] = rows_of(scored(twins, data), labels, scalars, seen)
     record.save(
         f"stabilisers-{name}",
@@ -167,7 +167,7 @@ def compare_all(name: str, data: ImageSet, panel: ImageSet, base: list[Path], va
 
 def levels(name: str, data: ImageSet, base: list[Path]) -> None:
     """The base's runs at every step that all of them have a snapshot of."""
-    labels, scalars = data.table["label"].astype(str).to_numpy(), plain_scalars(data)
+    labels, scalars = data.table["label"].astype(str).to_numpy(), statistic_rows(data.images)
     seen = np.isin(labels, Critic.load(base[0]).config.training_classes)
     steps = set.intersection(*(set(RunFolder(run).snapshots()) for run in base))
     rows = {}

@@ -12,33 +12,53 @@ if TYPE_CHECKING:
     from gan_probe.config import TrainConfig as TrainConfig
     from gan_probe.critics.critic import Critic as Critic
     from gan_probe.critics.ensemble import EnsembleCritic as EnsembleCritic
+    from gan_probe.critics.generator import Generator as Generator
     from gan_probe.images.image_set import from_synthetic as from_synthetic
     from gan_probe.images.readers.reading import read_images as read_images
     from gan_probe.scoring.score import score as score
     from gan_probe.scoring.table import read_scores as read_scores
+    from gan_probe.scoring.table import write_scores as write_scores
+    from gan_probe.studies.arithmetic.study import arithmetic as arithmetic
+    from gan_probe.studies.check.study import check_critic as check_critic
+    from gan_probe.studies.cluster.study import cluster_scores as cluster_scores
+    from gan_probe.studies.diagnose.study import diagnose as diagnose
+    from gan_probe.studies.explain.study import explain as explain
+    from gan_probe.studies.factors.study import factors as factors
+    from gan_probe.studies.outliers.study import outliers as outliers
+    from gan_probe.studies.probe.study import probe as probe
+    from gan_probe.studies.separation.study import separation as separation
+    from gan_probe.studies.stability.study import stability as stability
+    from gan_probe.studies.trajectory.study import trajectory as trajectory
     from gan_probe.training import train as train
 
 _PUBLIC = {
     "Critic": "critics.critic",
     "EnsembleCritic": "critics.ensemble",
+    "Generator": "critics.generator",
     "TrainConfig": "config",
+    "arithmetic": "studies.arithmetic.study",
+    "check_critic": "studies.check.study",
+    "cluster_scores": "studies.cluster.study",
+    "diagnose": "studies.diagnose.study",
+    "explain": "studies.explain.study",
+    "factors": "studies.factors.study",
     "from_synthetic": "images.image_set",
+    "outliers": "studies.outliers.study",
+    "probe": "studies.probe.study",
     "read_images": "images.readers.reading",
     "read_scores": "scoring.table",
     "score": "scoring.score",
+    "separation": "studies.separation.study",
+    "stability": "studies.stability.study",
     "train": "training",
+    "trajectory": "studies.trajectory.study",
+    "write_scores": "scoring.table",
 }
 __all__ = [
-    "Critic",
-    "EnsembleCritic",
-    "TrainConfig",
-    "__version__",
-    "from_synthetic",
-    "read_images",
-    "read_scores",
-    "score",
-    "train",
-]
+    "Critic", "EnsembleCritic", "Generator", "TrainConfig", "__version__", "arithmetic", "check_critic",
+    "cluster_scores", "diagnose", "explain", "factors", "from_synthetic", "outliers", "probe", "read_images",
+    "read_scores", "score", "separation", "stability", "train", "trajectory", "write_scores",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -35,7 +35,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "generator": ("critics.generator",),
     "pipeline": (
         "scoring.score", "images.image_set", "studies.separation.study", "studies.probe.study",
-        "studies.cluster.result", "studies.diagnose.study",
+        "studies.diagnose.study", "moved",
     ),
     "portable": ("critics.stored",),
     "sampling": ("critics.sampling", "studies.arithmetic.study"),
@@ -82,6 +82,18 @@ class _Finder(MetaPathFinder, Loader):
                 f"{module.__name__} is gan_probe.{new[0]} now; the old name goes with 0.3.", DeprecationWarning, 2
             )
             sys.modules[module.__name__] = import_module(f"gan_probe.{new[0]}")
+
+
+def report(
+    scores: Any, out: Any, *, title: str | None = None, command: str = "", **options: Any
+) -> tuple[Any, list[str]]:
+    """Analyse scores and write their page, as ``pipeline.report`` of 0.1.0 did; return result and findings."""
+    from gan_probe.studies.separation.study import separation
+
+    overwrite = options.pop("overwrite", False)
+    found = separation(scores, **options)
+    found.save(out, title=title or "", command=command, overwrite=overwrite)
+    return found, found.findings()
 
 
 def install() -> None:

@@ -48,4 +48,4 @@ def critic(run: Path) -> Critic:
 
 @pytest.fixture(scope="session")
 def scores(critic: Critic, test_set: ImageSet, run: Path) -> ScoreTable:
-    return score(critic, test_set, source=run)
+    return score(critic, test_set)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gan_probe.cli.session import DryRun, Json, Overwrite, Session, TrustCode, parse_settings
+from gan_probe.cli.options import DryRun, Json, Overwrite, TrustCode, parse_settings
+from gan_probe.cli.session import Session
 from gan_probe.errors import ConfigError
 
 

@@ -59,26 +59,14 @@ def _root(
     pass
 
 
-app.command("demo")(demo.demo)
-app.command("synth")(synth.synth)
-app.command("train")(train.train)
-app.command("diagnose")(diagnose.diagnose)
-app.command("sample")(sample.sample)
-app.command("arithmetic")(arithmetic.arithmetic)
-app.command("adapt")(adapt.adapt)
-app.command("check")(check.check)
-app.command("score")(score.score)
-app.command("cluster")(cluster.cluster)
-app.command("report")(report.report)
-app.command("stability")(stability.stability)
-app.command("settle")(settle.settle)
-app.command("ensemble")(ensemble.ensemble)
-app.command("trajectory")(trajectory.trajectory)
-app.command("probe")(probe.probe)
-app.command("explain")(explain.explain)
-app.command("factors")(factors.factors)
-app.command("outliers")(outliers.outliers)
-app.command("doctor")(doctor.doctor)
+# The order is that of the help.
+VERBS = (
+    demo.demo, synth.synth, train.train, diagnose.diagnose, sample.sample, arithmetic.arithmetic, adapt.adapt,
+    check.check, score.score, cluster.cluster, report.report, stability.stability, settle.settle, ensemble.ensemble,
+    trajectory.trajectory, probe.probe, explain.explain, factors.factors, outliers.outliers, doctor.doctor,
+)  # fmt: skip
+for verb in VERBS:
+    app.command(verb.__name__)(verb)
 
 
 def main() -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import Device, Json, Session, SizePx, Split, TrustCode
+from gan_probe.cli.options import CriticFolder, Device, Json, SizePx, Split, TrustCode
+from gan_probe.cli.run_study import open_critic, open_images
+from gan_probe.cli.session import Session
 from gan_probe.errors import GateError
 
 
 def check(
-    critic: Annotated[Path, typer.Argument(help="A run folder, a snapshot of one, or a critic folder.")],
+    critic: CriticFolder,
     data: Annotated[Path, typer.Argument(help="Images of its training data.")],
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 when a check fails.")] = False,
     split: Split = None,
@@ -23,25 +26,13 @@ def check(
 ) -> None:
     """Look for what goes wrong with critics: batch dependence, direction, value range, dead layers."""
     with Session("check", json) as session:
-        from dataclasses import asdict
+        from gan_probe.report.check import check_table
+        from gan_probe.studies.check.study import check_critic
 
-        from rich.table import Table
-
-        from gan_probe.critics.critic import Critic
-        from gan_probe.device import resolve_device
-        from gan_probe.images.readers.reading import read_images
-        from gan_probe.studies.check.study import FAIL, check_critic
-
-        loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
-        images = read_images(data, size_px=size, split=split, skip_bad=True)
-        session.warn(images.warnings)
-        session.n_skipped = images.n_skipped
-        findings = check_critic(loaded, images)
-        table = Table("check", "", "found", "what to do", box=None)
-        for finding in findings:
-            table.add_row(finding.check, finding.verdict, finding.found, finding.advice)
-        session.show(table)
-        failed = [f.check for f in findings if f.verdict == FAIL]
-        session.metrics |= {"checks": [asdict(f) for f in findings], "n_failed": len(failed)}
-        if strict and failed:
-            raise GateError(f"these checks failed: {', '.join(failed)}.")
+        loaded = open_critic(critic, device, trust_code=trust_code)
+        images = open_images(session, data, size=size, split=split)
+        result = check_critic(loaded, images)
+        session.show(check_table(result).terminal())
+        session.metrics |= asdict(result.metrics())
+        if strict and result.failed:
+            raise GateError(f"these checks failed: {', '.join(result.failed)}.")

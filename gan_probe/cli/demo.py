@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Seed, Session, command_line
+from gan_probe.cli.options import Device, DryRun, Json, Overwrite, Seed, command_line
+from gan_probe.cli.run_study import save, tell
+from gan_probe.cli.session import Session
 from gan_probe.config import TrainConfig
 from gan_probe.config import preset as find_preset
 
@@ -53,9 +55,8 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     from gan_probe.images.readers.reading import read_images
     from gan_probe.scoring.score import score
     from gan_probe.scoring.table import write_scores
-    from gan_probe.stats.auroc import n_separated
-    from gan_probe.studies.cluster.result import cluster_table
-    from gan_probe.studies.separation.study import report
+    from gan_probe.studies.cluster.result import assignments
+    from gan_probe.studies.separation.study import separation
     from gan_probe.training import train
     from synthetic import make_dataset, write_dataset
     from synthetic.files import write_atomically
@@ -82,21 +83,8 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     scores = score(critic, read_images(out / "data-test"))
     write_scores(scores, out / "scores.parquet")
     session.log("4/5 clustering without labels, 5/5 writing the report")
-    analysis, lines = report(
-        scores, out / "report", title="The article's experiment", command=command_line(), seed=seed
-    )
-    write_atomically(out / "clusters.csv", cluster_table(analysis.table, analysis.clusterings).to_csv(index=False))
-    session.warn(analysis.warnings)
-    session.outputs |= {
-        "report": str(out / "report" / "report.html"),
-        "scores": str(out / "scores.parquet"),
-        "run": str(out / "run"),
-    }
-    session.metrics |= {
-        "n_pairs": len(analysis.pairs),
-        "n_separated": n_separated(analysis.critic_pairs),
-        "findings": lines,
-    }
-    for line in lines:
-        session.say(f"- {line}")
-    session.say(f"report: {(out / 'report' / 'report.html').resolve()}")
+    result = separation(scores, seed=seed)
+    write_atomically(out / "clusters.csv", assignments(result.table, result.clusterings).to_csv(index=False))
+    session.outputs |= {"scores": str(out / "scores.parquet"), "run": str(out / "run")}
+    tell(session, result)
+    save(session, result, out / "report", title="The article's experiment")

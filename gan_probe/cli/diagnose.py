@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import DryRun, Json, Overwrite, Session, command_line, run_names
+from gan_probe.cli.options import DryRun, Json, Overwrite, Title, run_names
+from gan_probe.cli.run_study import check_start, save
+from gan_probe.cli.session import Session
 
 
 def diagnose(
@@ -15,29 +18,24 @@ def diagnose(
     out: Annotated[
         Path | None, typer.Option(help="The report folder to write. Without it only words are printed.")
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    title: Title = None,
     overwrite: Overwrite = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Say how trainings went: balance, gradients, mode collapse, memorising; as words and as a page."""
     with Session("diagnose", json) as session:
-        from gan_probe.report.diagnose import write_trainings
-        from gan_probe.report.page import MARKER
-        from gan_probe.studies.diagnose.study import training_record
-        from synthetic.files import check_free
+        from gan_probe.studies.diagnose.study import diagnose as run
 
         named = run_names(runs)
         if out is not None:
-            check_free(out, marker=MARKER, overwrite=overwrite)
-        found = {name: training_record(run) for name, run in named.items()}
+            check_start(out, overwrite=overwrite)
+        result = run(named)
         session.plan(dry_run, {"runs": ", ".join(named), "out": out or "(words only)"})
-        session.metrics["diagnosis"] = {name: list(record.diagnosis) for name, record in found.items()}
-        for name, record in found.items():
+        session.metrics |= asdict(result.metrics())
+        for name, record in result.runs.items():
             session.say(f"{name}:")
             for line in record.diagnosis:
                 session.say(f"- {line}")
         if out is not None:
-            write_trainings(found, out, title=title or "", command=command_line(), overwrite=overwrite)
-            session.outputs["report"] = str(out / "report.html")
-            session.say(f"report: {out / 'report.html'}")
+            save(session, result, out, title=title, overwrite=overwrite)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gan_probe.cli.session import Json, Session
+from gan_probe.cli.options import Json
+from gan_probe.cli.session import Session
 
 
 def doctor(json: Json = False) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Seed, Session, SizePx, Split, TrustCode, run_names
+from gan_probe.cli.options import Device, DryRun, Json, Overwrite, Seed, SizePx, Split, TrustCode, run_names
+from gan_probe.cli.session import Session
 from gan_probe.errors import InputError
 
 if TYPE_CHECKING:

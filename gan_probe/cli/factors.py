@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Seed, Session, TrustCode, command_line
+from gan_probe.cli.options import (
+    CriticFolder,
+    Device,
+    DryRun,
+    Json,
+    Overwrite,
+    ReportFolder,
+    Seed,
+    Title,
+    TrustCode,
+)
+from gan_probe.cli.run_study import check_start, finish, open_critic, parts
+from gan_probe.cli.session import Session
 
 
 def factors(
-    critic: Annotated[Path, typer.Argument(help="A run folder, a snapshot of one, or a critic folder.")],
-    out: Annotated[Path, typer.Option(help="The report folder to write.")],
+    critic: CriticFolder,
+    out: ReportFolder,
     spec: Annotated[
         str, typer.Option(metavar="PRESET_OR_TOML", help="What images are drawn from, at the critic's size.")
     ] = "factors",
@@ -25,7 +36,7 @@ def factors(
         list[str] | None, typer.Option("--layer", help="Layer of the embedding; repeatable. Default: all.")
     ] = None,
     pooling: Annotated[str, typer.Option(help="Of the embedding: mean, std, max or grid4.")] = "mean",
-    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    title: Title = None,
     trust_code: TrustCode = False,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -35,16 +46,12 @@ def factors(
 ) -> None:
     """Show which factors score and embedding follow, with images whose every factor is known: colour, size, noise."""
     with Session("factors", json) as session:
-        from gan_probe.critics.critic import Critic
-        from gan_probe.device import resolve_device
-        from gan_probe.report.factors import write_factors
-        from gan_probe.report.page import MARKER
-        from gan_probe.studies.factors.study import N_PARTS, factors, fitted, questions
+        from gan_probe.studies.factors.study import N_PARTS, fitted, questions
+        from gan_probe.studies.factors.study import factors as run
         from synthetic import load_spec
-        from synthetic.files import check_free
 
-        check_free(out, marker=MARKER, overwrite=overwrite)
-        loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
+        check_start(out, overwrite=overwrite)
+        loaded = open_critic(critic, device, trust_code=trust_code)
         chosen = fitted(load_spec(spec) if spec.endswith(".toml") else spec, loaded)
         asked = questions(chosen)
         session.plan(
@@ -59,28 +66,9 @@ def factors(
                 "out": out,
             },
         )
-        with session.progress("asking", len(asked) + N_PARTS) as update:
-            done: list[str] = []
-
-            def on_step(name: str) -> None:
-                done.append(name)
-                update(len(done), name)
-
-            result = factors(
-                loaded,
-                spec=chosen,
-                per_class=per_class,
-                n_bases=bases,
-                controls=controls,
-                layers=layers,
-                pooling=pooling,
-                seed=seed,
-                on_step=on_step,
-            )
-        session.warn(result.warnings)
-        lines = write_factors(result, out, title=title or "", command=command_line(), overwrite=overwrite)
-        for line in lines:
-            session.say(f"- {line}")
-        session.say(f"report: {out / 'report.html'}")
-        session.outputs |= {"report": str(out / "report.html"), "curves": str(out / "curves.csv")}
-        session.metrics |= {**result.headline(), "findings": lines}
+        with parts(session, "asking", len(asked) + N_PARTS) as on_step:
+            result = run(
+                loaded, spec=chosen, per_class=per_class, n_bases=bases, controls=controls, layers=layers,
+                pooling=pooling, seed=seed, on_step=on_step,
+            )  # fmt: skip
+        finish(session, result, out, title=title, overwrite=overwrite)

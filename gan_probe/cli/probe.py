@@ -7,27 +7,28 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import (
+from gan_probe.cli.options import (
+    CriticFolder,
     Device,
     DryRun,
     Json,
     Overwrite,
+    ReportFolder,
     Seed,
-    Session,
     SizePx,
+    Title,
     TrustCode,
-    check_gate,
-    command_line,
-    parse_gate,
+    gate_option,
 )
-
-GATE_NAMES = ("accuracy", "excess", "ci_low", "ci_high")
+from gan_probe.cli.run_study import check_start, finish, open_critic, open_images, parts
+from gan_probe.cli.session import Session
+from gan_probe.studies.probe.metrics import ProbeMetrics
 
 
 def probe(
-    critic: Annotated[Path, typer.Argument(help="A run folder, a snapshot of one, or a critic folder.")],
+    critic: CriticFolder,
     data: Annotated[Path, typer.Argument(help="Images with labels; rows of split 'test' are tested on, if there are.")],
-    out: Annotated[Path, typer.Option(help="The report folder to write.")],
+    out: ReportFolder,
     per_class: Annotated[
         list[int] | None,
         typer.Option("--labels", help="Labels a class; repeatable. Default: 1, 2, 5, 10, ... up to all."),
@@ -43,15 +44,8 @@ def probe(
     controls: Annotated[
         bool, typer.Option("--controls/--no-controls", help="Probe what the critic must beat, too.")
     ] = True,
-    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
-    fail_if: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME<NUMBER",
-            help=f"Exit with 4 when this holds (linear, at the number of labels nearest to 10). Names: "
-            f"{', '.join(GATE_NAMES)}.",
-        ),
-    ] = None,
+    title: Title = None,
+    fail_if: Annotated[str | None, gate_option(ProbeMetrics)] = None,
     batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 256,
     size: SizePx = None,
     trust_code: TrustCode = False,
@@ -63,24 +57,13 @@ def probe(
 ) -> None:
     """Ask how many labels the critic's features need, beside untrained critics, pixels, PCA, HOG, k-means."""
     with Session("probe", json) as session:
-        from rich.table import Table
+        from gan_probe.report.probe import lead_table
+        from gan_probe.studies.probe.result import CLASSIFIERS
+        from gan_probe.studies.probe.study import probe as run
 
-        from gan_probe.critics.critic import Critic
-        from gan_probe.device import resolve_device
-        from gan_probe.images.readers.reading import read_images
-        from gan_probe.report.page import MARKER
-        from gan_probe.report.probe import ProbeMaterial, write_probe
-        from gan_probe.studies.probe.result import CLASSIFIERS, findings
-        from gan_probe.studies.probe.study import probe
-        from synthetic.files import check_free
-
-        check_free(out, marker=MARKER, overwrite=overwrite)
-        if fail_if is not None:
-            parse_gate(fail_if, GATE_NAMES)
-        loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
-        images = read_images(data, size_px=size, skip_bad=True)
-        session.warn(images.warnings)
-        session.n_skipped = images.n_skipped
+        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=ProbeMetrics)
+        loaded = open_critic(critic, device, trust_code=trust_code)
+        images = open_images(session, data, size=size)
         chosen = tuple(classifiers or CLASSIFIERS)
         session.plan(
             dry_run,
@@ -94,48 +77,12 @@ def probe(
                 "out": out,
             },
         )
-        with session.progress("probing") as update:
-            n_done = 0
-
-            def on_step(note: str) -> None:
-                nonlocal n_done
-                n_done += 1
-                update(n_done, note)
-
-            result = probe(
-                loaded,
-                images,
-                per_class=per_class,
-                n_draws=draws,
-                classifiers=chosen,
-                pooling=pooling,
-                max_pool=max_pool,
-                controls=controls,
-                batch_size=batch_size,
-                seed=seed,
-                on_step=on_step,
-            )
-        session.warn(w for w in result.warnings if w not in images.warnings)
-        write_probe(
-            ProbeMaterial(result, title or "How many labels the critic's features need", command_line()),
-            out,
-            overwrite=overwrite,
-        )
-        table = Table("classifier", "labels a class", "critic", "best control", "", "difference (points)", box=None)
-        for classifier in result.classifiers:
-            for lead, rival, found in result.against(result.controls, classifier):
-                table.add_row(
-                    classifier,
-                    str(lead.per_class),
-                    f"{lead.accuracy():.1%}",
-                    rival.representation,
-                    f"{rival.accuracy():.1%}",
-                    str(found).replace(" points", ""),
-                )
-        session.show(table)
-        for line in findings(result):
-            session.say(f"- {line}")
-        session.say(f"report: {out / 'report.html'}")
-        session.outputs["report"] = str(out / "report.html")
-        session.metrics |= result.headline()
-        check_gate(fail_if, session.metrics)
+        with parts(session, "probing") as on_step:
+            result = run(
+                loaded, images, per_class=per_class, n_draws=draws, classifiers=chosen, pooling=pooling,
+                max_pool=max_pool, controls=controls, batch_size=batch_size, seed=seed, on_step=on_step,
+            )  # fmt: skip
+        finish(
+            session, result, out, title=title, overwrite=overwrite, fail_if=fail_if, told=images.warnings,
+            tables=[lead_table(result)],
+        )  # fmt: skip

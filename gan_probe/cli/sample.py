@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Seed, Session
+from gan_probe.cli.options import Device, DryRun, Json, Overwrite, Seed
+from gan_probe.cli.session import Session
 
-Run = Annotated[Path, typer.Argument(help="A run folder, or the generator/ folder in one.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or the generator/ folder in one.")]
 
 
 def sample(

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import Device, DryRun, Json, Overwrite, Session, SizePx, Split, TrustCode, check_file_free
+from gan_probe.cli.options import Device, DryRun, Json, Overwrite, SizePx, Split, TrustCode, check_file_free
+from gan_probe.cli.session import Session
 from gan_probe.errors import ConfigError
 
 

@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from gan_probe.errors import ConfigError, GanProbeError, GateError, InputError
+from gan_probe.errors import GanProbeError, GateError, InputError
 from synthetic.errors import SpecError
 
 SCHEMA = "gan_probe.command/1"
 OK, BUG, BAD_INPUT, SKIPPED, INTERRUPTED = 0, 1, 3, 5, 130
 PLAIN_LINE_EVERY_S = 10.0
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout in place of text.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output of the same kind.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
-Device = Annotated[str, typer.Option(help="auto (CUDA when there is one), cpu, cuda or cuda:N.")]
-SizePx = Annotated[int | None, typer.Option("--size", help="Resize every image to a square of this many pixels.")]
-Jobs = Annotated[int | None, typer.Option(help="Runs trained at a time. Default: one a core, or one a GPU.", min=1)]
-TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run the code that an adapted critic names.")]
-Split = Annotated[str | None, typer.Option(help="Use only rows whose split is this.")]
 
 
 class Done(Exception):
@@ -131,15 +120,15 @@ class Session:
 
     @contextmanager
     def each(self, text: str) -> Iterator[Callable[[Iterable[Any]], Iterable[Any]]]:
-        """Yield a wrapper that shows progress over an iterable."""
-        with self.progress(text) as update:
+        """Yield a wrapper that shows progress over an iterable, with a total where its length is known."""
 
-            def wrap(items: Iterable[Any]) -> Iterable[Any]:
+        def wrap(items: Iterable[Any]) -> Iterable[Any]:
+            with self.progress(text, len(items) if isinstance(items, Sized) else None) as update:
                 for number, item in enumerate(items, start=1):
                     yield item
                     update(number, "")
 
-            yield wrap
+        yield wrap
 
     def side_by_side(
         self,
@@ -242,107 +231,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def command_line(*more: str) -> str:
-    """Return the command that was typed, with ``more`` words where they are not there yet."""
-    typed = [word for word in sys.argv[1:] if word != "--overwrite" or "--resume" not in more]
-    return shlex.join(["gan-probe", *typed, *(word for word in more if word not in typed)])
-
-
-def run_names(runs: Iterable[Path]) -> dict[str, Path]:
-    """Return runs by the names of their folders, or by their whole paths where those are not unique.
-
-    Raises
-    ------
-    InputError
-        When a run is given twice.
-    """
-    paths = list(runs)
-    for names in ([run.resolve().name for run in paths], [str(run) for run in paths]):
-        if len(set(names)) == len(names):
-            return dict(zip(names, paths, strict=True))
-    raise InputError("the same run is given twice.")
-
-
-def check_plain(named: Mapping[str, Path]) -> None:
-    """Raise unless runs go by the names of their folders, as what is beside or made of them goes by the same names."""
-    for name, run in named.items():
-        if name != run.resolve().name:
-            raise InputError(f"two runs have the folder name {run.resolve().name}; rename one, so that they differ.")
-
-
-def check_file_free(path: Path, overwrite: bool, *, suffix: str) -> None:
-    """Raise unless a file of this kind may be written to ``path``."""
-    if path.suffix != suffix:
-        raise ConfigError(f"{path} must end in {suffix}: that is what is written.")
-    if path.is_dir():
-        raise FileExistsError(f"{path} is a folder; name a file.")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists. Choose another name, or replace it with --overwrite.")
-
-
-def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
-    """Return ``name=value`` words as a mapping; values are read as JSON where they are JSON.
-
-    Raises
-    ------
-    ConfigError
-        For a word without "=".
-
-    Examples
-    --------
-    >>> parse_settings(["beta1=0.5", "penalty_norm=article"])
-    {'beta1': 0.5, 'penalty_norm': 'article'}
-    """
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise ConfigError(f"--set takes name=value, got {pair!r}.")
-        try:
-            settings[name.strip()] = json.loads(value)
-        except json.JSONDecodeError:
-            settings[name.strip()] = value
-    return settings
-
-
-_GATES: dict[str, Callable[[float, float], bool]] = {
-    "<=": lambda a, b: a <= b,
-    ">=": lambda a, b: a >= b,
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-}
-
-
-def check_gate(gate: str | None, metrics: Mapping[str, Any]) -> None:
-    """Raise `GateError` when ``--fail-if`` holds, such as ``n_separated<42``.
-
-    Raises
-    ------
-    GateError
-        When it holds.
-    """
-    if gate is not None:
-        name, sign, bound = parse_gate(gate, metrics)
-        if _GATES[sign](float(metrics[name]), bound):
-            raise GateError(f"the gate {gate!r} holds: {name} is {metrics[name]:g}.")
-
-
-def parse_gate(gate: str, names: Iterable[str]) -> tuple[str, str, float]:
-    """Return (name, sign, bound) of a gate such as ``n_separated<42``.
-
-    Raises
-    ------
-    ConfigError
-        For a gate that cannot be read, or an unknown name.
-    """
-    sign = next((s for s in _GATES if s in gate), "")
-    name, _, limit = gate.partition(sign or " ")
-    try:
-        bound = float(limit)
-    except ValueError:
-        bound = math.nan
-    if not sign or name.strip() not in set(names) or math.isnan(bound):
-        raise ConfigError(f"--fail-if takes NAME<NUMBER (or <=, >, >=), got {gate!r}. Names: {', '.join(names)}.")
-    return name.strip(), sign, bound

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gan_probe.cli.session import (
+from gan_probe.cli.options import (
     Device,
     DryRun,
     Jobs,
     Json,
     Overwrite,
     Seed,
-    Session,
     SizePx,
     Split,
     check_plain,
     command_line,
     run_names,
 )
+from gan_probe.cli.session import Session
 
 if TYPE_CHECKING:
     from gan_probe.images.image_set import ImageSet

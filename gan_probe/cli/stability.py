@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import (
+from gan_probe.cli.options import (
     Device,
     DryRun,
     Json,
     Overwrite,
+    ReportFolder,
     Seed,
-    Session,
     SizePx,
     Split,
+    Title,
     TrustCode,
-    check_gate,
     check_plain,
-    command_line,
-    parse_gate,
+    gate_option,
     run_names,
 )
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from gan_probe.studies.stability.result import StabilityResult
+from gan_probe.cli.run_study import check_start, finish, open_critic, open_images, parts
+from gan_probe.cli.session import Session
+from gan_probe.studies.stability.metrics import StabilityMetrics
 
 AGREED = "agreed"
-GATE_NAMES = ("reproducible_fraction", "ci_low", "kendall_w", "flip_rate")
 
 
 def stability(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of the same training with other seeds; at least 3.")],
     data: Annotated[Path, typer.Option(help="Images with labels, such as the test set.")],
-    out: Annotated[Path, typer.Option(help="The report folder to write.")],
+    out: ReportFolder,
     step: Annotated[
         str | None,
         typer.Option(
@@ -59,11 +54,8 @@ def stability(
     skip_diverged: Annotated[
         bool, typer.Option("--skip-diverged", help="Leave critics out whose scores are not numbers, or all the same.")
     ] = False,
-    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
-    fail_if: Annotated[
-        str | None,
-        typer.Option(metavar="NAME<NUMBER", help=f"Exit with 4 when this holds. Names: {', '.join(GATE_NAMES)}."),
-    ] = None,
+    title: Title = None,
+    fail_if: Annotated[str | None, gate_option(StabilityMetrics)] = None,
     split: Split = None,
     size: SizePx = None,
     trust_code: TrustCode = False,
@@ -75,34 +67,24 @@ def stability(
 ) -> None:
     """Ask whether scores and embeddings survive a retraining: what is gauge, what is conflict, what runs agree on."""
     with Session("stability", json) as session:
-        from rich.table import Table
-
-        from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
-        from gan_probe.images.readers.reading import read_images
-        from gan_probe.report.page import MARKER
-        from gan_probe.report.stability import write_stability
-        from gan_probe.studies.stability.study import agreed_snapshots, at_step, stability
-        from synthetic.files import check_free
+        from gan_probe.report.stability import terminal_tables
+        from gan_probe.studies.stability.study import agreed_snapshots, at_step
+        from gan_probe.studies.stability.study import stability as run
 
-        check_free(out, marker=MARKER, overwrite=overwrite)
-        if fail_if is not None:
-            parse_gate(fail_if, GATE_NAMES)
+        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=StabilityMetrics)
         named = run_names(runs)
         if against is not None:
             check_plain(named)
         rivals = None if against is None else {name: against / name for name in named}
-        chosen = resolve_device(device)
-        images = read_images(data, size_px=size, split=split, skip_bad=True)
-        session.warn(images.warnings)
-        session.n_skipped = images.n_skipped
+        images = open_images(session, data, size=size, split=split)
         if step == AGREED:
-            named = agreed_snapshots(named, images, seed=seed, device=chosen)
+            named = agreed_snapshots(named, images, seed=seed, device=resolve_device(device))
             session.metrics["snapshots"] = {name: path.name for name, path in named.items()}
         elif step is not None:
             named = at_step(named, _number(step))
         critics, others = (
-            {name: Critic.load(run, chosen, trust_code=trust_code) for name, run in some.items()}
+            {name: open_critic(path, device, trust_code=trust_code) for name, path in some.items()}
             for some in (named, rivals or {})
         )
         session.plan(
@@ -116,44 +98,16 @@ def stability(
                 "out": out,
             },
         )
-        with session.progress("comparing", (1 + controls) * len(critics) + len(others) + 2) as update:
-            done: list[str] = []
-
-            def on_step(name: str) -> None:
-                done.append(name)
-                update(len(done), name)
-
-            result = stability(
-                critics,
-                images,
-                against=others if rivals else None,
-                controls=controls,
-                nulls=nulls,
-                skip_diverged=skip_diverged,
-                seed=seed,
-                on_step=on_step,
-            )
-        session.warn(w for w in result.warnings if w not in images.warnings)
-        lines = write_stability(result, out, title=title or "", command=command_line(), overwrite=overwrite)
-        table = Table("alignment", "reproducible", "95 % interval", "Kendall's W", "flips", box=None)
-        for rung in result.rungs:
-            table.add_row(
-                rung.alignment, f"{rung.reproducible:.3f}", f"{rung.ci_low:.3f} to {rung.ci_high:.3f}",
-                f"{rung.kendall_w:.3f}", f"{rung.flip_rate:.1%}",
+        with parts(session, "comparing", (1 + controls) * len(critics) + len(others) + 2) as on_step:
+            result = run(
+                critics, images, against=others if rivals else None, controls=controls, nulls=nulls,
+                skip_diverged=skip_diverged, seed=seed, on_step=on_step,
             )  # fmt: skip
-        session.show(table)
-        alike = Table("over all pairs of runs", *result.similarities, "chance", box=None)
-        for pairs in zip(*result.similarities.values(), strict=True):
-            ends = [f"{pair.value:.3f} ({pair.ci_low:.3f} to {pair.ci_high:.3f})" for pair in pairs]
-            alike.add_row(pairs[0].measure, *ends, f"{pairs[0].chance:.3f}")
-        session.show(alike)
-        session.show(_agreement(result, named))
-        for line in lines:
-            session.say(f"- {line}")
-        session.say(f"report: {out / 'report.html'}")
-        session.outputs |= {"report": str(out / "report.html"), "panel": str(out / "panel.csv")}
-        session.metrics |= result.headline()
-        check_gate(fail_if, session.metrics)
+        tables = terminal_tables(result, {name: _snapshot(path) for name, path in named.items()})
+        finish(
+            session, result, out, title=title, overwrite=overwrite, fail_if=fail_if, told=images.warnings,
+            tables=tables,
+        )  # fmt: skip
 
 
 def _number(step: str) -> int:
@@ -162,12 +116,5 @@ def _number(step: str) -> int:
     return int(step)
 
 
-def _agreement(result: StabilityResult, paths: Mapping[str, Path]) -> Table:
-    """Return how each run agrees with the others, and which of its snapshots it is."""
-    from rich.table import Table
-
-    table = Table("run", "agrees with the others", "snapshot", box=None)
-    for name, value in sorted(result.agreement.items(), key=lambda item: -item[1]):
-        path = paths[name]
-        table.add_row(name, f"{value:.2f}", path.name if path.parent.name == "snapshots" else "the finished critic")
-    return table
+def _snapshot(path: Path) -> str:
+    return path.name if path.parent.name == "snapshots" else "the finished critic"

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.session import DryRun, Json, Overwrite, Seed, Session, check_file_free
+from gan_probe.cli.options import DryRun, Json, Overwrite, Seed, check_file_free
+from gan_probe.cli.session import Session
 
 
 def synth(

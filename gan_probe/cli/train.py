@@ -11,18 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gan_probe.cli.session import (
-    Device,
-    DryRun,
-    Jobs,
-    Json,
-    Overwrite,
-    Session,
-    SizePx,
-    Split,
-    command_line,
-    parse_settings,
-)
+from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, SizePx, Split, command_line, parse_settings
+from gan_probe.cli.session import Session
 from gan_probe.config import OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
 from gan_probe.names import check_name

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
-
-import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from gan_probe.report.page import Section, page_folder
+from gan_probe.report.page import Page, Section, canvas
 from gan_probe.studies.arithmetic.result import CONTROLS, RESULT, ArithmeticResult
 
-SCHEMA = "gan_probe.arithmetic/1"
 N_ROWS = 6
 LEAD_COLOUR, CONTROL_COLOUR, WRONG_COLOUR = "#1f5aa6", "#9a9a9a", "#b04030"
-
-
-def findings(result: ArithmeticResult) -> list[str]:
-    """Return what came out, in plain words."""
-    equation, (total, *controls) = result.equation, result.shares
-    best = max(controls, key=lambda share: share.share)
-    ahead = total.ci_low > best.ci_high
-    lines = [
-        f"{equation.a} - {equation.b} + {equation.c}: {total.share:.0%} of {result.sizes['draws']} draws are called"
-        f" {equation.expected} (95 % interval over draws {total.ci_low:.0%} to {total.ci_high:.0%}); best control,"
-        f" {best.name}: {best.share:.0%} ({best.ci_low:.0%} to {best.ci_high:.0%}).",
-        "The sum does what no control does." if ahead else "The sum does no better than its best control.",
-        f"Names are given by a linear classifier on the critic's own features, right on"
-        f" {result.classifier_accuracy:.1%} of {result.sizes['tested on']} labelled images that it did not see.",
-        f"On walks between samples the largest of {result.walks.shape[1] - 1} steps is"
-        f" {np.median(result.jumps):.0%} of the way, in the critic's features (median of {len(result.jumps)} walks;"
-        f" even steps would be {1 / (result.walks.shape[1] - 1):.0%}).",
-    ]
-    return lines
 
 
 def sums(result: ArithmeticResult) -> Figure:
     """Return a row for each of the first draws: a, b, c and what their sum decodes to, with its name."""
     n_rows = min(N_ROWS, len(result.called))
     equation = result.equation
-    figure = Figure(figsize=(6.4, 1.25 * n_rows + 0.7), layout="constrained")
+    figure = canvas(6.4, 1.25 * n_rows + 0.7)
     axes = figure.subplots(n_rows, 4, squeeze=False)
     titles = {"a": equation.a, "b": f"- {equation.b}", "c": f"+ {equation.c}", RESULT: f"= {equation.expected}?"}
     for column, (name, title) in enumerate(titles.items()):
@@ -61,7 +37,7 @@ def sums(result: ArithmeticResult) -> Figure:
 
 def bars(result: ArithmeticResult) -> Figure:
     """Return how often the sum and its controls are called the expected class, with intervals."""
-    figure = Figure(figsize=(7.5, 2.4), layout="constrained")
+    figure = canvas(7.5, 2.4)
     axis = figure.subplots()
     names = {RESULT: RESULT, **dict(zip(CONTROLS, CONTROLS, strict=True))}
     for place, share in enumerate(result.shares):
@@ -79,7 +55,7 @@ def bars(result: ArithmeticResult) -> Figure:
 def walks(result: ArithmeticResult) -> Figure:
     """Return one row a walk between two samples, with its largest step."""
     n_rows, n_columns = result.walks.shape[:2]
-    figure = Figure(figsize=(0.95 * n_columns + 1.2, 0.95 * n_rows), layout="constrained")
+    figure = canvas(0.95 * n_columns + 1.2, 0.95 * n_rows)
     axes = figure.subplots(n_rows, n_columns, squeeze=False)
     for row in range(n_rows):
         for column in range(n_columns):
@@ -118,36 +94,9 @@ SECTIONS: tuple[Section[ArithmeticResult], ...] = (
 )
 
 
-def write_arithmetic(
-    result: ArithmeticResult, out: str | Path, *, command: str = "", overwrite: bool = False
-) -> list[str]:
-    """Write ``report.html``, ``report.json`` and ``figures/``; return the findings.
-
-    Raises
-    ------
-    FileExistsError
-        When ``out`` is taken.
-    """
-    lines = findings(result)
-    record = {
-        "schema": SCHEMA,
-        "provenance": {"command": command, **result.provenance},
-        "equation": dataclasses.asdict(result.equation),
-        "findings": lines,
-        "shares": [dataclasses.asdict(share) for share in result.shares],
-        "jumps": list(result.jumps),
-        "classifier_accuracy": result.classifier_accuracy,
-        "sizes": result.sizes,
-    }
-    context = {
-        "title": f"{result.equation.a} - {result.equation.b} + {result.equation.c} = ?",
-        "command": command,
-        "findings": lines,
-        "warnings": [],
-        "provenance": {**result.sizes, **result.provenance},
-    }
-    with page_folder(
-        out, SECTIONS, result, template="plain.html.j2", record=record, context=context, overwrite=overwrite
-    ):
-        pass
-    return lines
+PAGE = Page[ArithmeticResult](
+    schema="gan_probe.arithmetic/1",
+    title=lambda result: f"{result.equation.a} - {result.equation.b} + {result.equation.c} = ?",
+    sections=lambda result: SECTIONS,
+    provenance=lambda result: {**result.sizes, **result.provenance},
+)

@@ -15,10 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from gan_probe.report.page import Section, page_folder, plain
-from gan_probe.studies.diagnose.result import TrainingRecord
+from gan_probe.report.page import Page, Section, canvas
+from gan_probe.studies.diagnose.result import DiagnoseResult, TrainingRecord
 
-SCHEMA = "gan_probe.trainings/1"
 N_SHEETS = 4
 SHOWN = ("network", "objective", "penalty", "steps", "batch_size", "n_critic", "minibatch_kernels", "spectral_norm")
 
@@ -32,7 +31,7 @@ def samples(runs: Runs) -> Figure | None:
     if not pictures:
         return None
     aspect = max(p.shape[0] / p.shape[1] for row in pictures.values() for p in row.values())
-    figure = Figure(figsize=(3.3 * N_SHEETS, len(pictures) * (3.3 * aspect + 0.45)), layout="constrained")
+    figure = canvas(3.3 * N_SHEETS, len(pictures) * (3.3 * aspect + 0.45))
     axes = figure.subplots(len(pictures), N_SHEETS, squeeze=False)
     for row, (name, found) in zip(axes, pictures.items(), strict=True):
         for axis in row:
@@ -64,7 +63,7 @@ def _curve(axis: Axes, run: TrainingRecord, column: str, name: str, colour: Any)
 
 def _drawn(runs: Runs, panels: Sequence[tuple[str, str, Callable[[Axes], None]]], *, of_health: bool) -> Figure | None:
     """Return one panel for each (column, label, finish), a line for each run that has it."""
-    figure = Figure(figsize=(4.4 * len(panels), 3.2), layout="constrained")
+    figure = canvas(4.4 * len(panels), 3.2)
     axes, n_lines = figure.subplots(1, len(panels), squeeze=False)[0], 0
     colours = sns.color_palette("colorblind", len(runs))
     for axis, (column, label, finish) in zip(axes, panels, strict=True):
@@ -163,12 +162,12 @@ def losses(runs: Runs) -> Figure | None:
     return _drawn(runs, panels, of_health=False)
 
 
-SECTIONS: tuple[Section[Runs], ...] = (
+SECTIONS: tuple[Section[DiagnoseResult], ...] = (
     Section(
         "samples",
         "Generated images over time",
         "The same latents at each step, through the averaged generator.",
-        samples,
+        lambda result: samples(result.runs),
         is_vector=False,
     ),
     Section(
@@ -177,72 +176,36 @@ SECTIONS: tuple[Section[Runs], ...] = (
         "Diversity: how far fakes lie from each other, in units of how far reals do; 0 is collapse. Distance: how far"
         " a fake is from the nearest real, in the same units. Classes covered: those that fakes show at least a quarter"
         " as often as reals do, as a nearest-neighbour classifier sees them. At 16x16 pixels; logarithmic steps.",
-        health,
+        lambda result: health(result.runs),
     ),
     Section(
         "balance",
         "Who is winning?",
         "Accuracy: share of the pairs of a real and a fake in which the critic scores the real higher."
         " Lines are running medians.",
-        balance,
+        lambda result: balance(result.runs),
     ),
     Section(
         "losses",
         "Losses",
         "The gap between mean scores estimates a distance with the Wasserstein objective only; scales differ between"
         " objectives. Logarithmic, linear below 1.",
-        losses,
+        lambda result: losses(result.runs),
     ),
 )
 
 
-def write_trainings(
-    runs: Runs, out: str | Path, *, title: str = "", command: str = "", overwrite: bool = False
-) -> list[str]:
-    """Write ``report.html``, ``report.json`` and ``figures/``; return the findings.
-
-    Parameters
-    ----------
-    runs : mapping of str to TrainingRecord
-        By the name that the page uses.
-    out : path
-    title, command : str
-    overwrite : bool
-
-    Raises
-    ------
-    FileExistsError
-        When ``out`` is taken.
-    """
-    lines = [f"{name}: {line}" if len(runs) > 1 else line for name, run in runs.items() for line in run.diagnosis]
-    record = {
-        "schema": SCHEMA,
-        "command": command,
-        "runs": {
-            name: {
-                "settings": dict(run.settings),
-                "facts": dict(run.facts),
-                "diagnosis": list(run.diagnosis),
-                "health": [plain(row) for row in run.health],
-                "seconds": float(run.metrics["elapsed_s"].iloc[-1]) if len(run.metrics) else None,
-            }
-            for name, run in runs.items()
-        },
-    }
-    provenance = {
+def _origins(result: DiagnoseResult) -> dict[str, str]:
+    return {
         name: ", ".join(f"{k} {run.settings[k]}" for k in SHOWN if k in run.settings)
         + f"; run {run.facts.get('run_id')}"
-        for name, run in runs.items()
+        for name, run in result.runs.items()
     }
-    context = {
-        "title": title or f"How {'these trainings' if len(runs) > 1 else 'this training'} went",
-        "command": command,
-        "findings": lines,
-        "warnings": [],
-        "provenance": provenance,
-    }
-    with page_folder(
-        out, SECTIONS, runs, template="plain.html.j2", record=record, context=context, overwrite=overwrite
-    ):
-        pass
-    return lines
+
+
+PAGE = Page[DiagnoseResult](
+    schema="gan_probe.trainings/1",
+    title=lambda result: f"How {'these trainings' if len(result.runs) > 1 else 'this training'} went",
+    sections=lambda result: SECTIONS,
+    provenance=_origins,
+)

@@ -12,13 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from gan_probe.report.page import canvas
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, class_colours
 from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.clustering import contingency
 from gan_probe.stats.conformal import Detection
 from gan_probe.stats.margin import Excess
 from gan_probe.stats.variance import Share
-from gan_probe.studies.separation.result import FIRST_INIT, FIRST_SCORE, Analysis
+from gan_probe.studies.separation.result import FIRST_INIT, FIRST_SCORE, SeparationResult
 
 MAX_ROWS = 40  # classes that are drawn one by one
 SHARE_NAMES = {
@@ -31,7 +32,7 @@ SHARE_NAMES = {
 
 def excess(measures: Sequence[Excess]) -> Figure:
     """Return each measure of the critic beside its controls, and the excess over the best one."""
-    figure = Figure(figsize=(10, 0.62 * len(measures) + 1.5), layout="constrained")
+    figure = canvas(10, 0.62 * len(measures) + 1.5)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.3, 1.0])
     for place, e in enumerate(measures):
         left.scatter(list(e.controls.values()), [place] * len(e.controls), s=26, color=CONTROL_COLOUR, zorder=2)
@@ -73,7 +74,7 @@ def factor_shares(shares: Mapping[Source, Sequence[Share]]) -> Figure:
     known = {name: [s for s in found if s.eta_squared == s.eta_squared] for name, found in shares.items()}
     factors = [s.factor for s in next(iter(known.values()))]
     height = 0.8 / len(known)
-    figure = Figure(figsize=(9, 0.62 * len(factors) + 1.3), layout="constrained")
+    figure = canvas(9, 0.62 * len(factors) + 1.3)
     axis = figure.subplots()
     for number, (name, found) in enumerate(known.items()):
         label, colour = SHARE_NAMES[name]
@@ -94,7 +95,7 @@ def factor_shares(shares: Mapping[Source, Sequence[Share]]) -> Figure:
     return figure
 
 
-def distances(analysis: Analysis) -> Figure | None:
+def distances(analysis: SeparationResult) -> Figure | None:
     """Return classes on a line: distance from the reference class and one standard deviation to either side."""
     rows = analysis.distances
     if rows is None or len(rows) > MAX_ROWS:
@@ -102,7 +103,7 @@ def distances(analysis: Analysis) -> Figure | None:
     colours = class_colours(analysis.table)
     noise = rows["noise"] if "noise" in rows else pd.Series(dtype=float)
     with_noise = bool(noise.max() > noise.min())
-    figure = Figure(figsize=(10, 0.28 * len(rows) + 1.4), layout="constrained")
+    figure = canvas(10, 0.28 * len(rows) + 1.4)
     axes = figure.subplots(1, 2, width_ratios=[2.6, 1.0]) if with_noise else [figure.subplots()]
     line = axes[0]
     for place, row in enumerate(rows.to_dict("records")):
@@ -136,7 +137,7 @@ def unseen(detections: Sequence[Detection]) -> Figure | None:
     labels = list(dict.fromkeys(d.label for d in detections))[:MAX_ROWS]
     if not labels:
         return None
-    figure = Figure(figsize=(9, 0.36 * len(labels) + 1.4), layout="constrained")
+    figure = canvas(9, 0.36 * len(labels) + 1.4)
     axis = figure.subplots()
     styles = {"low": (CRITIC_COLOUR, -0.14, "low score"), "two-sided": ("#d98c1f", 0.14, "unusual score, either side")}
     for direction, (colour, shift, name) in styles.items():
@@ -156,7 +157,7 @@ def unseen(detections: Sequence[Detection]) -> Figure | None:
     return figure
 
 
-def contingencies(analysis: Analysis) -> Figure | None:
+def contingencies(analysis: SeparationResult) -> Figure | None:
     """Return which classes the clusters chosen without labels hold, for the scores and for the critic's embedding."""
     order = analysis.classes["label"].tolist()
     labels = analysis.table["label"].astype(str).to_numpy()
@@ -164,7 +165,7 @@ def contingencies(analysis: Analysis) -> Figure | None:
     shown = {names[what]: c for what in names for c in analysis.chosen(what)}
     if not shown or len(order) > MAX_LEGEND:
         return None
-    figure = Figure(figsize=(1.8 + 4.2 * len(shown), 0.34 * len(order) + 1.6), layout="constrained")
+    figure = canvas(1.8 + 4.2 * len(shown), 0.34 * len(order) + 1.6)
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axis, (name, c) in zip(axes, shown.items(), strict=True):
         table = contingency(c.assignment, labels, order)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gan_probe.report.page import Section, page_folder, plain
+from gan_probe.report.page import Page, Section, canvas
 from gan_probe.studies.explain.pointing import BAND_PX, MEASURES
 from gan_probe.studies.explain.result import (
     CHANCE,
@@ -28,10 +27,8 @@ from gan_probe.studies.explain.result import (
     UNTRAINED,
     UNTRAINED_UNTRAINED,
     ExplainResult,
-    findings,
 )
 
-SCHEMA = "gan_probe.explain/1"
 MAX_ROWS = 24  # classes whose maps are drawn
 CLIPPED = 0.995  # colours reach as far as this part of the pixels; single ones beyond are as dark as these
 COLOURS = {CRITIC: "#1f5aa6", UNTRAINED: "#8a8a8a", IMAGE: "#c98a00"}
@@ -50,7 +47,7 @@ def map_rows(result: ExplainResult) -> Figure:
         if maps[of]
     ]
     n_rows, n_columns = len(first), len(columns) + 1
-    figure = Figure(figsize=(1.75 * n_columns + 1.6, 1.3 * n_rows + 1.1), layout="constrained")
+    figure = canvas(1.75 * n_columns + 1.6, 1.3 * n_rows + 1.1)
     grid = figure.add_gridspec(n_rows + 1, n_columns, height_ratios=[1] * n_rows + [0.09])
     axes = [[figure.add_subplot(grid[row, column]) for column in range(n_columns)] for row in range(n_rows)]
     for row, label, cells in zip(rows, first, axes, strict=True):
@@ -86,7 +83,7 @@ def truth(result: ExplainResult) -> Figure | None:
     if not result.numbers["region"].isin(REGIONS).any():
         return None
     methods = list(result.maps)
-    figure = Figure(figsize=(10, 0.62 * len(methods) * len(REGIONS) + 2.3), layout="constrained")
+    figure = canvas(10, 0.62 * len(methods) * len(REGIONS) + 2.3)
     axes = figure.subplots(len(REGIONS), len(MEASURES), sharey=True, sharex=True, squeeze=False)
     for cells, (region, where) in zip(axes, REGIONS.items(), strict=True):
         for axis, name in zip(cells, MEASURES, strict=True):
@@ -111,7 +108,7 @@ def sanity(result: ExplainResult) -> Figure | None:
     if not (result.numbers["measure"] == CORRELATION).any():
         return None
     methods = list(result.maps)
-    figure = Figure(figsize=(9, 0.62 * len(methods) + 1.7), layout="constrained")
+    figure = canvas(9, 0.62 * len(methods) + 1.7)
     axes = figure.subplots(1, 2, sharey=True, sharex=True)
     for axis, region in zip(axes, (CHANGED, EVERYWHERE), strict=True):
         for number, (pair, colour) in enumerate(PAIR_COLOURS.items()):
@@ -176,53 +173,15 @@ SECTIONS: tuple[Section[ExplainResult], ...] = (
 )
 
 
-def write_explain(
-    result: ExplainResult, out: str | Path, *, title: str = "", command: str = "", overwrite: bool = False
-) -> list[str]:
-    """Write ``report.html``, ``report.json``, ``figures/``, ``images.csv`` and the maps; return the findings.
-
-    ``maps-occlusion.npy`` and ``maps-gradients.npy`` are float32 (n, h, w), in units of the score; row i of
-    ``images.csv`` says what image i is.
-
-    Raises
-    ------
-    FileExistsError
-        When ``out`` is taken.
-    """
-    lines = findings(result)
-    provenance = {**result.provenance, **result.settings}
-    record: dict[str, Any] = {
-        "schema": SCHEMA,
-        "provenance": {"command": command, **provenance},
-        "findings": lines,
-        "classes": list(result.labels.unique()),
-        "numbers": [plain(row) for row in result.numbers.to_dict("records")],
-        "images": [plain(row) for row in _names(result).to_dict("records")],
-        "warnings": result.warnings,
-    }
-    context = {
-        "title": title or "Which pixels move the score?",
-        "command": command,
-        "findings": lines,
-        "warnings": [*result.warnings, *_left_out(result)],
-        "provenance": provenance,
-    }
-    with page_folder(
-        out, SECTIONS, result, template="plain.html.j2", record=record, context=context, overwrite=overwrite
-    ) as folder:
-        result.table.to_csv(folder / "images.csv", index=False)
-        for method, maps in result.maps.items():
-            np.save(folder / f"maps-{method}.npy", maps[CRITIC][0].astype(np.float32), allow_pickle=False)
-    return lines
-
-
 def _left_out(result: ExplainResult) -> list[str]:
     n_classes = result.labels.nunique()
     return [f"maps of the first {MAX_ROWS} of {n_classes} classes are drawn."] if n_classes > MAX_ROWS else []
 
 
-def _names(result: ExplainResult) -> Any:
-    """Return the columns of the table that are ours: the user's own are in ``images.csv`` only."""
-    ours = ("sample_id", "path", "label", "seen", "critic_score", "baseline_score", "completeness_error")
-    chosen = [c for c in result.table if c in ours or str(c).startswith(("flat.", *(f"{m}." for m in result.maps)))]
-    return result.table[chosen]
+PAGE = Page[ExplainResult](
+    schema="gan_probe.explain/1",
+    title=lambda result: "Which pixels move the score?",
+    sections=lambda result: SECTIONS,
+    notes=_left_out,
+    provenance=lambda result: {**result.provenance, **result.settings},
+)

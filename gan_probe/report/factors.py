@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import seaborn as sns
@@ -18,18 +15,17 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from gan_probe.report import evidence
-from gan_probe.report.page import Section, page_folder, plain
+from gan_probe.report.page import Page, Section, canvas
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR
+from gan_probe.report.tables import Col, Table
 from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.auroc import THRESHOLD
-from gan_probe.stats.margin import Excess
 from gan_probe.stats.variance import Share
 from gan_probe.studies.factors.curve import DETECTED
 from gan_probe.studies.factors.responses import ALONE, AMONG, Response, Threshold, aurocs, effect
-from gan_probe.studies.factors.result import FactorsResult, findings, single
+from gan_probe.studies.factors.result import FactorsResult, single
 from gan_probe.studies.separation.result import FIRST_INIT, FIRST_SCORE
 
-SCHEMA = "gan_probe.factors/1"
 N_COLUMNS = 3
 FAR, LINEAR = 10, 3  # differences in sd that need a logarithmic axis, and those up to which it stays linear
 SETTINGS = {ALONE: "all else fixed", AMONG: "all else differs from image to image"}
@@ -43,7 +39,7 @@ def curves(result: FactorsResult, setting: str) -> Figure | None:
     if not ways:
         return None
     n_rows = math.ceil(len(ways) / N_COLUMNS)
-    figure = Figure(figsize=(11, 2.7 * n_rows + 0.6), layout="constrained")
+    figure = canvas(11, 2.7 * n_rows + 0.6)
     axes = figure.subplots(n_rows, N_COLUMNS, squeeze=False).ravel()
     for axis, (factor, responses) in zip(axes, ways.items(), strict=False):
         for response in responses:
@@ -101,7 +97,7 @@ def names(result: FactorsResult) -> Figure | None:
     for factor, value in rows:
         place += 1.0 if factor == last else 1.7
         places[factor, value], last = place, factor
-    figure = Figure(figsize=(4.6 * len(settings) + 2, 0.22 * place + 1.5), layout="constrained")
+    figure = canvas(4.6 * len(settings) + 2, 0.22 * place + 1.5)
     axes = figure.subplots(1, len(settings), sharey=True, squeeze=False)[0]
     for axis, setting in zip(axes, settings, strict=True):
         for response in result.named(setting):
@@ -211,67 +207,84 @@ def _threshold_lines(result: FactorsResult) -> list[dict[str, str]]:
     return lines
 
 
-def _probe_record(probe: Excess, gains: dict[str, Excess]) -> dict[str, Any]:
-    gain = gains.get(probe.measure)
-    beside = {"excess": gain.excess, "excess_low": gain.excess_low, "excess_high": gain.excess_high} if gain else None
-    fields = {k: v for k, v in vars(probe).items() if k not in ("measure", "controls")}
-    return {
-        "factor": probe.measure,
-        **plain(fields),
-        "verdict": probe.verdict if probe.best_control else "",
-        "controls": plain(probe.controls),
-        "over_untrained": plain(beside) if beside else None,
-        "verdict_untrained": gain.verdict if gain else "",
-    }
+def _tables(result: FactorsResult) -> list[Table]:
+    """Return smallest differences, shares, probes and disentanglement."""
+    note = (
+        "The smallest swept difference from which on AUROC against the first value stays at 0.75 (noticed) and at 0.99"
+        f" (separated), with a 95 % interval (bootstrap over {result.n_bases} base images, this critic). Of untrained"
+        " critics the median, and each. Finer: smaller than every untrained critic's; coarser: larger."
+    )
+    thresholds = [
+        Col(title="", of="setting"),
+        Col(title="factor", of="name"),
+        Col(title="from", of="start"),
+        Col(title="noticed", of="noticed"),
+        Col(title="untrained", of="noticed_untrained"),
+        Col(title="", of="verdict"),
+        Col(title="separated", of="separated"),
+        Col(title="untrained", of="separated_untrained"),
+    ]
+    found = [
+        Table(name="thresholds", heading="Smallest differences", note=note, columns=thresholds,
+              rows=_threshold_lines(result)),
+    ]  # fmt: skip
+    score = result.shares.get(CRITIC_SCORE, [])
+    if score:
+        together = [f"{s.factor} {s.unique:.3f}" for s in score if math.isnan(s.eta_squared)][:5]
+        columns = [
+            Col(title="factor", of="factor"),
+            Col(title="share", of="epsilon_squared", form="three"),
+            Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
+            Col(title="own", of="unique", form="three"),
+        ]
+        note = (
+            "Own: what all factors explain less what all others do. Largest interactions:"
+            f" {', '.join(together) or 'none'}."
+        )
+        heading = "Shares of the variance of the score"
+        rows = [vars(s) for s in single(score)]
+        found.append(Table(name="shares-table", heading=heading, note=note, columns=columns, rows=rows))
+    if result.probes:
+        columns = [
+            Col(title="factor", of="factor"),
+            Col(title="right", of="value", form="percent"),
+            Col(title="95 % interval", of=("ci_low", "ci_high"), form="hundredths"),
+            Col(title="chance", of="chance", form="percent"),
+            Col(title="best control", of="best_control"),
+            Col(title="its share", of="control", form="percent"),
+            Col(title="excess, points", of="excess", form="points"),
+            Col(title="95 % interval", of=("excess_low", "excess_high"), form="points"),
+            Col(
+                title="over untrained, points",
+                of=lambda row: (row["over_untrained"] or {}).get("excess"),
+                form="points",
+            ),
+        ]
+        found.append(
+            Table(name="probes-table", heading="Probes", columns=columns, rows=result.probe_rows(),
+                  is_marked=lambda row: row["verdict"] == "behind")
+        )  # fmt: skip
+    if result.disentanglement:
+        measures = {"disentanglement": "disentanglement", "completeness": "completeness",
+                    "informativeness": "informativeness", "mig": "MIG"}  # fmt: skip
+        columns = [
+            Col(title="of", of="of"),
+            *(Col(title=title, of=key, form="three") for key, title in measures.items()),
+        ]
+        note = (
+            "DCI: each dimension says something of one factor only (disentanglement), each factor is said by one"
+            " dimension only (completeness), accuracy of the forests above chance (informativeness). MIG: by how much"
+            " the best dimension for a factor beats the second. 0 to 1 each."
+        )
+        heading = "Disentanglement of the embedding"
+        rows = [{"of": name, **vars(d)} for name, d in result.disentanglement.items()]
+        found.append(Table(name="disentanglement", heading=heading, note=note, columns=columns, rows=rows))
+    return found
 
 
-def _record(result: FactorsResult, lines: Sequence[str], command: str) -> dict[str, Any]:
-    """Return ``report.json``."""
-    gains = {g.measure: g for g in result.gains}
-    return {
-        "schema": SCHEMA,
-        "provenance": {"command": command, **result.provenance},
-        "findings": list(lines),
-        "headline": result.headline(),
-        "shares": {name.column: [plain(dataclasses.asdict(s)) for s in found] for name, found in result.shares.items()},
-        "probes": [_probe_record(p, gains) for p in result.probes],
-        "disentanglement": {name: plain(vars(d)) for name, d in result.disentanglement.items()},
-        "thresholds": [plain(row) for row in result.threshold_rows()],
-        "curves": [plain(row) for row in result.curve_table().to_dict("records")],
-        "warnings": result.warnings,
-    }
-
-
-def write_factors(
-    result: FactorsResult, out: str | Path, *, title: str = "", command: str = "", overwrite: bool = False
-) -> list[str]:
-    """Write ``report.html``, ``report.json``, ``figures/`` and ``curves.csv``; return the findings.
-
-    Raises
-    ------
-    FileExistsError
-        When ``out`` is taken.
-    """
-    lines = findings(result)
-    record = _record(result, lines, command)
-    context = {
-        "title": title or "Which factors the critic follows",
-        "command": command,
-        "findings": lines,
-        "warnings": result.warnings,
-        "provenance": result.provenance,
-        "n_bases": result.n_bases,
-        "thresholds": _threshold_lines(result),
-        "shares": [
-            {"factor": s.factor, "value": s.epsilon_squared, "low": s.ci_low, "high": s.ci_high, "unique": s.unique}
-            for s in single(result.shares.get(CRITIC_SCORE, []))
-        ],
-        "interactions": [s for s in result.shares.get(CRITIC_SCORE, []) if math.isnan(s.eta_squared)][:5],
-        "probes": record["probes"],
-        "disentanglement": record["disentanglement"],
-    }
-    with page_folder(
-        out, SECTIONS, result, template="factors.html.j2", record=record, context=context, overwrite=overwrite
-    ) as folder:
-        result.curve_table().to_csv(folder / "curves.csv", index=False)
-    return lines
+PAGE = Page[FactorsResult](
+    schema="gan_probe.factors/1",
+    title=lambda result: "Which factors the critic follows",
+    sections=lambda result: SECTIONS,
+    tables=_tables,
+)

@@ -6,7 +6,7 @@ import statistics
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import matplotlib.image as mpimg
 import numpy as np
@@ -17,11 +17,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from gan_probe.report.page import canvas
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, Colour, class_colours, legend_name
 from gan_probe.scoring.controls import SCORED
 from gan_probe.scoring.table import BASELINE, CRITIC, CRITIC_ROWS, Source
 from gan_probe.stats.auroc import THRESHOLD, n_separated
-from gan_probe.studies.separation.result import FIRST_INIT, PIXELS, Analysis
+from gan_probe.stats.clustering import Clustering
+from gan_probe.studies.separation.result import FIRST_INIT, PIXELS, SeparationResult
 
 N_BINS = 120
 MEDIAN = "untrained critic (median)"
@@ -31,15 +33,23 @@ N_SHEETS = 6
 MAX_ANNOTATED = 15  # classes up to which numbers are written into the matrix
 
 
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), layout="constrained")
+class Described(Protocol):
+    """A table of scores, and one row a class."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row an image: ``label``, ``critic_score``."""
+
+    @property
+    def classes(self) -> pd.DataFrame:
+        """One row a class, highest mean score first."""
 
 
 def class_examples(examples: Mapping[str, Sequence[npt.NDArray[np.uint8]]], seen: Mapping[str, bool]) -> Figure:
     """Return one column a class, up to twenty: its first images."""
     examples = dict(list(examples.items())[:MAX_LEGEND])
     n_rows = max(map(len, examples.values()))
-    figure = _figure(1.15 * max(4, len(examples)), 0.75 * n_rows + 1.0)
+    figure = canvas(1.15 * max(4, len(examples)), 0.75 * n_rows + 1.0)
     axes = figure.subplots(n_rows, len(examples), squeeze=False)
     for column, (label, images) in enumerate(examples.items()):
         for row in range(n_rows):
@@ -52,11 +62,11 @@ def class_examples(examples: Mapping[str, Sequence[npt.NDArray[np.uint8]]], seen
     return figure
 
 
-def score_histogram(analysis: Analysis) -> Figure:
+def score_histogram(analysis: Described) -> Figure:
     """Return the histogram of scores by class, and below it each class's spread."""
     table, colours = analysis.table, class_colours(analysis.table)
     order = analysis.classes["label"].tolist()
-    figure = _figure(10, 3.6 + 0.27 * len(order))
+    figure = canvas(10, 3.6 + 0.27 * len(order))
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3.0, 0.27 * len(order) + 0.4])
     bins = np.histogram_bin_edges(table["critic_score"].astype(np.float64), bins=N_BINS)
     for label in order:
@@ -84,7 +94,7 @@ def score_histogram(analysis: Analysis) -> Figure:
     return figure
 
 
-def _marked(analysis: Analysis, order: Sequence[str]) -> list[str]:
+def _marked(analysis: Described, order: Sequence[str]) -> list[str]:
     """Return labels, those of classes in the training data marked with a star."""
     if "seen" not in analysis.classes:
         return list(order)
@@ -92,14 +102,14 @@ def _marked(analysis: Analysis, order: Sequence[str]) -> list[str]:
     return [f"{label} *" if seen[label] else label for label in order]
 
 
-def closest_pairs(analysis: Analysis) -> Figure:
+def closest_pairs(analysis: SeparationResult) -> Figure:
     """Return histograms of the pairs with the smallest AUROC, each zoomed to its own range."""
     table, colours = analysis.table, class_colours(analysis.table)
     pairs = analysis.closest()[:N_CLOSEST]
     pairs = [p for p in pairs if p.auroc < THRESHOLD] or pairs[:3]
     n_columns = min(3, len(pairs))
     n_rows = -(-len(pairs) // n_columns)
-    figure = _figure(3.6 * n_columns, 2.5 * n_rows)
+    figure = canvas(3.6 * n_columns, 2.5 * n_rows)
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axis, pair in zip(axes, pairs, strict=False):
         both = table[table["label"].isin([pair.a, pair.b])]
@@ -124,7 +134,7 @@ def closest_pairs(analysis: Analysis) -> Figure:
     return figure
 
 
-def auroc_matrix(analysis: Analysis) -> Figure:
+def auroc_matrix(analysis: SeparationResult) -> Figure:
     """Return two triangles in one matrix: below the diagonal the critic, above it the best control of each pair."""
     order = analysis.classes["label"].tolist()
     values = pd.DataFrame(np.nan, index=order, columns=order, dtype=float)
@@ -133,7 +143,7 @@ def auroc_matrix(analysis: Analysis) -> Figure:
         values.loc[second, first] = found.pair.auroc
         values.loc[first, second] = found.control_auroc
     size = max(5.0, 0.62 * len(order) + 2.5)
-    figure = _figure(size + 1, size)
+    figure = canvas(size + 1, size)
     axis = figure.subplots()
     sns.heatmap(
         values,
@@ -153,7 +163,7 @@ def auroc_matrix(analysis: Analysis) -> Figure:
     return figure
 
 
-def separated_pairs(analysis: Analysis) -> Figure:
+def separated_pairs(analysis: SeparationResult) -> Figure:
     """Return one bar each for the critic and its controls: the number of pairs separated."""
     rows: list[tuple[str, float, str | Colour]] = [("critic", n_separated(analysis.critic_pairs), CRITIC_COLOUR)]
     untrained = analysis.untrained_counts()
@@ -165,7 +175,7 @@ def separated_pairs(analysis: Analysis) -> Figure:
     ]
     rows[1:] = sorted(rows[1:], key=lambda row: -row[1])
     total = len(analysis.pairs)
-    figure = _figure(8, 0.34 * len(rows) + 1.1)
+    figure = canvas(8, 0.34 * len(rows) + 1.1)
     axis = figure.subplots()
     axis.barh([r[0] for r in rows], [r[1] for r in rows], color=[r[2] for r in rows])
     for place, (name, count, _) in enumerate(rows):
@@ -182,7 +192,7 @@ def separated_pairs(analysis: Analysis) -> Figure:
     return figure
 
 
-def projections(analysis: Analysis, method: str) -> Figure:
+def projections(analysis: SeparationResult, method: str) -> Figure:
     """Return the embeddings side by side, coloured by class."""
     colours = class_colours(analysis.table)
     names = {
@@ -191,7 +201,7 @@ def projections(analysis: Analysis, method: str) -> Figure:
         PIXELS: "raw pixels",
     }
     shown = {name: view for name, view in analysis.projections.items() if name in names}
-    figure = _figure(4 * len(shown) + (1.8 if len(colours) <= MAX_LEGEND else 0), 4)
+    figure = canvas(4 * len(shown) + (1.8 if len(colours) <= MAX_LEGEND else 0), 4)
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
     labels = analysis.table["label"].astype(str).to_numpy()
     for axis, (name, view) in zip(axes, shown.items(), strict=True):
@@ -210,15 +220,15 @@ def projections(analysis: Analysis, method: str) -> Figure:
     return figure
 
 
-def cluster_agreement(analysis: Analysis) -> Figure:
+def cluster_agreement(clusterings: Mapping[Source, Sequence[Clustering]]) -> Figure:
     """Return the adjusted Rand index of every clustering, k chosen without labels beside k = number of classes."""
     rows = [
         {"of": _source_name(name), "method": f"{c.method}, k from {K_FROM.get(c.k_from, c.k_from)}", "ARI": c.ari}
-        for name, found in analysis.clusterings.items()
+        for name, found in clusterings.items()
         for c in found
     ]
     frame = pd.DataFrame(rows)
-    figure = _figure(9, 4)
+    figure = canvas(9, 4)
     axis = figure.subplots()
     sns.barplot(
         frame,
@@ -249,7 +259,7 @@ def _source_name(source: Source) -> str:
 
 def training_curves(metrics: pd.DataFrame, objective: str = "wasserstein") -> Figure:
     """Return the gap between scores of reals and fakes, and the penalty, against the step."""
-    figure = _figure(9, 2.9)
+    figure = canvas(9, 2.9)
     left, right = figure.subplots(1, 2)
     gap = "W-distance estimate" if objective == "wasserstein" else "mean score, reals - fakes"
     for axis, column, label in ((left, "w_distance", gap), (right, "penalty", "penalty on the slope")):
@@ -278,7 +288,7 @@ def samples_over_time(sheets: Mapping[int, Path]) -> Figure:
     n_rows = -(-len(chosen) // n_columns)
     pictures = [mpimg.imread(sheets[step]) for step in chosen]
     aspect = pictures[0].shape[0] / pictures[0].shape[1]
-    figure = _figure(3.6 * n_columns, n_rows * (3.6 * aspect + 0.35))
+    figure = canvas(3.6 * n_columns, n_rows * (3.6 * aspect + 0.35))
     axes: npt.NDArray[Any] = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()

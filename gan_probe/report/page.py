@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
-import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,14 +15,18 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from gan_probe.errors import InputError
+from gan_probe.names import check_name
+from gan_probe.report.tables import Table
 from synthetic.files import atomic_folder
 
 M = TypeVar("M")  # what the figures of a page are drawn from
 
-MARKER = "report.json"
+MARKER, HTML = "report.json", "report.html"
 DPI = 110
 PLAIN: Any = {"svg.hashsalt": "gan-probe", "text.parse_math": False}  # the same bytes each time; "$" is a dollar
 
@@ -38,48 +42,156 @@ class Section(Generic[M]):
     is_vector: bool = True  # pictures made of pixels gain nothing from SVG
 
 
-@contextmanager
-def page_folder(
-    out: str | Path,
-    sections: Sequence[Section[M]],
-    material: M,
-    *,
-    template: str,
-    record: Mapping[str, Any],
-    context: Mapping[str, Any],
-    overwrite: bool = False,
-) -> Iterator[Path]:
-    """Write ``report.html``, ``report.json`` and ``figures/``; yield the folder, for tables beside them.
+@dataclass(frozen=True, kw_only=True)
+class Page(Generic[M]):
+    """How the result of a study looks.
 
-    The folder appears whole, after the block, or not at all.
-
-    Parameters
+    Attributes
     ----------
-    out : path
-    sections : sequence of Section
-    material : object
-        What the sections draw.
-    template : str
-        A file in ``templates``.
-    record : mapping
-        ``report.json``.
-    context : mapping
-        What the template needs beside ``sections``: ``title``, ``command``, ``findings``, ``warnings``, ``provenance``
-        and its own.
-    overwrite : bool
-
-    Raises
-    ------
-    FileExistsError
-        When ``out`` is taken.
+    schema : str
+        Of ``report.json``.
+    title : callable
+        From a result to the heading, where none is given.
+    sections : callable
+        From a result to its figures, in order.
+    tables : callable
+        From a result to its tables; a notebook shows the first.
+    notes : callable
+        From a result to what a reader must know of the page itself, beside the result's warnings.
+    provenance : callable, optional
+        From a result to what the page says of where it comes from; default: the result's own.
     """
+
+    schema: str
+    title: Callable[[M], str]
+    sections: Callable[[M], Sequence[Section[M]]]
+    tables: Callable[[M], Sequence[Table]] = lambda result: ()
+    notes: Callable[[M], Sequence[str]] = lambda result: ()
+    provenance: Callable[[M], Mapping[str, Any]] | None = None
+
+
+def write(
+    page: Page[M], result: Any, out: Path, *, title: str = "", command: str = "", overwrite: bool = False
+) -> Path:
+    """Write the folder of a result, whole or not at all; see `gan_probe.studies.base.StudyResult.save`."""
+    heading, findings = title or page.title(result), result.findings()
+    provenance = page.provenance(result) if page.provenance else result.provenance
+    record = {
+        "schema": page.schema,
+        "title": heading,
+        "provenance": {"command": command, **result.provenance},
+        "findings": findings,
+        **result.record(),
+        "warnings": list(result.warnings),
+    }
     environment = Environment(loader=PackageLoader("gan_probe.report"), autoescape=True, undefined=StrictUndefined)
+    tables = page.tables(result)
     with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder:
-        drawn = list(_draw(folder / "figures", sections, material))
+        drawn = list(_draw(folder / "figures", page.sections(result), result))
         (folder / MARKER).write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        page = environment.get_template(template).render(sections=drawn, **context)
-        (folder / "report.html").write_text(page, encoding="utf-8")
-        yield folder
+        files = [f"{stem}.csv" for stem in result.tables()]
+        html = environment.get_template("page.html.j2").render(
+            title=heading,
+            command=command,
+            findings=findings,
+            warnings=[*result.warnings, *page.notes(result)],
+            sections=drawn,
+            below={s["name"]: [t for t in tables if t.below == s["name"]] for s in drawn},
+            tables=[t for t in tables if not t.below],
+            provenance=provenance,
+            files=files,
+        )
+        (folder / HTML).write_text(html, encoding="utf-8")
+        for stem, table in result.tables().items():
+            table.to_csv(folder / f"{stem}.csv", index=False)
+        result.write_beside(folder)
+    return out / HTML
+
+
+# --- figures without a page --------------------------------------------------------------------------------------
+
+PAGES = "pages"  # figures are for a page; else for somebody's Axes, or for pyplot
+_target: ContextVar[Axes | str | None] = ContextVar("target", default=PAGES)
+
+
+def canvas(width: float, height: float) -> Any:
+    """Return what a figure is drawn on, in inches: a new figure, or the place that `plot` was given.
+
+    For `plot` pyplot manages the figure, where pyplot is used at all, so that a notebook shows it.
+    """
+    target, pyplot = _target.get(), sys.modules.get("matplotlib.pyplot")
+    if isinstance(target, Axes):
+        return _Place(target)
+    if target is None and pyplot is not None:
+        return pyplot.figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+class _Place:
+    """A figure drawn into an Axes: one panel takes the Axes itself, several share its place."""
+
+    def __init__(self, ax: Axes) -> None:
+        self._ax = ax
+        self._sub: Any = None
+
+    def subplots(self, nrows: int = 1, ncols: int = 1, *, squeeze: bool = True, **options: Any) -> Any:
+        if nrows * ncols == 1:
+            return self._ax if squeeze else np.array([[self._ax]], dtype=object)
+        return self._several().subplots(nrows, ncols, squeeze=squeeze, **options)
+
+    def _several(self) -> Any:
+        if self._sub is None:
+            place = self._ax.get_subplotspec()
+            if place is None:
+                raise InputError("this figure has several panels, so it needs an Axes of a grid (plt.subplots).")
+            figure: Any = self._ax.get_figure()
+            self._sub = figure.add_subfigure(place)
+            self._ax.set_axis_off()
+        return self._sub
+
+    @property
+    def axes(self) -> list[Axes]:
+        return [self._ax] if self._sub is None else list(self._sub.axes)
+
+    def legend(self, *args: Any, **options: Any) -> Any:
+        if self._sub is None:
+            options.pop("loc", None)
+            return self._ax.legend(*args, **options)
+        return self._sub.legend(*args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._several(), name)
+
+
+def plot(page: Page[M], result: Any, name: str | None, ax: Axes | None) -> list[Axes]:
+    """Draw one figure of a page; see `gan_probe.studies.base.StudyResult.plot`."""
+    sections = {section.name: section for section in page.sections(result)}
+    name = next(iter(sections)) if name is None else name
+    check_name("figure", name, sections)
+    with rc_context(PLAIN):
+        token = _target.set(ax)
+        try:
+            figure = sections[name].draw(result)
+        finally:
+            _target.reset(token)
+    if figure is None:
+        raise InputError(f"the figure {name!r} has nothing to show of this result.")
+    return list(figure.axes)
+
+
+def as_html(page: Page[M], result: Any) -> str:
+    """Return findings, the first table and the first figure, as notebooks show them."""
+    environment = Environment(loader=PackageLoader("gan_probe.report"), autoescape=True, undefined=StrictUndefined)
+    png = ""
+    with rc_context(PLAIN):
+        for section in page.sections(result):
+            figure = section.draw(result)
+            if figure is not None:
+                png = base64.b64encode(_png(figure)).decode()
+                break
+    return environment.get_template("notebook.html.j2").render(
+        title=page.title(result), findings=result.findings(), tables=page.tables(result)[:1], png=png
+    )
 
 
 def _draw(folder: Path, sections: Sequence[Section[M]], material: M) -> Iterator[dict[str, Any]]:
@@ -103,15 +215,3 @@ def _png(figure: Figure) -> bytes:
     figure.savefig(drawn, format="png", dpi=DPI)
     Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
     return packed.getvalue()
-
-
-def _number(value: Any) -> Any:
-    """Return a plain value; numbers that are not finite become None, as JSON has no word for them."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def plain(record: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a record of plain values, as JSON takes them."""
-    return {k: _number(v) for k, v in record.items()}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,25 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from gan_probe.report.page import Section, page_folder, plain
-from gan_probe.studies.probe.result import CRITIC, EVERY, Outcome, ProbeResult, findings
+from gan_probe.report.page import Page, Section, canvas
+from gan_probe.report.tables import Col, Table
+from gan_probe.studies.probe.result import CRITIC, EVERY, PROTOCOL, Outcome, ProbeResult
 
-SCHEMA = "gan_probe.probe/1"
 CRITIC_COLOUR = "#1f5aa6"
-PROTOCOL = (
-    "Labels are drawn at random from the pool, the same draws for every representation; the classifier's setting is"
-    " chosen on the validation images for each representation and number of labels; accuracy is measured on the test"
-    " images. Rows are scaled to length 1 and centred on the pool. Linear: one-against-all ridge regression."
-)
-
-
-@dataclass(frozen=True)
-class ProbeMaterial:
-    """Everything that goes into the page."""
-
-    result: ProbeResult
-    title: str
-    command: str
 
 
 def colours(result: ProbeResult) -> dict[str, Any]:
@@ -46,7 +30,7 @@ def colours(result: ProbeResult) -> dict[str, Any]:
 
 def curves(result: ProbeResult, classifier: str, group: str = EVERY) -> Figure:
     """Return the error against labels a class, with intervals; the untrained critics as one range."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    figure = canvas(9, 5)
     axis = figure.subplots()
     shown = [CRITIC, *result.references, *result.baselines]
     paint = colours(result)
@@ -116,7 +100,7 @@ def _label_axis(axis: Axes, counts: Sequence[int]) -> None:
 
 def lead(result: ProbeResult, group: str = EVERY) -> Figure | None:
     """Return how far the critic is ahead of the best control, in points of accuracy, with intervals."""
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    figure = canvas(9, 4.2)
     axes = figure.subplots(1, len(result.classifiers), sharey=True, squeeze=False)[0]
     for axis, classifier in zip(axes, result.classifiers, strict=True):
         compared = result.against(result.controls, classifier, group)
@@ -142,7 +126,7 @@ def layers(result: ProbeResult) -> Figure | None:
     """Return the curves of the critic's single layers beside all of them together."""
     if not result.layers:
         return None
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    figure = canvas(9, 4.2)
     axis = figure.subplots()
     paint, classifier = colours(result), result.classifiers[0]
     for name in (CRITIC, *result.layers):
@@ -184,58 +168,48 @@ def _sections(result: ProbeResult) -> tuple[Section[ProbeResult], ...]:
     return (first, *found, last)
 
 
-def probe_record(material: ProbeMaterial) -> dict[str, Any]:
-    """Return every number on the page, as plain data of schema ``gan_probe.probe/1``."""
-    result = material.result
-    lead = [
-        {
-            "classifier": classifier,
-            "classes": group,
-            "labels_per_class": critic.per_class,
-            "accuracy": critic.accuracy(group),
-            "best_control": rival.representation,
-            "control_accuracy": rival.accuracy(group),
-            "excess": found.value,
-            "ci_low": found.ci_low,
-            "ci_high": found.ci_high,
-        }
-        for classifier in result.classifiers
-        for group in result.groups
-        for critic, rival, found in result.against(result.controls, classifier, group)
+def lead_table(result: ProbeResult) -> Table:
+    """Return the critic against its best control: of the page, and of the terminal."""
+    columns = [
+        Col(title="classifier", of="classifier"),
+        Col(title="classes", of="classes"),
+        Col(title="labels a class", of="labels_per_class", form="plain"),
+        Col(title="critic", of="accuracy", form="percent"),
+        Col(title="best control", of="best_control"),
+        Col(title="its accuracy", of="control_accuracy", form="percent"),
+        Col(title="difference, points", of="excess", form="points"),
+        Col(title="95 % interval", of=("ci_low", "ci_high"), form="points"),
     ]
-    return {
-        "schema": SCHEMA,
-        "title": material.title,
-        "provenance": {"command": material.command, **result.provenance},
-        "protocol": PROTOCOL,
-        "sizes": dict(result.sizes),
-        "findings": findings(result),
-        "lead": lead,
-        "outcomes": [plain(row) for row in result.table().to_dict("records")],
-        "warnings": result.warnings,
-    }
+    return Table(
+        name="lead-table", heading="Against the best control", note=PROTOCOL, columns=columns, rows=result.lead(),
+        is_marked=lambda row: row["ci_high"] < 0,
+    )  # fmt: skip
 
 
-def write_probe(material: ProbeMaterial, out: str | Path, *, overwrite: bool = False) -> None:
-    """Write the folder of a probe: ``report.html``, ``report.json``, ``figures/`` and ``probe.csv``.
+def _tables(result: ProbeResult) -> list[Table]:
+    """Return the critic against its best control, and every number."""
+    every = [
+        Col(title="representation", of="representation"),
+        Col(title="classifier", of="classifier"),
+        Col(title="classes", of="classes"),
+        Col(title="labels a class", of="labels_per_class", form="plain"),
+        Col(title="draws", of="n_draws", form="plain"),
+        Col(title="setting", of="setting", form="plain"),
+        Col(title="accuracy", of="accuracy", form="percent"),
+        Col(title="95 % interval", of=("ci_low", "ci_high"), form="hundredths"),
+        Col(title="sd over draws", of="sd_over_draws", form="hundredths"),
+    ]
+    rows = result.outcome_table().to_dict("records")
+    return [
+        lead_table(result),
+        Table(name="outcomes", heading="Every number", folded=f"{len(rows)} rows", columns=every, rows=rows),
+    ]  # fmt: skip
 
-    Raises
-    ------
-    FileExistsError
-        When ``out`` is taken.
-    """
-    result, record = material.result, probe_record(material)
-    context: Mapping[str, Any] = {
-        "title": material.title,
-        "command": material.command,
-        "findings": record["findings"],
-        "warnings": result.warnings,
-        "provenance": {**result.sizes, **result.provenance},
-        "protocol": PROTOCOL,
-        "lead": record["lead"],
-        "outcomes": record["outcomes"],
-    }
-    with page_folder(
-        out, _sections(result), result, template="probe.html.j2", record=record, context=context, overwrite=overwrite
-    ) as folder:
-        result.table().to_csv(folder / "probe.csv", index=False)
+
+PAGE = Page[ProbeResult](
+    schema="gan_probe.probe/1",
+    title=lambda result: "How many labels the critic's features need",
+    sections=_sections,
+    tables=_tables,
+    provenance=lambda result: {**result.sizes, **result.provenance},
+)

@@ -2,64 +2,51 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from gan_probe.report import evidence, figures
-from gan_probe.report.page import Section, page_folder, plain
-from gan_probe.scoring.table import ScoreTable, write_scores
+from gan_probe.report.page import Page, Section
+from gan_probe.report.tables import Col, Table, pairs, shown
+from gan_probe.scoring.table import Source, factor_columns
 from gan_probe.stats.auroc import RULE, n_separated
-from gan_probe.studies.diagnose.result import TrainingRecord
-from gan_probe.studies.separation.result import Analysis
+from gan_probe.stats.clustering import Clustering
+from gan_probe.studies.separation.result import SeparationResult
 
-SCHEMA = "gan_probe.report/1"
 MAX_PAIRS = 60  # rows of the pair table on the page; report.json has them all
+AS_TABLE = "As a table"
+CHOSEN = "* chosen without labels: the stablest when a fifth of the images is left out, of equals the finest"
+CLIPPED = (
+    "Colours are (b, b+0.1s, b+0.2s), clipped at white. The article's code does not clip: its (0.85, +1) reaches 1.05"
+    " in the blue channel, which wraps around to nearly black in 8 bits."
+)
 
 
-@dataclass(frozen=True)
-class Material:
-    """Everything that goes into a report."""
-
-    scores: ScoreTable
-    analysis: Analysis
-    findings: Sequence[str]
-    training: TrainingRecord | None
-    examples: Mapping[str, Sequence[npt.NDArray[np.uint8]]]
-    title: str
-    command: str
-    projection: str = "PCA"
-
-
-def _examples(m: Material) -> Figure | None:
-    seen = dict(zip(m.analysis.classes["label"], m.analysis.classes.get("seen", []), strict=False))
+def _examples(m: SeparationResult) -> Figure | None:
+    seen = dict(zip(m.classes["label"], m.classes.get("seen", []), strict=False))
     return figures.class_examples(m.examples, seen) if m.examples else None
 
 
-def _curves(m: Material) -> Figure | None:
+def _curves(m: SeparationResult) -> Figure | None:
     if not m.training or not len(m.training.metrics):
         return None
     return figures.training_curves(m.training.metrics, m.training.settings.get("objective", "wasserstein"))
 
 
-def _samples(m: Material) -> Figure | None:
+def _samples(m: SeparationResult) -> Figure | None:
     return figures.samples_over_time(m.training.sheets) if m.training and m.training.sheets else None
 
 
-FIGURES: tuple[Section[Material], ...] = (
+FIGURES: tuple[Section[SeparationResult], ...] = (
     Section(
         "excess",
         "What did the training add?",
         "How many images are given their right class, from the score alone and from the embedding, beside the same for"
         " every control. The excess is over the control that does best, on the same images. Probes are linear"
         " discriminants in five folds, or on five labels a class, drawn twenty times.",
-        lambda m: evidence.excess(m.analysis.excess) if m.analysis.excess else None,
+        lambda m: evidence.excess(m.excess) if m.excess else None,
     ),
     Section(
         "examples",
@@ -73,68 +60,68 @@ FIGURES: tuple[Section[Material], ...] = (
         "Scores by class",
         "A histogram, and below it one mark an image. Colour: shape where it is known; shade: noise. A star marks"
         " classes of the training data.",
-        lambda m: figures.score_histogram(m.analysis),
+        lambda m: figures.score_histogram(m),
     ),
     Section(
         "controls",
         "How much of this is the training?",
         "Pairs of classes that one number separates: the critic's score beside the scores of untrained critics and"
         " plain scalars of the pixels. Only what it separates beyond the grey bars can be credited to the training.",
-        lambda m: figures.separated_pairs(m.analysis) if m.analysis.controls.controls() else None,
+        lambda m: figures.separated_pairs(m) if m.controls.controls() else None,
     ),
     Section(
         "auroc",
         "Every pair",
         "AUROC of each pair of classes, in the direction that separates better.",
-        lambda m: figures.auroc_matrix(m.analysis),
+        lambda m: figures.auroc_matrix(m),
     ),
     Section(
         "closest",
         "The closest pairs",
         "Pairs that the score does not separate, or else the three that are closest to it, each on its own axis.",
-        lambda m: figures.closest_pairs(m.analysis),
+        lambda m: figures.closest_pairs(m),
     ),
     Section(
         "factors",
         "What does the score follow?",
         "How much of the variance each factor alone explains. Factors that go together in the data explain the same"
         " part twice; the table says what is left of each beside the others.",
-        lambda m: evidence.factor_shares(m.analysis.shares) if m.analysis.shares else None,
+        lambda m: evidence.factor_shares(m.shares) if m.shares else None,
     ),
     Section(
         "distances",
         "Classes on a line",
         "Each class's mean score, measured from a reference class and in its standard deviations: shift and scale,"
         " which a loss leaves free, cancel.",
-        lambda m: evidence.distances(m.analysis),
+        lambda m: evidence.distances(m),
     ),
     Section(
         "unseen",
         "Telling unseen from seen",
         "Images of each unseen class against new images of seen ones. A critic promises low scores for what it does not"
         " know; where the AUROC is below 0.5 it does the opposite.",
-        lambda m: evidence.unseen(m.analysis.detections),
+        lambda m: evidence.unseen(m.detections),
     ),
     Section(
         "projection",
         "Embeddings",
         "Two dimensions of each embedding, found by the method on the axes. The critic's embedding is the pooled"
         " activations of its layers; which ones and how, Provenance says.",
-        lambda m: figures.projections(m.analysis, m.projection) if m.analysis.projections else None,
+        lambda m: figures.projections(m, m.projection) if m.projections else None,
     ),
     Section(
         "clusters",
         "Clusters found without labels",
         "Agreement of clusters with the classes. The number of clusters is chosen without labels (silhouette, BIC,"
         " density) or set to the number of classes. Lines on the bars of untrained embeddings span the seeds.",
-        lambda m: figures.cluster_agreement(m.analysis) if m.analysis.clusterings else None,
+        lambda m: figures.cluster_agreement(m.clusterings) if m.clusterings else None,
     ),
     Section(
         "contingency",
         "Which classes share a cluster",
         "Images of each class (rows) in each cluster (columns), for the clustering that is chosen without labels: the"
         " one that changes least when a fifth of the images is left out.",
-        lambda m: evidence.contingencies(m.analysis),
+        lambda m: evidence.contingencies(m),
     ),
     Section(
         "training",
@@ -154,113 +141,156 @@ FIGURES: tuple[Section[Material], ...] = (
 )
 
 
-def write_report(material: Material, out: str | Path, *, overwrite: bool = False) -> None:
-    """Write a report folder that exists whole or not at all.
-
-    Raises
-    ------
-    FileExistsError
-        When ``out`` is taken.
-    """
-    context = _context(material)
-    record = report_record(material)
-    with page_folder(
-        out, FIGURES, material, template="report.html.j2", record=record, context=context, overwrite=overwrite
-    ) as folder:
-        scalars = ScoreTable(material.scores.without_embeddings(), material.scores.provenance)
-        write_scores(scalars, folder / "scores.parquet")
-        scalars.table.to_csv(folder / "scores.csv", index=False)
-
-
-def report_record(material: Material) -> dict[str, Any]:
-    """Return every number on the page, as plain data of schema ``gan_probe.report/1``."""
-    analysis = material.analysis
-    pairs = [
-        plain(
-            {
-                **dataclasses.asdict(p.pair),
-                "best_control": p.best_control,
-                "control_auroc": p.control_auroc,
-                "excess": p.excess,
-                "cohens_d": p.cohens_d,
-                "overlap": p.overlap,
-                "excess_low": p.ci_low,
-                "excess_high": p.ci_high,
-            }
-        )
-        for p in analysis.pairs
-    ]
-    controls = {
-        name: {"n_separated": n_separated(found), "pairs": [{"a": p.a, "b": p.b, "auroc": p.auroc} for p in found]}
-        for name, found in analysis.controls.controls().items()
-    }
-    clusters = {name.column: [plain(c.as_dict()) for c in found] for name, found in analysis.clusterings.items()}
-    training = material.training
-    return {
-        "schema": SCHEMA,
-        "title": material.title,
-        "provenance": {
-            "command": material.command,
-            **{k: v for k, v in material.scores.provenance.items() if k != "warnings"},
-        },
-        "findings": list(material.findings),
-        "n_runs": analysis.n_runs,
-        "ari_over_runs": analysis.ari_over_runs,
-        "excess": [plain(vars(e)) | {"verdict": e.verdict, "controls": plain(e.controls)} for e in analysis.excess],
-        "information": None
-        if analysis.information is None
-        else plain(vars(analysis.information)) | {"controls": plain(analysis.information.controls)},
-        "classes": [plain(row) for row in analysis.classes.to_dict("records")],
-        "separation": {
-            "rule": RULE,
-            "n_pairs": len(pairs),
-            "n_separated": n_separated(analysis.critic_pairs),
-            "n_certain": sum(p.certain for p in analysis.critic_pairs),
-            "n_separated_without_scalars": n_separated(analysis.remaining) if analysis.remaining else None,
-            "pairs": pairs,
-        },
-        "factors": {name.column: [plain(vars(s)) for s in found] for name, found in analysis.shares.items()},
-        "distances": [] if analysis.distances is None else [plain(r) for r in analysis.distances.to_dict("records")],
-        "unseen": [plain(vars(d)) for d in analysis.detections],
-        "controls": controls,
-        "clusters": clusters,
-        "training": None
-        if training is None
-        else {
-            "settings": dict(training.settings),
-            "facts": dict(training.facts),
-            "diagnosis": list(training.diagnosis),
-        },
-        "warnings": analysis.warnings,
-    }
+def _tables(m: SeparationResult) -> list[Table]:
+    """Return the tables of the page: every pair first, then those that stand under the figures."""
+    found = [_pairs(m), class_table(m)]
+    if m.excess:
+        found.append(_excess(m))
+    if m.shares:
+        found.append(_shares(m))
+    if m.detections:
+        found.append(_detections(m))
+    if m.controls.controls():
+        counts = {name: n_separated(pairs) for name, pairs in m.controls.controls().items()}
+        ranked = [{"name": name, "n": n} for name, n in sorted(counts.items(), key=lambda row: -row[1])]
+        columns = [Col(title="scalar", of="name"), Col(title="pairs separated", of="n", form="plain")]
+        found.append(Table(name="scalars", below="controls", folded=AS_TABLE, columns=columns, rows=ranked))
+    if m.clusterings:
+        found.append(cluster_table(m.clusterings, below="clusters", folded=AS_TABLE))
+    if m.training:
+        found.append(pairs("settings", m.training.settings, ("setting", "value"), below="training", folded="Settings"))
+    return found
 
 
-def _context(material: Material) -> dict[str, Any]:
-    """Return what the template of the page needs."""
-    analysis = material.analysis
-    place = {id(pair): i for i, pair in enumerate(analysis.closest())}
-    ranked = sorted(analysis.pairs, key=lambda p: place[id(p.pair)])
-    clusters = [(name.column, c) for name, found in analysis.clusterings.items() for c in found]
-    controls = sorted(
-        ((name, n_separated(found)) for name, found in analysis.controls.controls().items()), key=lambda row: -row[1]
+def _pairs(m: SeparationResult) -> Table:
+    place = {id(pair): i for i, pair in enumerate(m.closest())}
+    ranked = sorted(m.pairs, key=lambda p: place[id(p.pair)])
+    rows = [
+        {**vars(p.pair), **vars(p), "excess": p.excess, "excess_low": p.ci_low, "excess_high": p.ci_high,
+         "ci_low": p.pair.ci_low, "ci_high": p.pair.ci_high, "best": p.best_control or "none",
+         "state": "certain" if p.pair.certain else "yes" if p.pair.separated else "no"}
+        for p in ranked[:MAX_PAIRS]
+    ]  # fmt: skip
+    null = max(p.null_auroc for p in m.critic_pairs)
+    note = (
+        f"{RULE} Intervals: Newcombe's method 5. Excess: the critic's AUROC minus that of the control that separates"
+        " the same pair best, with an interval that pairs the images. In this data a pair without any difference stays"
+        f" below AUROC {null:.2f} in 19 data sets of 20."
     )
-    return {
-        "title": material.title,
-        "command": material.command,
-        "findings": material.findings,
-        "classes": analysis.classes.to_dict("records"),
-        "pairs": ranked[:MAX_PAIRS],
-        "n_pairs": len(ranked),
-        "clusters": [(name, c.as_dict()) for name, c in clusters],
-        "excess": analysis.excess,
-        "shares": {source.column: found for source, found in analysis.shares.items()},
-        "detections": analysis.detections,
-        "n_runs": analysis.n_runs,
-        "null_auroc": max(p.null_auroc for p in analysis.critic_pairs),
-        "controls": controls,
-        "rule": RULE,
-        "training": material.training,
-        "provenance": {k: v for k, v in material.scores.provenance.items() if k != "warnings"},
-        "warnings": analysis.warnings,
-        "clipped": any(c == "factor.base" for c in analysis.table),
-    }
+    if m.n_runs > 1:
+        note += f" Means over {m.n_runs} trainings; the figures above show the first."
+    if len(ranked) > MAX_PAIRS:
+        note += f" The {MAX_PAIRS} closest of {len(ranked)}; report.json has all."
+    columns = [
+        Col(title="higher", of="a"),
+        Col(title="lower", of="b"),
+        Col(title="AUROC", of="auroc", form="three"),
+        Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
+        Col(title="separated", of="state"),
+        Col(title="best control", of="best"),
+        Col(title="its AUROC", of="control_auroc", form="three"),
+        Col(title="excess", of="excess", form="signed"),
+        Col(title="95 % interval", of=("excess_low", "excess_high"), form="signed"),
+        Col(title="Cohen's d", of="cohens_d", form="two"),
+        Col(title="overlap", of="overlap", form="two"),
+    ]
+    if m.n_runs > 1:
+        columns.append(Col(title="other order", of="flips", form="whole percent"))
+    return Table(
+        name="pairs", heading="Pairs, the closest first", note=note, columns=columns, rows=rows,
+        is_marked=lambda row: not row["separated"],
+    )  # fmt: skip
+
+
+def class_table(m: figures.Described) -> Table:
+    """Return how each class scores: of the page, and of a table of scores in a notebook."""
+    seen = "seen" in m.classes
+    columns = [
+        Col(title="class", of="label"),
+        Col(title="images", of="n", form="plain"),
+        Col(title="in training", of="seen" if seen else lambda row: "unknown", form="yes" if seen else "text"),
+        *(Col(title=name, of=name, form="three") for name in ("mean", "std", "min", "max")),
+    ]
+    clipped = CLIPPED if any(c == "base" for c in factor_columns(m.table)) else ""
+    return Table(name="classes", below="scores", note=clipped, columns=columns, rows=m.classes.to_dict("records"))
+
+
+def _excess(m: SeparationResult) -> Table:
+    rows: list[dict[str, Any]] = []
+    for e in m.excess:
+        rows.append({"measure": e.measure, "of": "critic", "value": e.value, "low": e.ci_low, "high": e.ci_high,
+                     "behind": e.verdict == "behind"})  # fmt: skip
+        for name, value in e.controls.items():
+            best = name == e.best_control
+            ends = {"ahead_low": e.excess_low, "ahead_high": e.excess_high} if best else {}
+            rows.append({"of": name, "value": value, "ahead": e.excess if best else e.value - value, **ends})
+    columns = [
+        Col(title="measure", of="measure"),
+        Col(title="of", of="of"),
+        Col(title="value", of="value", form="three"),
+        Col(title="95 % interval", of=("low", "high"), form="three"),
+        Col(title="critic ahead by, points", of="ahead", form="points"),
+        Col(title="95 % interval", of=("ahead_low", "ahead_high"), form="points"),
+    ]
+    return Table(
+        name="excess-table", below="excess", folded="As a table, every control", columns=columns, rows=rows,
+        is_marked=lambda row: bool(row.get("behind")),
+    )  # fmt: skip
+
+
+def _shares(m: SeparationResult) -> Table:
+    rows = [{"of": source.column, **vars(s)} for source, found in m.shares.items() for s in found]
+    columns = [
+        Col(title="of", of="of"),
+        Col(title="factor", of="factor"),
+        Col(title="eta squared", of="eta_squared", form="three"),
+        Col(title="epsilon squared", of="epsilon_squared", form="three"),
+        Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
+        Col(title="beyond the other factors", of="unique", form="three"),
+    ]
+    folded = "As a table, with interactions"
+    return Table(name="factor-table", below="factors", folded=folded, columns=columns, rows=rows)
+
+
+def _detections(m: SeparationResult) -> Table:
+    columns = [
+        Col(title="unseen class", of="label"),
+        Col(title="unlike means", of="direction"),
+        Col(title="images", of="n", form="plain"),
+        Col(title="AUROC", of="auroc", form="three"),
+        Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
+        Col(title="average precision", of="aupr", form="three"),
+        Col(title="its chance", of="prevalence", form="three"),
+        Col(title="accepted at 95 % of the seen", of="fpr95", form="percent"),
+    ]
+    return Table(
+        name="unseen-table", below="unseen", folded=AS_TABLE, columns=columns,
+        rows=[{**vars(d), "is_reversed": d.is_reversed} for d in m.detections],
+        is_marked=lambda row: row["is_reversed"],
+    )  # fmt: skip
+
+
+def cluster_table(clusterings: Mapping[Source, Sequence[Clustering]], **options: Any) -> Table:
+    """Return every clustering as a table: of the page, and of the verb ``cluster``."""
+    columns = [
+        Col(title="of", of="of"),
+        Col(title="method", of="method"),
+        Col(title="k from", of="k_from"),
+        Col(title="k", of="k", form="plain"),
+        Col(title="stability", of=lambda row: shown(row["stability"], "two") + (" *" if row["is_chosen"] else "")),
+        Col(title="ARI", of="ari", form="three"),
+        Col(title="95 % interval", of=("ari_low", "ari_high"), form="three"),
+        Col(title="AMI", of="ami", form="three"),
+        Col(title="homogeneity", of="homogeneity", form="three"),
+        Col(title="in no cluster", of="noise_share", form="percent"),
+    ]
+    rows = [{"of": source.column, **c.as_dict()} for source, found in clusterings.items() for c in found]
+    return Table(name="clusterings", columns=columns, rows=rows, note=CHOSEN, **options)
+
+
+PAGE = Page[SeparationResult](
+    schema="gan_probe.report/1",
+    title=lambda m: "What the critic separates",
+    sections=lambda m: FIGURES,
+    tables=_tables,
+)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from gan_probe.report.page import Section, page_folder, plain
-from gan_probe.studies.stability.result import Rung, StabilityResult, findings
+from gan_probe.report.page import Page, Section, canvas
+from gan_probe.report.tables import Col, Table, shown
+from gan_probe.studies.stability.result import StabilityResult
 
-SCHEMA = "gan_probe.stability/1"
 PARTS = {
     "class_": ("class (what runs share)", "#1f5aa6"),
     "run": ("run (gauge)", "#c9c9c9"),
@@ -25,16 +23,12 @@ PARTS = {
 COLOURS = ("#1f5aa6", "#9a9a9a", "#c98a00")
 
 
-def _series(result: StabilityResult) -> dict[str, Sequence[Rung]]:
-    return {"trained critics": result.rungs, **result.others}
-
-
 def class_lines(result: StabilityResult) -> Figure:
     """Return the mean score of each class in each run, as it is and after the affine alignment."""
     rungs = {rung.alignment: rung for rung in result.rungs}
     order = np.argsort(rungs["affine"].means.mean(0))
     n_classes = len(order)
-    figure = Figure(figsize=(10, 0.32 * n_classes + 1.6), layout="constrained")
+    figure = canvas(10, 0.32 * n_classes + 1.6)
     axes = figure.subplots(1, 2, sharey=True)
     colours = sns.color_palette("husl", len(result.runs))
     titles = {"raw": "as they are", "affine": "after shift, scale and sign"}
@@ -51,9 +45,9 @@ def class_lines(result: StabilityResult) -> Figure:
 
 def ladder(result: StabilityResult) -> Figure:
     """Return the reproducible fraction on each rung, with intervals, beside what stands beside it."""
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = canvas(9, 3.4)
     axis, names = figure.subplots(), [rung.alignment for rung in result.rungs]
-    for number, (label, rungs) in enumerate(_series(result).items()):
+    for number, (label, rungs) in enumerate(result.series().items()):
         x = np.arange(len(rungs)) + 0.16 * (number - 1)
         values = np.array([(r.reproducible, r.ci_low, r.ci_high) for r in rungs])
         errors = np.abs(values[:, 1:].T - values[:, 0])
@@ -74,7 +68,7 @@ def shares(result: StabilityResult) -> Figure:
     bars |= {
         f"{name}, affine": next(r for r in rungs if r.alignment == "affine") for name, rungs in result.others.items()
     }
-    figure = Figure(figsize=(9, 0.42 * len(bars) + 1.1), layout="constrained")
+    figure = canvas(9, 0.42 * len(bars) + 1.1)
     axis = figure.subplots()
     left = np.zeros(len(bars))
     values = {part: np.array([getattr(r.components, part) for r in bars.values()]) for part in PARTS}
@@ -94,7 +88,7 @@ def shares(result: StabilityResult) -> Figure:
 def embeddings(result: StabilityResult) -> Figure:
     """Return how alike embeddings and clusters of two runs are, trained beside untrained, with intervals and chance."""
     names = [s.measure for s in next(iter(result.similarities.values()))]
-    figure = Figure(figsize=(9, 0.45 * len(names) + 1.1), layout="constrained")
+    figure = canvas(9, 0.45 * len(names) + 1.1)
     axis = figure.subplots()
     for number, (label, found) in enumerate(result.similarities.items()):
         y = np.arange(len(found)) + 0.18 * number
@@ -147,62 +141,93 @@ SECTIONS: tuple[Section[StabilityResult], ...] = (
 )
 
 
-def _rows(result: StabilityResult) -> list[dict[str, Any]]:
-    """Return every number of every rung, flat but for the components."""
-    rows = []
-    for name, rungs in _series(result).items():
-        for rung in rungs:
-            row: dict[str, Any] = {"of": name, "alignment": rung.alignment}
-            row |= {"reproducible": rung.reproducible, "ci_low": rung.ci_low, "ci_high": rung.ci_high}
-            for measure in ("kendall_w", "flip_rate", "icc_2_1", "icc_3_1"):
-                low, high = rung.intervals[measure]
-                row |= {measure: getattr(rung, measure), f"{measure}_low": low, f"{measure}_high": high}
-            row["spearman_within"] = rung.spearman_within
-            rows.append({**plain(row), "components": plain(dataclasses.asdict(rung.components))})
-    return rows
+def _with_ends(name: str) -> Callable[[Mapping[str, Any]], str]:
+    """Return what writes a measure with its interval."""
+
+    def text(row: Mapping[str, Any]) -> str:
+        ends = [shown(row[f"{name}_{end}"], "two") for end in ("low", "high")]
+        return f"{shown(row[name], 'three')} ({' to '.join(ends)})"
+
+    return text
 
 
-def write_stability(
-    result: StabilityResult, out: str | Path, *, title: str = "", command: str = "", overwrite: bool = False
-) -> list[str]:
-    """Write ``report.html``, ``report.json``, ``panel.csv`` (each image's half) and ``figures/``; return the findings.
-
-    Raises
-    ------
-    FileExistsError
-        When ``out`` is taken.
-    """
-    lines, rows = findings(result), _rows(result)
-    alike = [
-        {"of": name, **plain(dataclasses.asdict(pair))} for name, found in result.similarities.items() for pair in found
+def _tables(result: StabilityResult) -> list[Table]:
+    """Return every number of the page."""
+    panel = result.panel_record()
+    note = (
+        f"{panel['n_fitted']} images to fit on, {panel['n_reported']} to report on: panel {panel['fingerprint']}, seed"
+        f" {panel['seed']}. Flips: how often two runs put two classes in different order. ICC(2,1): agreement of single"
+        " scores; ICC(3,1): the same without the shift between runs. In brackets: 95 % intervals. Within: mean rank"
+        " correlation of two runs among the images of a class."
+    )
+    rungs = [
+        Col(title="of", of="of"),
+        Col(title="alignment", of="alignment"),
+        Col(title="reproducible", of="reproducible", form="three"),
+        Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
+        Col(title="Kendall's W", of=_with_ends("kendall_w")),
+        Col(title="flips", of=_with_ends("flip_rate")),
+        Col(title="ICC(2,1)", of=_with_ends("icc_2_1")),
+        Col(title="ICC(3,1)", of=_with_ends("icc_3_1")),
+        Col(title="within", of="spearman_within", form="two"),
     ]
-    compared = [plain(dataclasses.asdict(found)) for found in result.comparisons]
-    record: dict[str, Any] = {
-        "schema": SCHEMA,
-        "provenance": {"command": command, **result.provenance},
-        "findings": lines,
-        "classes": list(result.classes),
-        "panel": result.panel_record(),
-        "rungs": rows,
-        "similarities": alike,
-        "agreement": plain(result.agreement),
-        "comparisons": compared,
-        "warnings": result.warnings,
-    }
-    context = {
-        "title": title or "Would it come out the same if it were trained again?",
-        "command": command,
-        "findings": lines,
-        "warnings": result.warnings,
-        "provenance": result.provenance,
-        "rows": rows,
-        "alike": alike,
-        "agreement": sorted(result.agreement.items(), key=lambda item: -item[1]),
-        "compared": compared,
-        "panel": result.panel_record(),
-    }
-    with page_folder(
-        out, SECTIONS, result, template="stability.html.j2", record=record, context=context, overwrite=overwrite
-    ) as folder:
-        result.panel.to_csv(folder / "panel.csv", index=False)
-    return lines
+    alike = [
+        Col(title="of", of="of"),
+        Col(title="over all pairs of runs", of="measure"),
+        Col(title="mean", of="value", form="three"),
+        Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
+        Col(title="chance", of="chance", form="three"),
+    ]
+    compared = [
+        Col(title="reproducible fraction", of="of"),
+        Col(title="here", of="here", form="three"),
+        Col(title="of the other training", of="there", form="three"),
+        Col(title="difference", of="difference", form="signed"),
+        Col(title="95 % interval", of=("ci_low", "ci_high"), form="signed"),
+    ]
+    agreement = [
+        Col(title="run", of="run"),
+        Col(title="rank correlation with the mean of the others, found without labels", of="value", form="three"),
+    ]
+    ranked = sorted(result.agreement.items(), key=lambda item: -item[1])
+    found = [
+        Table(name="numbers", heading="Every number", note=note, columns=rungs, rows=result.rung_rows()),
+        Table(name="alike", columns=alike, rows=result.similarity_rows()),
+        Table(name="compared", columns=compared, rows=[vars(c) for c in result.comparisons]),
+        Table(name="agreement", columns=agreement, rows=[{"run": run, "value": value} for run, value in ranked]),
+    ]
+    return [table for table in found if table.rows]
+
+
+def terminal_tables(result: StabilityResult, snapshots: Mapping[str, str]) -> list[Table]:
+    """Return what the terminal shows: the rungs, the similarities, and how each run agrees with the others."""
+    rungs = [
+        Col(title="alignment", of="alignment"),
+        Col(title="reproducible", of="reproducible", form="three"),
+        Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
+        Col(title="Kendall's W", of="kendall_w", form="three"),
+        Col(title="flips", of="flip_rate", form="percent"),
+    ]
+    own = [row for row in result.rung_rows() if row["of"] == "trained critics"]
+    runs = [
+        {"run": run, "value": value, "snapshot": snapshots[run]}
+        for run, value in sorted(result.agreement.items(), key=lambda item: -item[1])
+    ]
+    agreement = [
+        Col(title="run", of="run"),
+        Col(title="agrees with the others", of="value", form="two"),
+        Col(title="snapshot", of="snapshot"),
+    ]
+    return [
+        Table(name="rungs", columns=rungs, rows=own),
+        *(table for table in _tables(result) if table.name == "alike"),
+        Table(name="agreement", columns=agreement, rows=runs),
+    ]
+
+
+PAGE = Page[StabilityResult](
+    schema="gan_probe.stability/1",
+    title=lambda result: "Would it come out the same if it were trained again?",
+    sections=lambda result: SECTIONS,
+    tables=_tables,
+)

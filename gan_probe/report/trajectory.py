@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import matplotlib.image as mpimg
 import numpy as np
-import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from gan_probe.report.page import Section, page_folder, plain
+from gan_probe.report.page import Page, Section, canvas
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, class_colours
 from gan_probe.stats.auroc import RULE
 from gan_probe.stats.pairwise import class_rows
-from gan_probe.studies.trajectory.result import CLASS, Course, TrajectoryResult, centred, findings
+from gan_probe.studies.trajectory.result import CLASS, Course, TrajectoryResult, centred
 
-SCHEMA = "gan_probe.trajectory/1"
 N_ROWS = 6
 N_BINS = 80
 FAR = 30  # distances of class means, in units of the spread within classes, that need a logarithmic axis
@@ -66,7 +63,7 @@ def histograms(result: TrajectoryResult) -> Figure:
     pictures = _pictures(result, chosen)
     colours, rows = class_colours(result.table), class_rows(result.labels)
     moved = centred(result.scores, result.labels, result.reference)
-    figure = Figure(figsize=(12 if pictures else 8.5, 1.85 * len(chosen) + 0.4), layout="constrained")
+    figure = canvas(12 if pictures else 8.5, 1.85 * len(chosen) + 0.4)
     n_columns = 2 if pictures else 1
     axes = figure.subplots(len(chosen), n_columns, squeeze=False, width_ratios=[1.5, 1][:n_columns])
     for row, step in zip(axes, chosen, strict=True):
@@ -100,7 +97,7 @@ def _pictures(result: TrajectoryResult, steps: Sequence[int]) -> dict[int, Any]:
 
 def separated(result: TrajectoryResult) -> Figure:
     """Return the number of separated pairs against the step, the controls as lines."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = canvas(9, 3.6)
     axis, n_pairs = figure.subplots(), len(result.courses)
     axis.plot(result.steps, result.n_separated, color=CRITIC_COLOUR, marker="o", markersize=4, label="critic")
     if result.untrained:
@@ -124,7 +121,7 @@ def separated(result: TrajectoryResult) -> Figure:
 def class_means(result: TrajectoryResult) -> Figure:
     """Return each class's mean score against the step, in units of the spread within classes, bands of one sd."""
     table, colours = result.class_table(), class_colours(result.table)
-    figure = Figure(figsize=(10, 4.8), layout="constrained")
+    figure = canvas(10, 4.8)
     axis = figure.subplots()
     for label, rows in table.groupby("label", sort=False):
         mean, sd, colour = rows["scaled_mean"], rows["scaled_sd"], colours[str(label)]
@@ -162,7 +159,7 @@ def _text(course: Course) -> str:
 def timeline(result: TrajectoryResult) -> Figure:
     """Return one row for each pair, up to 45: filled at the snapshots that separate it."""
     shown = _shown(result.courses)
-    figure = Figure(figsize=(10, 0.2 * len(shown) + 1.6), layout="constrained")
+    figure = canvas(10, 0.2 * len(shown) + 1.6)
     axis = figure.subplots()
     for place, course in enumerate(shown):
         for snapshot, direction in enumerate(course.directions):
@@ -190,7 +187,7 @@ def factor_shares(result: TrajectoryResult) -> Figure | None:
     factors = result.shares.drop(columns=CLASS)
     if factors.empty:
         return None
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    figure = canvas(9, 3.8)
     axis = figure.subplots()
     axis.plot(result.steps, result.shares[CLASS], color="black", linestyle=":", label="all classes")
     for colour, name in zip(sns.color_palette("colorblind", factors.shape[1]), factors, strict=True):
@@ -245,63 +242,8 @@ SECTIONS: tuple[Section[TrajectoryResult], ...] = (
 )
 
 
-def _record(result: TrajectoryResult, lines: Sequence[str], command: str) -> dict[str, Any]:
-    """Return ``report.json``."""
-    pairs = [
-        {
-            "a": c.a, "b": c.b, "state": c.state, "kind": c.kind, "first_step": c.first_step, "since": c.since,
-            "is_lost": c.is_lost, "flips": list(c.flips), "auroc": list(c.auroc), "separated": list(c.separated),
-        }
-        for c in result.courses
-    ]  # fmt: skip
-    return {
-        "schema": SCHEMA,
-        "provenance": {"command": command, **result.provenance},
-        "findings": list(lines),
-        "headline": result.headline(),
-        "steps": list(result.steps),
-        "reference": result.reference,
-        "pairs": pairs,
-        "controls": {
-            "untrained": dict(result.untrained),
-            "scalars": dict(result.scalars),
-            "best_scalar": result.best_scalar,
-        },
-        "classes": [plain(row) for row in result.class_table().to_dict("records")],
-        "shares": [plain(row) for row in result.shares.reset_index().to_dict("records")],
-        "n_skipped": result.n_skipped,
-        "warnings": result.warnings,
-    }
-
-
-def score_table(result: TrajectoryResult) -> pd.DataFrame:
-    """Return ``trajectory.parquet``: a row for each snapshot and image with step, sample_id, label, critic_score."""
-    names = result.table[["sample_id", "label"]]
-    parts = [names.assign(step=step, critic_score=row) for step, row in zip(result.steps, result.scores, strict=True)]
-    return pd.concat(parts, ignore_index=True)[["step", "sample_id", "label", "critic_score"]]
-
-
-def write_trajectory(
-    result: TrajectoryResult, out: str | Path, *, title: str = "", command: str = "", overwrite: bool = False
-) -> list[str]:
-    """Write ``report.html``, ``report.json``, ``figures/`` and ``trajectory.parquet``; return the findings.
-
-    Raises
-    ------
-    FileExistsError
-        When ``out`` is taken.
-    """
-    lines = findings(result)
-    context = {
-        "title": title or "How the classes fell apart during the training",
-        "command": command,
-        "findings": lines,
-        "warnings": result.warnings,
-        "provenance": result.provenance,
-    }
-    record = _record(result, lines, command)
-    with page_folder(
-        out, SECTIONS, result, template="plain.html.j2", record=record, context=context, overwrite=overwrite
-    ) as folder:
-        score_table(result).to_parquet(folder / "trajectory.parquet", index=False)
-    return lines
+PAGE = Page[TrajectoryResult](
+    schema="gan_probe.trajectory/1",
+    title=lambda result: "How the classes fell apart during the training",
+    sections=lambda result: SECTIONS,
+)

@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,9 @@ from gan_probe.scoring.controls import CONTROLS, SCORED
 from gan_probe.stats.beside import RANDOM_INIT, Beside
 from gan_probe.types import Rows, Scores
 from synthetic.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 T = TypeVar("T")
 
@@ -135,6 +139,27 @@ class ScoreTable:
         """Return the critic's embedding beside those of its controls; None without one of the critic."""
         found = self.embeddings
         return beside(found) if CRITIC_ROWS in found else None
+
+    def plot(self, name: str | None = None, ax: Axes | None = None) -> list[Axes]:
+        """Draw the histogram of scores by class, into an Axes or a new figure, and return its axes."""
+        page = import_module("gan_probe.report.page")
+        return page.plot(import_module("gan_probe.report.scores").PAGE, self, name, ax)
+
+    def findings(self) -> list[str]:
+        """Return what the table holds, in words."""
+        values, n_embeddings = self.scores, len([s for s in self.sources if s.is_embedding])
+        n_controls = len([s for s in self.sources if s.of != CRITIC and not s.is_embedding])
+        return [
+            f"{len(values)} images by {self.provenance.get('network', 'a critic')}: scores from {values.min():.3f} to"
+            f" {values.max():.3f}, mean {values.mean():.3f} (higher = more like the training data).",
+            f"Beside them {n_controls} scalar controls and {n_embeddings} embeddings; gan_probe.separation(scores) says"
+            " what they separate.",
+        ]
+
+    def _repr_html_(self) -> str:
+        """Return what it holds, classes and a histogram, as notebooks show them."""
+        page = import_module("gan_probe.report.page")
+        return page.as_html(import_module("gan_probe.report.scores").PAGE, self)
 
     def without_embeddings(self) -> pd.DataFrame:
         """Return the table without embeddings."""

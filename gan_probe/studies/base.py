@@ -1,7 +1,8 @@
-"""What every study gives back: numbers, sentences, tables, figures and a page, whoever asks; and how it notes what it leaves out."""
+"""What every study gives back: numbers, sentences, tables, figures and a page; and how it notes what it leaves out."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,11 +10,24 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from gan_probe.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+
+def plain(record: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a record of plain values, as JSON takes them: numbers that are not finite become None."""
+    return {k: _number(v) for k, v in record.items()}
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class StudyResult(ABC):
@@ -50,7 +64,8 @@ class StudyResult(ABC):
         return {}
 
     def write_beside(self, folder: Path) -> None:
-        """Write what else stands beside the page: arrays, Parquet files."""
+        """Write what else stands beside the page: arrays, Parquet files; by default nothing."""
+        del folder
 
     def figures(self) -> list[str]:
         """Return the names of the figures that `plot` draws; of these some may have nothing to show."""
@@ -94,7 +109,7 @@ class StudyResult(ABC):
         return import_module("gan_probe.report.page").as_html(self._page(), self)
 
     def _page(self) -> Any:
-        """Return the study's page. Pages lie above studies, so they are looked up by the study's word when asked for."""
+        """Return the study's page. Pages lie above studies, so they are looked up by the study's word."""
         return import_module(f"gan_probe.report.{self.study}").PAGE
 
 

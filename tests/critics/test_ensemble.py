@@ -21,7 +21,7 @@ from gan_probe.scoring.score import score
 from gan_probe.scoring.table import ScoreTable, average_scores, read_scores, write_scores
 from gan_probe.stats.alignment import affine
 from gan_probe.studies.check.study import check_critic
-from gan_probe.studies.separation.result import analyse
+from gan_probe.studies.separation.analysis import analyse
 from gan_probe.training import train
 from tests.conftest import SMALL
 
@@ -132,7 +132,7 @@ def test_saved_and_loaded_it_is_the_same_bit_for_bit(
     ):
         assert np.array_equal(found, expected)
     assert np.array_equal(again.embed(train_set.images), ensemble.embed(train_set.images))
-    assert again.untrained_twin(5).hash == ensemble.untrained_twin(5).hash
+    assert again.random_init(5).hash == ensemble.random_init(5).hash
     assert Critic.load(folder / "members" / "01").hash == untrained["run-1"].hash
     with pytest.raises(FileExistsError):
         ensemble.save(folder)
@@ -181,7 +181,7 @@ def test_members_with_other_layers_are_scored_with_and_not_embedded_with(test_se
 
 
 def test_untrained_twins_are_aligned_on_the_same_panel(ensemble: EnsembleCritic, test_set: ImageSet) -> None:
-    twins = [ensemble.untrained_twin(seed) for seed in (101, 101, 102)]
+    twins = [ensemble.random_init(seed) for seed in (101, 101, 102)]
     assert twins[0].hash == twins[1].hash
     members = [member.hash for twin in (*twins[1:], ensemble) for member in twin.members]
     assert len(set(members)) == 9

@@ -58,7 +58,7 @@ def test_saved_by_factory_it_loads_only_where_code_is_trusted(name: str, test_se
     again = Critic.load(tmp_path / "c", trust_code=True)
     assert again.hash == critic.hash
     assert np.array_equal(again.score(images), critic.score(images))
-    twins = [again.untrained_twin(seed) for seed in (1, 1, 2)]
+    twins = [again.random_init(seed) for seed in (1, 1, 2)]
     assert twins[0].hash == twins[1].hash
     assert len({again.hash, twins[0].hash, twins[2].hash}) == 3
     scorer = CriticScorer(str(tmp_path / "c"), trust_code=True).fit(images)
@@ -102,7 +102,7 @@ def test_what_cannot_be_adapted_is_named(tmp_path: Path, test_set: ImageSet) -> 
         (lambda: Critic.from_module(patch, SHAPE, output="logit"), ConfigError, "unknown output 'logit'"),
         (lambda: Critic.from_module(patch, SHAPE, value_range=(1, 1)), ConfigError, "black < white"),
         (lambda: Critic.from_module(patch, SHAPE).save(tmp_path / "c"), InputError, "without a factory"),
-        (lambda: Critic.from_module(foreign.Spectral(), SHAPE).untrained_twin(0), InputError, "need a factory"),
+        (lambda: Critic.from_module(foreign.Spectral(), SHAPE).random_init(0), InputError, "need a factory"),
         (lambda: Critic.from_factory("nonsense", SHAPE), InputError, "written package.module:name, got 'nonsense'"),
         (lambda: Critic.from_factory("no.such:Thing", SHAPE), InputError, "cannot be imported: No module named 'no'"),
         (lambda: Critic.from_factory(f"{HERE}:Nothing", SHAPE), InputError, "has no attribute 'Nothing'"),

@@ -16,7 +16,6 @@ from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.readers.reading import read_images
 from gan_probe.networks import build_generator
-from gan_probe.report.arithmetic import write_arithmetic
 from gan_probe.scoring.score import score
 from gan_probe.studies.arithmetic.study import arithmetic
 from gan_probe.training import train
@@ -101,7 +100,7 @@ def test_a_critic_with_minibatch_features_is_scored_alone_and_says_so(train_set:
     assert np.allclose(critic.score(train_set.images, batch_size=1), critic.score(train_set.images), atol=1e-4)
     assert "as if it were alone in its batch" in (tmp_path / "run" / "critic" / "README.md").read_text()
     assert critic.embed(train_set.images[:2]).shape[0] == 2
-    twin = critic.untrained_twin(7)
+    twin = critic.random_init(7)
     assert twin.config.heads == {"n_classes": 0, "n_kernels": 4}
 
 
@@ -143,7 +142,7 @@ def test_arithmetic_finds_a_sum_that_holds_by_construction(run: Path, tmp_path: 
     assert result.classifier_accuracy > 0.95
     assert total.share > 0.8
     assert total.share > max(share.share for share in controls) + 0.2
-    lines = write_arithmetic(result, tmp_path / "page", command="c")
+    lines = result.save(tmp_path / "page", command="c")
     assert lines[1] == "The sum does what no control does."
     record = json.loads((tmp_path / "page" / "report.json").read_text())
     assert record["shares"][0]["share"] == total.share

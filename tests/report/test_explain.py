@@ -11,8 +11,8 @@ import pytest
 from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import from_synthetic
 from gan_probe.report import explain as explain_page
-from gan_probe.report.explain import map_rows, sanity, truth, write_explain
-from gan_probe.studies.explain.result import CRITIC, ExplainResult, findings
+from gan_probe.report.explain import map_rows, sanity, truth
+from gan_probe.studies.explain.result import CRITIC, ExplainResult
 from gan_probe.studies.explain.study import explain
 from synthetic import make_dataset
 from tests.conftest import small_spec
@@ -30,7 +30,7 @@ def result(critic: Critic) -> ExplainResult:
 @pytest.fixture(scope="module")
 def folder(result: ExplainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("explain") / "r"
-    assert write_explain(result, out, title="<b>Maps</b>", command="gan-probe explain x") == findings(result)
+    assert result.save(out, title="<b>Maps</b>", command="gan-probe explain x") == result.findings()
     return out
 
 
@@ -38,7 +38,7 @@ def test_the_folder_holds_the_page_the_maps_and_every_number(folder: Path, resul
     record = json.loads((folder / "report.json").read_text())
     assert record["schema"] == "gan_probe.explain/1"
     assert len(record["numbers"]) == len(result.numbers) > 0
-    assert record["findings"] == findings(result)
+    assert record["findings"] == result.findings()
     assert len(record["images"]) == 8
     assert "mine" not in record["images"][0]
     table = pd.read_csv(folder / "images.csv")
@@ -98,12 +98,12 @@ def test_without_masks_and_untrained_critics_only_maps_are_drawn(critic: Critic,
     bare = explain(critic, data, methods=["gradients"], n_steps=4, controls=False)
     assert truth(bare) is None
     assert sanity(bare) is None
-    write_explain(bare, tmp_path / "r")
+    bare.save(tmp_path / "r")
     assert {p.stem for p in (tmp_path / "r" / "figures").iterdir()} == {"maps"}
     assert "Without masks it is not known" in (tmp_path / "r" / "report.html").read_text()
     assert not (tmp_path / "r" / "maps-occlusion.npy").exists()
     with pytest.raises(FileExistsError, match="exists"):
-        write_explain(bare, tmp_path / "r")
+        bare.save(tmp_path / "r")
 
 
 def test_of_many_classes_the_first_are_drawn_and_the_page_says_so(
@@ -112,7 +112,7 @@ def test_of_many_classes_the_first_are_drawn_and_the_page_says_so(
     monkeypatch.setattr(explain_page, "MAX_ROWS", 2)
     many = replace(result, maps={"occlusion": result.maps["occlusion"]})
     assert len([axis for axis in map_rows(many).axes if axis.images]) == 2 * 3
-    write_explain(many, tmp_path / "r")
+    many.save(tmp_path / "r")
     assert "maps of the first 2 of 4 classes are drawn" in (tmp_path / "r" / "report.html").read_text()
 
 

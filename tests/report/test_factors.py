@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from gan_probe.report import factors as page
-from gan_probe.report.factors import write_factors
 from gan_probe.studies.factors.responses import ALONE, AMONG, Response, effect, respond
-from gan_probe.studies.factors.result import FactorsResult, findings
+from gan_probe.studies.factors.result import FactorsResult
 from tests.asked import asked
 
 VALUES = [0.0, 0.1, 0.2, 0.3]
@@ -22,7 +21,7 @@ def result() -> FactorsResult:
 @pytest.fixture(scope="module")
 def folder(result: FactorsResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("factors") / "r"
-    write_factors(result, out, title="<b>What</b>", command="gan-probe factors x")
+    result.save(out, title="<b>What</b>", command="gan-probe factors x")
     return out
 
 
@@ -40,14 +39,14 @@ def bare(*responses: Response) -> FactorsResult:
 def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, result: FactorsResult) -> None:
     record = json.loads((folder / "report.json").read_text())
     assert record["schema"] == "gan_probe.factors/1"
-    assert record["findings"] == findings(result)
+    assert record["findings"] == result.findings()
     assert set(record["shares"]) == set(result.shares)
     assert [p["factor"] for p in record["probes"]] == ["shape", "base", "size"]
     assert record["probes"][0]["over_untrained"]["excess"] == result.gains[0].excess
     assert set(record["disentanglement"]) == {"critic", "untrained.0", "untrained.1", "untrained.2"}
     assert len(record["thresholds"]) == 2 * 12  # nine numbers, three of them in both directions
     assert len(record["curves"]) == len(result.curve_table())
-    assert record["headline"]["noticed"] == result.headline()["noticed"]
+    assert record["headline"]["noticed"] == result.metrics().noticed
     drawn = {p.stem for p in (folder / "figures").glob("*.png")}
     assert drawn == {p.stem for p in (folder / "figures").glob("*.svg")}
     assert drawn == {"alone", "among", "names", "shares", "probes"}
@@ -70,7 +69,7 @@ def test_the_table_of_curves_says_the_same_as_the_responses(folder: Path, result
 
 def test_an_output_that_is_taken_is_left_alone(folder: Path, result: FactorsResult) -> None:
     with pytest.raises(FileExistsError, match="exists. Choose another folder"):
-        write_factors(result, folder)
+        result.save(folder)
 
 
 def test_a_panel_shows_the_curve_its_untrained_twins_and_where_it_tells() -> None:
@@ -110,14 +109,14 @@ def test_names_are_filled_where_they_are_told(result: FactorsResult) -> None:
 
 
 def test_without_shares_probes_or_embeddings_the_page_is_still_made(tmp_path: Path) -> None:
-    lines = write_factors(bare(stepping("noise", ALONE, 2.0)), tmp_path / "r")
+    lines = bare(stepping("noise", ALONE, 2.0)).save(tmp_path / "r")
     assert {p.stem for p in (tmp_path / "r" / "figures").glob("*.png")} == {"alone"}
     assert not any("probe" in line or "DCI" in line for line in lines)
     assert "<h2>Probes" not in (tmp_path / "r" / "report.html").read_text()
 
 
 def test_findings_say_what_is_noticed_and_what_is_not() -> None:
-    lines = findings(bare(stepping("noise", ALONE, 2.0), stepping("x", ALONE, 0.0)))
+    lines = bare(stepping("noise", ALONE, 2.0), stepping("x", ALONE, 0.0)).findings()
     assert lines == [
         "The smallest difference that the score notices with all else fixed (images of one class that differ in their"
         " random noise only): noise 0.1 up from 0 (untrained > 0.3).",
@@ -125,4 +124,4 @@ def test_findings_say_what_is_noticed_and_what_is_not() -> None:
         "Smallest differences beside untrained critics: with all else fixed 1 of 2 finer and 0 coarser than those of"
         " each. Of one more untrained critic about a quarter would be finer, and a quarter coarser.",
     ]
-    assert findings(bare()) == ["Nothing could be said; see the warnings."]
+    assert bare().findings() == ["Nothing could be said; see the warnings."]

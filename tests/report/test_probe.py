@@ -7,7 +7,6 @@ import pytest
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
-from gan_probe.report.probe import ProbeMaterial, write_probe
 from gan_probe.studies.probe.result import ProbeResult
 from gan_probe.studies.probe.study import probe
 
@@ -20,7 +19,7 @@ def result(critic: Critic, test_set: ImageSet) -> ProbeResult:
 @pytest.fixture(scope="module")
 def folder(result: ProbeResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("probe") / "r"
-    write_probe(ProbeMaterial(result, "<b>Probe</b>", "gan-probe probe x"), out)
+    result.save(out, title="<b>Probe</b>", command="gan-probe probe x")
     return out
 
 
@@ -52,7 +51,7 @@ def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, re
 
 def test_without_controls_or_labels_it_says_so(critic: Critic, test_set: ImageSet, tmp_path: Path) -> None:
     bare = probe(critic, test_set, per_class=(1,), n_draws=2, controls=False, classifiers=("knn",))
-    write_probe(ProbeMaterial(bare, "bare", ""), tmp_path / "r")
+    bare.save(tmp_path / "r", title="bare", command="")
     assert "No controls were run" in (tmp_path / "r" / "report.html").read_text()
     assert not (tmp_path / "r" / "figures" / "lead.png").exists()
     unlabelled = ImageSet(test_set.images, test_set.table.drop(columns="label"), test_set.source)

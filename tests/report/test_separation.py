@@ -16,8 +16,8 @@ from gan_probe.report import figures
 from gan_probe.report.separation import FIGURES
 from gan_probe.report.style import class_colours
 from gan_probe.scoring.table import ScoreTable, read_scores
-from gan_probe.studies.separation import study
-from gan_probe.studies.separation.result import analyse
+from gan_probe.studies.separation.analysis import analyse
+from gan_probe.studies.separation.study import separation
 
 CHROMIUM = shutil.which("chromium")
 
@@ -25,7 +25,7 @@ CHROMIUM = shutil.which("chromium")
 @pytest.fixture(scope="module")
 def scalars(scores: ScoreTable) -> ScoreTable:
     """The same scores without embeddings and most controls: a page in a fraction of the time."""
-    table = scores.scalars()
+    table = scores.without_embeddings()
     extra = [c for c in table if c.startswith("control.") and c != "control.brightness"]
     return ScoreTable(table.drop(columns=extra), scores.provenance)
 
@@ -33,7 +33,7 @@ def scalars(scores: ScoreTable) -> ScoreTable:
 @pytest.fixture(scope="module")
 def report(scores: ScoreTable, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("reports") / "r"
-    study.report(scores, out, title="A <b>bold</b> title", command="gan-probe report x")
+    separation(scores).save(out, title="A <b>bold</b> title", command="gan-probe report x")
     return out
 
 
@@ -62,7 +62,7 @@ def test_pictures_of_the_classes_appear_when_the_data_is_there(
     scalars: ScoreTable, test_set: ImageSet, tmp_path: Path
 ) -> None:
     np.save(tmp_path / "images.npy", test_set.images)
-    study.report(scalars, tmp_path / "r", data=tmp_path / "images.npy")
+    separation(scalars, data=tmp_path / "images.npy").save(tmp_path / "r")
     assert (tmp_path / "r" / "figures" / "examples.png").is_file()
 
 
@@ -86,7 +86,7 @@ def test_titles_and_labels_are_text_not_markup(report: Path, scalars: ScoreTable
     assert "A &lt;b&gt;bold&lt;/b&gt; title" in (report / "report.html").read_text()
     evil = "<script>alert(1)</script>"
     table = scalars.table.assign(label=scalars.table["label"].replace("square_0.7+_n0.03", evil))
-    study.report(ScoreTable(table, scalars.provenance), tmp_path / "r")
+    separation(ScoreTable(table, scalars.provenance)).save(tmp_path / "r")
     html = (tmp_path / "r" / "report.html").read_text()
     assert evil not in html
     assert "&lt;script&gt;" in html
@@ -105,14 +105,14 @@ def test_a_real_browser_shows_the_page_without_complaints(report: Path, tmp_path
 
 
 def test_the_same_scores_make_the_same_report(scores: ScoreTable, report: Path, tmp_path: Path) -> None:
-    study.report(scores, tmp_path / "r", title="A <b>bold</b> title", command="gan-probe report x")
+    separation(scores).save(tmp_path / "r", title="A <b>bold</b> title", command="gan-probe report x")
     assert (tmp_path / "r" / "report.json").read_bytes() == (report / "report.json").read_bytes()
     assert (tmp_path / "r" / "figures" / "scores.svg").read_bytes() == (report / "figures" / "scores.svg").read_bytes()
 
 
 def test_a_report_is_possible_from_scores_of_any_origin(tmp_path: Path) -> None:
     frame = pd.DataFrame({"critic_score": range(40), "label": ["a"] * 20 + ["b"] * 20})
-    analysis, _ = study.report(ScoreTable(frame, {}), tmp_path / "r")
+    analysis = study.report2(ScoreTable(frame, {}), tmp_path / "r")
     text = " ".join(analysis.warnings)
     assert "no controls" in text
     assert "no run folder was found" in text
@@ -123,7 +123,7 @@ def test_a_report_is_possible_from_scores_of_any_origin(tmp_path: Path) -> None:
 def test_a_failed_report_leaves_nothing_behind(tmp_path: Path) -> None:
     frame = pd.DataFrame({"critic_score": range(4), "label": ["a"] * 4})
     with pytest.raises(InputError):
-        study.report(ScoreTable(frame, {}), tmp_path / "r")
+        separation(ScoreTable(frame, {})).save(tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -159,7 +159,7 @@ def test_colours_follow_shape_and_noise() -> None:
 
 def test_dollars_in_labels_are_dollars(scalars: ScoreTable, tmp_path: Path) -> None:
     table = scalars.table.assign(label=scalars.table["label"].replace("square_0.7+_n0.03", "$5_$10"))
-    study.report(ScoreTable(table, scalars.provenance), tmp_path / "r")
+    separation(ScoreTable(table, scalars.provenance)).save(tmp_path / "r")
     assert "$5_$10" in (tmp_path / "r" / "report.html").read_text()
 
 
@@ -168,7 +168,7 @@ def test_another_run_and_changed_images_are_not_shown_as_those_scored(
 ) -> None:
     other = ScoreTable(scalars.table, {**scalars.provenance, "run_id": "another"})
     np.save(tmp_path / "images.npy", 255 - test_set.images)
-    analysis, _ = study.report(other, tmp_path / "r", data=tmp_path / "images.npy")
+    analysis = study.report2(other, tmp_path / "r", data=tmp_path / "images.npy")
     drawn = {p.stem for p in (tmp_path / "r" / "figures").glob("*.png")}
     assert not drawn & {"training", "samples", "examples"}
     assert any("the scores are of run another" in w for w in analysis.warnings)

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from gan_probe.report import stability as page
-from gan_probe.report.stability import write_stability
 from gan_probe.stats.similarity import Similarity
 from gan_probe.stats.splits import halves
 from gan_probe.studies.stability.result import StabilityResult, climb, compare
@@ -33,7 +32,7 @@ def made_up(n_classes: int, *, n_runs: int = 4) -> StabilityResult:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("stability") / "r"
-    write_stability(made_up(3), out, title="<b>Again</b>", command="gan-probe stability a b c d")
+    made_up(3).save(out, title="<b>Again</b>", command="gan-probe stability a b c d")
     return out
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from gan_probe.images.image_set import ImageSet
 from gan_probe.report import trajectory as page
-from gan_probe.report.trajectory import write_trajectory
 from gan_probe.stats.auroc import n_separated, separation
 from gan_probe.studies.trajectory.result import TrajectoryResult, courses, shares
 from gan_probe.studies.trajectory.study import trajectory
@@ -22,7 +21,7 @@ def result(run: Path, test_set: ImageSet) -> TrajectoryResult:
 @pytest.fixture(scope="module")
 def folder(result: TrajectoryResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trajectory") / "r"
-    write_trajectory(result, out, title="<b>Way</b>", command="gan-probe trajectory x")
+    result.save(out, title="<b>Way</b>", command="gan-probe trajectory x")
     return out
 
 
@@ -64,7 +63,7 @@ def test_the_table_of_scores_says_the_same_as_the_record(folder: Path, result: T
 
 def test_an_output_that_is_taken_is_left_alone(folder: Path, result: TrajectoryResult) -> None:
     with pytest.raises(FileExistsError, match="exists. Choose another folder"):
-        write_trajectory(result, folder)
+        result.save(folder)
 
 
 def test_steps_are_spread_over_their_logarithms_with_both_ends() -> None:
@@ -139,7 +138,7 @@ def test_a_pair_that_is_lost_is_red_and_one_that_turns_round_is_drawn_so() -> No
 def test_without_factors_there_is_no_figure_of_them(tmp_path: Path) -> None:
     plain = many_classes(3)
     assert page.factor_shares(plain) is None
-    lines = write_trajectory(plain, tmp_path / "r")
+    lines = plain.save(tmp_path / "r")
     assert not (tmp_path / "r" / "figures" / "factors.png").exists()
     assert not any("factor" in line for line in lines)
 

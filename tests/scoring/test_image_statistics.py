@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from gan_probe.scoring.image_statistics import NUISANCES, nuisances, pixel_components
+from gan_probe.scoring.controls import STATISTICS, measure_statistics
+from gan_probe.scoring.image_statistics import pixel_components
 from synthetic import Spec, make_dataset
 from synthetic.spec import Type
 
@@ -11,21 +12,21 @@ def flat(level: int, channels: int = 3) -> np.ndarray:
 
 
 def test_flat_images_have_their_brightness_and_nothing_else() -> None:
-    found = nuisances(flat(51))
+    found = measure_statistics(flat(51))
     assert found["brightness"] == pytest.approx([0.2, 0.2], abs=1e-6)
-    for name in set(NUISANCES) - {"brightness", "high_frequency_power", "png_bytes"}:
+    for name in set(STATISTICS) - {"brightness", "high_frequency_power", "png_bytes"}:
         assert found[name].tolist() == [0, 0]
     assert found["high_frequency_power"] == pytest.approx([0, 0], abs=1e-10)
     assert 0 < found["png_bytes"][0] < 0.2
 
 
 def test_grey_images_have_every_nuisance_too() -> None:
-    assert all(v.shape == (2,) and v.dtype == np.float32 for v in nuisances(flat(51, channels=1)).values())
+    assert all(v.shape == (2,) and v.dtype == np.float32 for v in measure_statistics(flat(51, channels=1)).values())
 
 
 def test_filled_area_is_the_mask_s_area() -> None:
     data = make_dataset("jitter-test", per_class=3)
-    assert NUISANCES["filled_area"](data.images) == pytest.approx(data.masks.mean((1, 2)), abs=0.002)
+    assert STATISTICS["filled_area"](data.images) == pytest.approx(data.masks.mean((1, 2)), abs=0.002)
 
 
 def test_total_variation_grows_with_noise_and_edges_with_contrast() -> None:
@@ -33,17 +34,17 @@ def test_total_variation_grows_with_noise_and_edges_with_contrast() -> None:
         noise: make_dataset(Spec("s", (Type("t", {"noise": noise}),), per_class=3)).images
         for noise in (0.0, 0.01, 0.03)
     }
-    tv = [NUISANCES["total_variation"](i).mean() for i in images.values()]
+    tv = [STATISTICS["total_variation"](i).mean() for i in images.values()]
     assert tv[0] < tv[1] < tv[2]
     half = flat(255)
     half[:, :, 8:] = 0
-    assert NUISANCES["edge_density"](half) == pytest.approx([1 / 15 / 2] * 2)
+    assert STATISTICS["edge_density"](half) == pytest.approx([1 / 15 / 2] * 2)
 
 
 def test_colourfulness_of_pure_red_is_one() -> None:
     red = np.zeros((1, 4, 4, 3), dtype=np.uint8)
     red[..., 0] = 255
-    assert NUISANCES["colourfulness"](red).tolist() == [1.0]
+    assert STATISTICS["colourfulness"](red).tolist() == [1.0]
 
 
 def test_pixel_components_keep_distances_when_nothing_is_left_out() -> None:
@@ -58,10 +59,10 @@ def test_high_frequency_power_is_the_variance_of_a_fine_chequerboard_and_nothing
     y, x = np.mgrid[:16, :16]
     fine = np.where((x + y) % 2, 255, 0).astype(np.uint8)[None, ..., None]
     slow = (127.5 + 127.5 * np.sin(2 * np.pi * x / 16)).astype(np.uint8)[None, ..., None]
-    assert NUISANCES["high_frequency_power"](fine) == pytest.approx([0.25])
-    assert NUISANCES["high_frequency_power"](slow) == pytest.approx([0], abs=1e-5)
+    assert STATISTICS["high_frequency_power"](fine) == pytest.approx([0.25])
+    assert STATISTICS["high_frequency_power"](slow) == pytest.approx([0], abs=1e-5)
 
 
 def test_noise_cannot_be_compressed() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
-    assert NUISANCES["png_bytes"](noise)[0] > 1
+    assert STATISTICS["png_bytes"](noise)[0] > 1

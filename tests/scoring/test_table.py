@@ -20,7 +20,7 @@ def test_scores_survive_the_round_trip_with_embeddings_and_provenance(scores: Sc
     assert np.array_equal(found.embeddings["embedding.critic"], scores.embeddings["embedding.critic"])
     names = {c.removeprefix("embedding.") for c in found.embeddings}
     assert names == {"critic", "untrained.0", "untrained.1", "untrained.2", "pixels", "hog", "kmeans_patches"}
-    assert not [c for c in found.scalars() if c.startswith("embedding.")]
+    assert not [c for c in found.without_embeddings() if c.startswith("embedding.")]
 
 
 def test_tables_of_other_origin_need_only_scores(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_finding_names_the_images_most_unlike_first_and_says_what_it_cannot_do()
     found = find(table, REFERENCE)
     assert found.table["is_outlier"].head(30).all()
     assert set(found.table["label"].head(30)) == {"far"}
-    assert found.headline()["share_of_seen"] < 0.2
+    assert found.metrics().share_of_seen < 0.2
     assert found.by_class()[0][1] == 1.0
     assert "images have scores too low" in found.findings()[0]
     few = find(table, REFERENCE[:20])
@@ -111,5 +111,5 @@ def test_finding_names_the_images_most_unlike_first_and_says_what_it_cannot_do()
 
 def test_without_labels_images_are_still_flagged() -> None:
     found = find(pd.DataFrame({"critic_score": np.r_[np.zeros(5), np.full(20, -99.0)]}), REFERENCE)
-    assert found.headline()["n_outliers"] == 20
-    assert found.headline()["classes"] == []
+    assert found.metrics().n_outliers == 20
+    assert found.metrics().classes == []

@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.studies.arithmetic.metrics import ArithmeticMetrics
+from gan_probe.studies.base import StudyResult, plain
 from gan_probe.types import Images, Rows
 
 N_MEAN = 3  # latents that a concept is the mean of, as in DCGAN's figures
@@ -89,8 +91,8 @@ class Share:
     called: dict[str, int]
 
 
-@dataclass(frozen=True)
-class ArithmeticResult:
+@dataclass(frozen=True, kw_only=True)
+class ArithmeticResult(StudyResult):
     """What ``a - b + c`` gave.
 
     Attributes
@@ -108,7 +110,10 @@ class ArithmeticResult:
     classifier_accuracy : float
         On labelled images that it was not fitted on.
     sizes, provenance : dict
+    warnings : list of str
     """
+
+    study: ClassVar = "arithmetic"
 
     equation: Equation
     shares: list[Share]
@@ -119,6 +124,26 @@ class ArithmeticResult:
     classifier_accuracy: float
     sizes: dict[str, int]
     provenance: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+
+    def findings(self) -> list[str]:
+        """Return what was found, in plain words."""
+        return _sentences(self)
+
+    def metrics(self) -> ArithmeticMetrics:
+        """Return the numbers that the command prints."""
+        shares = {share.name: share.share for share in self.shares}
+        return ArithmeticMetrics(shares=shares, classifier_accuracy=self.classifier_accuracy)
+
+    def record(self) -> dict[str, Any]:
+        """Return every number of the page."""
+        return {
+            "equation": asdict(self.equation),
+            "shares": [plain(asdict(share)) for share in self.shares],
+            "jumps": list(self.jumps),
+            "classifier_accuracy": self.classifier_accuracy,
+            "sizes": self.sizes,
+        }
 
 
 def combine(latents: Rows, called: Sequence[str], equation: Equation, *, n_draws: int, seed: int) -> dict[str, Rows]:
@@ -188,3 +213,22 @@ def shares(called: Mapping[str, Sequence[str]], expected: str) -> list[Share]:
             Share(name, names.count(expected) / len(names), test.low, test.high, dict(Counter(names).most_common()))
         )
     return found
+
+
+def _sentences(result: ArithmeticResult) -> list[str]:
+    """Return what came out, in plain words."""
+    equation, (total, *controls) = result.equation, result.shares
+    best = max(controls, key=lambda share: share.share)
+    ahead = total.ci_low > best.ci_high
+    lines = [
+        f"{equation.a} - {equation.b} + {equation.c}: {total.share:.0%} of {result.sizes['draws']} draws are called"
+        f" {equation.expected} (95 % interval over draws {total.ci_low:.0%} to {total.ci_high:.0%}); best control,"
+        f" {best.name}: {best.share:.0%} ({best.ci_low:.0%} to {best.ci_high:.0%}).",
+        "The sum does what no control does." if ahead else "The sum does no better than its best control.",
+        f"Names are given by a linear classifier on the critic's own features, right on"
+        f" {result.classifier_accuracy:.1%} of {result.sizes['tested on']} labelled images that it did not see.",
+        f"On walks between samples the largest of {result.walks.shape[1] - 1} steps is"
+        f" {np.median(result.jumps):.0%} of the way, in the critic's features (median of {len(result.jumps)} walks;"
+        f" even steps would be {1 / (result.walks.shape[1] - 1):.0%}).",
+    ]
+    return lines

@@ -78,15 +78,15 @@ def arithmetic(
     features = critic.embed(walked, pooling=POOLING).reshape(*walks.shape[:2], -1)
     found = shares(called, parsed.expected)
     return ArithmeticResult(
-        parsed,
-        found,
-        {name: images[name] for name in ("a", "b", "c", found[0].name)},
-        called[found[0].name],
-        walked.reshape(*walks.shape[:2], *walked.shape[1:]),
-        [largest_jump(path) for path in features],
-        accuracy,
-        {**sizes, "samples": len(latents), "draws": n_draws},
-        {
+        equation=parsed,
+        shares=found,
+        pictures={name: images[name] for name in ("a", "b", "c", found[0].name)},
+        called=called[found[0].name],
+        walks=walked.reshape(*walks.shape[:2], *walked.shape[1:]),
+        jumps=[largest_jump(path) for path in features],
+        classifier_accuracy=accuracy,
+        sizes={**sizes, "samples": len(latents), "draws": n_draws},
+        provenance={
             "source": critic.source,
             "run_id": generator.config.run_id,
             "step": generator.config.step,
@@ -95,6 +95,7 @@ def arithmetic(
             "seed": seed,
             "version": VERSION,
         },
+        warnings=list(data.warnings),
     )
 
 

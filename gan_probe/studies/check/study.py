@@ -18,33 +18,14 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.nulls import null_images
 from gan_probe.images.pixels import to_network
+from gan_probe.scoring.score import describe_origin
 from gan_probe.stats.auroc import auroc
+from gan_probe.studies.check.result import FAIL, NOTE, PASS, CheckResult, Finding
 from gan_probe.types import Images
 
 N_IMAGES = 64
 PLAINLY_NULL = ("blank", "noise", "shuffled")  # phase-scrambled images can look much like reals
 TOLERANCE = 1e-3  # of the scores' own spread: differences below it are rounding
-PASS, FAIL, NOTE = "pass", "FAIL", "note"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes
-    ----------
-    check : str
-    verdict : {"pass", "FAIL", "note"}
-    found : str
-        What was measured.
-    advice : str
-        What to do; empty when it passed.
-    """
-
-    check: str
-    verdict: str
-    found: str
-    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,7 +186,7 @@ CHECKS: dict[str, Callable[[Subject], tuple[str, str, str]]] = {
 }
 
 
-def check_critic(critic: Critic, data: ImageSet) -> list[Finding]:
+def check_critic(critic: Critic, data: ImageSet) -> CheckResult:
     """Return what each check found on up to 64 images of the critic's training data.
 
     Raises
@@ -224,4 +205,4 @@ def check_critic(critic: Critic, data: ImageSet) -> list[Finding]:
         if name != "finite" and found[0].verdict == FAIL:
             break  # nothing can be compared with scores that are not numbers
         found.append(Finding(name, *check(subject)))
-    return found
+    return CheckResult(checks=found, provenance=describe_origin(critic, data), warnings=data.warnings)

@@ -1,17 +1,66 @@
-"""The clusters of each image as a table."""
+"""Groups found without labels in scores and embeddings, and how they agree with the classes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from gan_probe.scoring.table import Source
+from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.clustering import Clustering
+from gan_probe.studies.base import StudyResult, plain
+from gan_probe.studies.cluster.metrics import ClusterMetrics
 
 
-def cluster_table(table: pd.DataFrame, clusterings: Mapping[Source, Sequence[Clustering]]) -> pd.DataFrame:
+@dataclass(frozen=True, kw_only=True)
+class ClusterResult(StudyResult):
+    """Clusterings of a table of scores.
+
+    Attributes
+    ----------
+    table : DataFrame
+        What names each image.
+    clusterings : mapping of Source to list of Clustering
+        By what was clustered.
+    provenance : dict
+    warnings : list of str
+    """
+
+    study: ClassVar = "cluster"
+
+    table: pd.DataFrame
+    clusterings: Mapping[Source, Sequence[Clustering]]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    def findings(self) -> list[str]:
+        """Return for scores and embedding the clustering that is chosen without labels, in words."""
+        lines = []
+        for source, name in ((CRITIC_SCORE, "The scores"), (CRITIC_ROWS, "The critic's embedding")):
+            for c in self.clusterings.get(source, ()):
+                if c.is_chosen:
+                    beside = "" if c.ari != c.ari else f"; agreement with the classes: ARI {c.ari:.2f}"
+                    lines.append(f"{name}: {c.k} clusters by {c.method}, stability {c.stability:.2f}{beside}.")
+        return lines or ["No clustering can be chosen without labels."]
+
+    def metrics(self) -> ClusterMetrics:
+        """Return every clustering as plain numbers."""
+        return ClusterMetrics(
+            clusters=[{"of": s.column} | plain(c.as_dict()) for s, found in self.clusterings.items() for c in found]
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return ``clusters``: the cluster of each image by each clustering (-1: in none)."""
+        return {"clusters": assignments(self.table, self.clusterings)}
+
+    def record(self) -> dict[str, Any]:
+        """Return every number of the page."""
+        return {"clusters": self.metrics().clusters}
+
+
+def assignments(table: pd.DataFrame, clusterings: Mapping[Source, Sequence[Clustering]]) -> pd.DataFrame:
     """Return one row an image: what names it, and the cluster that each clustering puts it in (-1: in none)."""
     columns: dict[str, Any] = {c: table[c] for c in ("sample_id", "path", "label") if c in table}
     for what, found in clusterings.items():

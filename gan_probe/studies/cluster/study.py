@@ -5,6 +5,7 @@ from __future__ import annotations
 from gan_probe.scoring.table import CRITIC_SCORE, ScoreTable, Source
 from gan_probe.stats.clustering import Clustering, cluster
 from gan_probe.studies.base import Notes
+from gan_probe.studies.cluster.result import ClusterResult
 from gan_probe.types import Rows
 
 
@@ -17,3 +18,18 @@ def cluster_all(scores: ScoreTable, notes: Notes, *, seed: int = 0) -> dict[Sour
         with notes.part(f"clusters of {source.column}"):
             found[source] = cluster(rows, labels, standardise=not source.shares_unit, seed=seed)
     return found
+
+
+def cluster_scores(scores: ScoreTable, *, seed: int = 0) -> ClusterResult:
+    """Return the groups that scores and embeddings fall into, without labels, and how they agree with the classes.
+
+    Parameters
+    ----------
+    scores : ScoreTable
+    seed : int
+        Of the clusterings and the resampling.
+    """
+    notes = Notes()
+    found = cluster_all(scores, notes, seed=seed)
+    origin = {k: v for k, v in scores.provenance.items() if k != "warnings"}
+    return ClusterResult(table=scores.without_embeddings(), clusterings=found, provenance=origin, warnings=notes)

@@ -1,16 +1,19 @@
-"""What pages show of a training."""
+"""What pages show of trainings, and what is said of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
+from gan_probe.studies.base import StudyResult, plain
+from gan_probe.studies.diagnose.metrics import DiagnoseMetrics
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
     """What pages show of a training.
 
@@ -36,3 +39,46 @@ class TrainingRecord:
     sheets: Mapping[int, Path]
     health: Sequence[Mapping[str, Any]] = ()
     diagnosis: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class DiagnoseResult(StudyResult):
+    """How one training or several went.
+
+    Attributes
+    ----------
+    runs : mapping of str to TrainingRecord
+        By the name that the page uses.
+    provenance : dict
+    warnings : list of str
+    """
+
+    study: ClassVar = "diagnose"
+
+    runs: Mapping[str, TrainingRecord]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    def findings(self) -> list[str]:
+        """Return what is said of each run; the run is named where there are several."""
+        several = len(self.runs) > 1
+        return [f"{name}: {line}" if several else line for name, run in self.runs.items() for line in run.diagnosis]
+
+    def metrics(self) -> DiagnoseMetrics:
+        """Return what the command prints."""
+        return DiagnoseMetrics(diagnosis={name: list(run.diagnosis) for name, run in self.runs.items()})
+
+    def record(self) -> dict[str, Any]:
+        """Return settings, facts, diagnosis and health of each run."""
+        return {
+            "runs": {
+                name: {
+                    "settings": dict(run.settings),
+                    "facts": dict(run.facts),
+                    "diagnosis": list(run.diagnosis),
+                    "health": [plain(row) for row in run.health],
+                    "seconds": float(run.metrics["elapsed_s"].iloc[-1]) if len(run.metrics) else None,
+                }
+                for name, run in self.runs.items()
+            }
+        }

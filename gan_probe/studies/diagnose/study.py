@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from gan_probe.studies.diagnose.result import TrainingRecord
+from gan_probe.studies.diagnose.result import DiagnoseResult, TrainingRecord
 from gan_probe.training.runs.folder import RunFolder
 
 
@@ -19,4 +20,27 @@ def training_record(folder: str | Path) -> TrainingRecord:
     run = RunFolder(Path(folder))
     config, facts = run.read_config()
     sheets = {int(p.stem[5:]): p for p in sorted((run.path / "samples").glob("step-*.png")) if p.stem[5:].isdigit()}
-    return TrainingRecord(config.as_dict(), facts, run.read_metrics(), sheets, run.read_health(), run.diagnosis())
+    return TrainingRecord(
+        settings=config.as_dict(),
+        facts=facts,
+        metrics=run.read_metrics(),
+        sheets=sheets,
+        health=run.read_health(),
+        diagnosis=run.diagnosis(),
+    )
+
+
+def diagnose(runs: Mapping[str, str | Path]) -> DiagnoseResult:
+    """Return how trainings went: balance, gradients, mode collapse, memorising.
+
+    Parameters
+    ----------
+    runs : mapping of str to path
+        Run folders by the names that the page uses, finished or not.
+
+    Raises
+    ------
+    InputError
+        When one is not a run folder.
+    """
+    return DiagnoseResult({name: training_record(run) for name, run in runs.items()})

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gan_probe.studies.base import StudyResult, plain
+from gan_probe.studies.explain.metrics import ExplainMetrics
 from gan_probe.studies.explain.pointing import (
     BAND_PX,
     MEASURES,
@@ -33,6 +36,7 @@ UNTRAINED_UNTRAINED = "untrained and untrained"
 CRITIC_IMAGE = "critic and image alone"
 _CONTROLS = {UNTRAINED: "untrained critics", IMAGE: "the image alone", CHANCE: "chance"}
 _COMPARED = (CRITIC, *_CONTROLS, *(f"{CRITIC} - {other}" for other in _CONTROLS))
+OURS = ("sample_id", "path", "label", "seen", "critic_score", "baseline_score", "completeness_error")
 INEXACT = 0.05  # median error of completeness beyond which more steps are advised
 HIGH, LOW = 0.5**0.5, 0.1**0.5  # rank correlations at which maps have half, and a tenth, of their variance in common
 EMPTY_GROUND = 0.99  # share of the image alone beyond which no map can miss a mask
@@ -41,8 +45,8 @@ EMPTY_GROUND = 0.99  # share of the image alone beyond which no map can miss a m
 MapsOf = Mapping[str, Sequence[Maps]]
 
 
-@dataclass(frozen=True)
-class ExplainResult:
+@dataclass(frozen=True, kw_only=True)
+class ExplainResult(StudyResult):
     """Maps of a critic's score, and what they are worth.
 
     Attributes
@@ -60,6 +64,8 @@ class ExplainResult:
     settings, provenance : dict
     warnings : list of str
     """
+
+    study: ClassVar = "explain"
 
     images: npt.NDArray[np.uint8]
     masks: Masks | None
@@ -82,11 +88,38 @@ class ExplainResult:
         rows = self.numbers[(columns == wanted).all(axis=1)] if len(columns) else columns
         return {str(name): value for name, value in rows.iloc[0].items()} if len(rows) else None
 
-    def headline(self) -> dict[str, float]:
+    def findings(self) -> list[str]:
+        """Return what was found, in plain words."""
+        return _sentences(self)
+
+    def metrics(self) -> ExplainMetrics:
         """Return the critic's own numbers, and the correlations with untrained critics, by name."""
         chosen = self.numbers[self.numbers["of"].isin([CRITIC, UNTRAINED, CHANCE, CRITIC_UNTRAINED])]
         names = [".".join(row) for row in chosen[["method", "region", "measure", "of"]].to_numpy()]
-        return {"n_images": len(self.table), **dict(zip(names, chosen["value"].astype(float), strict=True))}
+        return ExplainMetrics(
+            n_images=len(self.table), measures=dict(zip(names, chosen["value"].astype(float), strict=True))
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return ``images``: what each image is, its scores, and the critic's measures in it."""
+        return {"images": self.table}
+
+    def write_beside(self, folder: Path) -> None:
+        """Write ``maps-occlusion.npy`` and ``maps-gradients.npy``, float32 (n, h, w), in units of the score."""
+        for method, maps in self.maps.items():
+            np.save(folder / f"maps-{method}.npy", maps[CRITIC][0].astype(np.float32), allow_pickle=False)
+
+    def record(self) -> dict[str, Any]:
+        """Return every number of the page; of the table the columns that are ours."""
+        measures = [f"{method}.{region}.{name}" for method in self.maps for region in (MASK, EDGE) for name in MEASURES]
+        flat = [f"flat.{method}" for method in self.maps]
+        ours = [*OURS, *flat, *measures]
+        return {
+            "settings": self.settings,
+            "classes": list(self.labels.unique()),
+            "numbers": [plain(row) for row in self.numbers.to_dict("records")],
+            "images": [plain(row) for row in self.table[[c for c in self.table if c in ours]].to_dict("records")],
+        }
 
 
 def class_labels(table: pd.DataFrame) -> pd.Series:
@@ -183,7 +216,7 @@ def usable(masks: Masks) -> npt.NDArray[np.bool_]:
 # --- findings ----------------------------------------------------------------------------------------------------
 
 
-def findings(result: ExplainResult) -> list[str]:
+def _sentences(result: ExplainResult) -> list[str]:
     """Return what came out, in plain words."""
     lines = []
     for method in result.maps:

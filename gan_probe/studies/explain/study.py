@@ -119,14 +119,14 @@ def explain(
         maps[method][IMAGE] = [image_alone(data.images, method, baseline=baseline, patch_px=patch)]
     changed = (data.images != baselines).any(-1)
     return ExplainResult(
-        data.images,
-        masks,
-        maps,
-        compare(maps, masks, changed, seed=seed),
-        _table(critic, data.table, scores, maps, masks),
-        {"per_class": per_class, "baseline": baseline, "patch_px": patch, "n_steps": n_steps},
-        _provenance(critic, data, seed),
-        warnings,
+        images=data.images,
+        masks=masks,
+        maps=maps,
+        numbers=compare(maps, masks, changed, seed=seed),
+        table=_table(critic, data.table, scores, maps, masks),
+        settings={"per_class": per_class, "baseline": baseline, "patch_px": patch, "n_steps": n_steps},
+        provenance=_provenance(critic, data, seed),
+        warnings=warnings,
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,9 @@ from gan_probe.scoring.table import CRITIC_SCORE, Source
 from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.stats.margin import Excess
 from gan_probe.stats.variance import Share
+from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.factors.disentanglement import Disentanglement
+from gan_probe.studies.factors.metrics import FactorsMetrics
 from gan_probe.studies.factors.responses import ALONE, AMONG, NAMES, Response
 
 CRITIC = "critic"
@@ -29,8 +32,8 @@ HOW = {
 BRIEFLY = {ALONE: "with all else fixed", AMONG: "among others"}
 
 
-@dataclass(frozen=True)
-class FactorsResult:
+@dataclass(frozen=True, kw_only=True)
+class FactorsResult(StudyResult):
     """What a critic follows, beside untrained critics.
 
     Attributes
@@ -50,6 +53,8 @@ class FactorsResult:
     provenance : dict
     warnings : list of str
     """
+
+    study: ClassVar = "factors"
 
     shares: Mapping[Source, list[Share]]
     probes: Sequence[Excess]
@@ -108,20 +113,60 @@ class FactorsResult:
             rows.append(row)
         return rows
 
-    def headline(self) -> dict[str, Any]:
-        """Return the numbers that the command prints; a smallest difference is null where no swept one is told."""
-        return {
-            "shares": {s.factor: s.epsilon_squared for s in single(self.shares.get(CRITIC_SCORE, []))},
-            "noticed": {
+    def findings(self) -> list[str]:
+        """Return what was found, in plain words."""
+        return _sentences(self)
+
+    def metrics(self) -> FactorsMetrics:
+        """Return the numbers that the command prints; a smallest difference is None where no swept one is told."""
+        own = self.disentanglement.get(CRITIC)
+        return FactorsMetrics(
+            shares={s.factor: s.epsilon_squared for s in single(self.shares.get(CRITIC_SCORE, []))},
+            noticed={
                 setting: {r.name: r.noticed.value for r in self.numeric(setting) if r.noticed is not None}
                 for setting in (ALONE, AMONG)
             },
-            "n_probes": len(self.probes),
-            "n_probes_ahead": sum(p.verdict == "ahead" for p in self.probes),
-            "n_probes_gained": sum(p.verdict == "ahead" for p in self.gains),
-            "disentanglement": vars(self.disentanglement[CRITIC]) if CRITIC in self.disentanglement else None,
-            "n_bases": self.n_bases,
+            n_probes=len(self.probes),
+            n_probes_ahead=sum(p.verdict == "ahead" for p in self.probes),
+            n_probes_gained=sum(p.verdict == "ahead" for p in self.gains),
+            disentanglement=dict(vars(own)) if own else None,
+            n_bases=self.n_bases,
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return ``curves``: one row for each setting, factor, value and critic."""
+        return {"curves": self.curve_table()}
+
+    def probe_rows(self) -> list[dict[str, Any]]:
+        """Return one row a probed factor, beside all controls and beside untrained critics alone."""
+        gains = {g.measure: g for g in self.gains}
+        return [_probe_row(probe, gains.get(probe.measure)) for probe in self.probes]
+
+    def record(self) -> dict[str, Any]:
+        """Return every number of the page."""
+        return {
+            "headline": dataclasses.asdict(self.metrics()),
+            "shares": {
+                source.column: [plain(dataclasses.asdict(s)) for s in found] for source, found in self.shares.items()
+            },
+            "probes": self.probe_rows(),
+            "disentanglement": {name: plain(vars(d)) for name, d in self.disentanglement.items()},
+            "thresholds": [plain(row) for row in self.threshold_rows()],
+            "curves": [plain(row) for row in self.curve_table().to_dict("records")],
         }
+
+
+def _probe_row(probe: Excess, gain: Excess | None) -> dict[str, Any]:
+    beside = {"excess": gain.excess, "excess_low": gain.excess_low, "excess_high": gain.excess_high} if gain else None
+    fields = {k: v for k, v in vars(probe).items() if k not in ("measure", "controls")}
+    return {
+        "factor": probe.measure,
+        **plain(fields),
+        "verdict": probe.verdict if probe.best_control else "",
+        "controls": plain(probe.controls),
+        "over_untrained": plain(beside) if beside else None,
+        "verdict_untrained": gain.verdict if gain else "",
+    }
 
 
 def single(shares: Sequence[Share]) -> list[Share]:
@@ -141,7 +186,7 @@ def _mean_share(factor: str, shares: Sequence[Share]) -> Share:
     )
 
 
-def findings(result: FactorsResult) -> list[str]:
+def _sentences(result: FactorsResult) -> list[str]:
     """Return what was found, in plain words."""
     lines = [
         *_shares(result),

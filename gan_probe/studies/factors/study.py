@@ -235,7 +235,16 @@ def factors(
         "n_bases": n_bases,
         "seed": seed,
     }
-    return FactorsResult(shares, probes, gains, disentangled, answers, n_bases, provenance, warnings)
+    return FactorsResult(
+        shares=shares,
+        probes=probes,
+        gains=gains,
+        disentanglement=disentangled,
+        responses=answers,
+        n_bases=n_bases,
+        provenance=provenance,
+        warnings=warnings,
+    )
 
 
 def _shares(

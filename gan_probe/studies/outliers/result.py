@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from gan_probe.errors import InputError
 from gan_probe.stats.conformal import FDR, Detection, conformal_p, detections, flagged, smallest_flaggable
+from gan_probe.studies.base import StudyResult
+from gan_probe.studies.outliers.metrics import OutlierMetrics
 from gan_probe.types import Values
 
 
-@dataclass(frozen=True)
-class OutlierResult:
+@dataclass(frozen=True, kw_only=True)
+class OutlierResult(StudyResult):
     """Which images of a table are called unlike the training data.
 
     Attributes
@@ -28,8 +31,11 @@ class OutlierResult:
     fdr : float
     detections : list of Detection
         Of every unseen class, in that direction, where the table knows seen and unseen.
+    provenance : dict
     warnings : list of str
     """
+
+    study: ClassVar = "outliers"
 
     table: pd.DataFrame
     n_reference: int
@@ -37,6 +43,7 @@ class OutlierResult:
     fdr: float
     detections: list[Detection]
     warnings: list[str]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def by_class(self) -> list[tuple[Detection, float]]:
         """Return each unseen class with the share of its images that is flagged."""
@@ -45,35 +52,17 @@ class OutlierResult:
         shares = self.table.groupby("label")["is_outlier"].mean()
         return [(d, float(shares[d.label])) for d in self.detections if d.label in shares]
 
-    def headline(self) -> dict[str, Any]:
-        """Return the numbers that the command prints."""
-        numbers: dict[str, Any] = {
-            "n_images": len(self.table),
-            "n_outliers": int(self.table["is_outlier"].sum()),
-            "share": float(self.table["is_outlier"].mean()),
-            "n_reference": self.n_reference,
-            "direction": self.direction,
-            "fdr": self.fdr,
-            "classes": [
-                {"label": d.label, "auroc": d.auroc, "ci": [d.ci_low, d.ci_high], "fpr95": d.fpr95, "flagged": share}
-                for d, share in self.by_class()
-            ],
-        }
-        if "seen" in self.table and self.table["seen"].any():
-            numbers["share_of_seen"] = float(self.table.loc[self.table["seen"].astype(bool), "is_outlier"].mean())
-        return numbers
-
     def findings(self) -> list[str]:
         """Return what was found, in plain words."""
-        numbers = self.headline()
+        numbers = self.metrics()
         sided = "low" if self.direction == "low" else "unusual"
         lines = [
-            f"{numbers['n_outliers']} of {numbers['n_images']} images have scores too {sided} for the training data:"
+            f"{numbers.n_outliers} of {numbers.n_images} images have scores too {sided} for the training data:"
             f" of such calls at most {self.fdr:.0%} are wrong on average, as long as the {self.n_reference} held-out"
             " reals are like those that will come."
         ]
-        if "share_of_seen" in numbers:
-            lines.append(f"Of images of seen classes {numbers['share_of_seen']:.1%} are flagged.")
+        if numbers.share_of_seen is not None:
+            lines.append(f"Of images of seen classes {numbers.share_of_seen:.1%} are flagged.")
         wrong = [d.label for d in self.detections if d.is_reversed]
         if wrong and self.direction == "low":
             lines.append(
@@ -82,6 +71,35 @@ class OutlierResult:
                 " --two-sided."
             )
         return lines
+
+    def metrics(self) -> OutlierMetrics:
+        """Return the numbers that the command prints."""
+        is_outlier = self.table["is_outlier"]
+        of_seen = None
+        if "seen" in self.table and self.table["seen"].any():
+            of_seen = float(self.table.loc[self.table["seen"].astype(bool), "is_outlier"].mean())
+        return OutlierMetrics(
+            n_images=len(self.table),
+            n_outliers=int(is_outlier.sum()),
+            share=float(is_outlier.mean()),
+            n_reference=self.n_reference,
+            direction=self.direction,
+            fdr=self.fdr,
+            classes=self.class_rows(),
+            share_of_seen=of_seen,
+        )
+
+    def class_rows(self) -> list[dict[str, Any]]:
+        """Return how well each unseen class is told from seen ones, and the share of it that is called."""
+        return [{**asdict(d), "called": share} for d, share in self.by_class()]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return ``outliers``: p-value and verdict of each image, the smallest p-value first."""
+        return {"outliers": self.table}
+
+    def record(self) -> dict[str, Any]:
+        """Return every number of the page."""
+        return asdict(self.metrics())
 
 
 def find(
@@ -121,4 +139,11 @@ def find(
         except InputError as error:
             warnings.append(f"classes are not measured: {error}")
     order = named.sort_values("p_value", kind="stable", ignore_index=True)
-    return OutlierResult(order, len(reference), direction, fdr, measured, warnings)
+    return OutlierResult(
+        table=order,
+        n_reference=len(reference),
+        direction=direction,
+        fdr=fdr,
+        detections=measured,
+        warnings=warnings,
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -13,7 +15,7 @@ from gan_probe.stats.conformal import DIRECTIONS, FDR, MIN_REFERENCE
 from gan_probe.studies.outliers.result import OutlierResult, find
 
 
-def find_outliers(
+def outliers(
     scores: ScoreTable,
     reference: ScoreTable | None = None,
     *,
@@ -64,10 +66,10 @@ def find_outliers(
         result = find(table, reals, direction=direction, fdr=fdr, seed=seed)
         if not is_real.all():
             result.warnings.append(f"{int((~is_real).sum())} images of unseen classes in the reference are not used.")
-        return result
+        return _with_origin(result, scores)
     held_out = read_held_out(scores.provenance.get("critic_source") or "", scores)
     if held_out is not None and len(held_out) >= MIN_REFERENCE:
-        return find(table, held_out, direction=direction, fdr=fdr, seed=seed)
+        return _with_origin(find(table, held_out, direction=direction, fdr=fdr, seed=seed), scores)
     if "seen" not in table or not table["seen"].any():
         raise InputError(
             "no held-out reals are known: beside the critic there are fewer than ten, or its folder was not found as it"
@@ -82,4 +84,8 @@ def find_outliers(
         f"fewer than ten held-out reals were found beside the critic: {len(half)} seen images of the table serve, and"
         " are not tested."
     )
-    return result
+    return _with_origin(result, scores)
+
+
+def _with_origin(result: OutlierResult, scores: ScoreTable) -> OutlierResult:
+    return replace(result, provenance={k: v for k, v in scores.provenance.items() if k != "warnings"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from gan_probe.errors import ConfigError
 from gan_probe.names import check_name
 from gan_probe.stats.splits import Split
+from gan_probe.studies.base import StudyResult, plain
+from gan_probe.studies.probe.metrics import ProbeMetrics
 from gan_probe.types import Indices, Labels, Rows
 
 PER_CLASS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # labels a class, as far as the pool has them; then all
@@ -275,8 +277,8 @@ def _interval(
     return max(bounds[0], centre - half), min(bounds[1], centre + half)
 
 
-@dataclass(frozen=True)
-class ProbeResult:
+@dataclass(frozen=True, kw_only=True)
+class ProbeResult(StudyResult):
     """Everything that a probe's page says.
 
     Attributes
@@ -294,6 +296,8 @@ class ProbeResult:
     provenance : dict
     warnings : list of str
     """
+
+    study: ClassVar = "probe"
 
     outcomes: list[Outcome]
     random_init: tuple[str, ...]
@@ -338,19 +342,7 @@ class ProbeResult:
                 found.append((outcome, rival, excess(outcome, rival, group)))
         return found
 
-    def headline(self) -> dict[str, Any]:
-        """Return the numbers of the first classifier nearest to ten labels a class: what gates and ``--json`` see."""
-        classifier = self.classifiers[0]
-        critic = _middle_outcome(self.of(CRITIC, classifier))
-        numbers = {"classifier": classifier, "labels_per_class": critic.per_class, "accuracy": critic.accuracy()}
-        compared = self.against(self.controls, classifier)
-        if compared:
-            _, rival, found = _middle(compared)
-            numbers |= {"best_control": rival.representation, "excess": found.value}
-            numbers |= {"ci_low": found.ci_low, "ci_high": found.ci_high}
-        return numbers
-
-    def table(self) -> pd.DataFrame:
+    def outcome_table(self) -> pd.DataFrame:
         """Return one row an outcome and group: accuracy, interval, and how far the critic is ahead of it."""
         critics = {(o.classifier, o.per_class): o for o in self.outcomes if o.representation == CRITIC}
         rows = []
@@ -376,6 +368,64 @@ class ProbeResult:
                 rows.append(row)
         return pd.DataFrame(rows)
 
+    def findings(self) -> list[str]:
+        """Return what was found, in plain words."""
+        return _sentences(self)
+
+    def metrics(self) -> ProbeMetrics:
+        """Return the numbers of the first classifier nearest to ten labels a class."""
+        classifier = self.classifiers[0]
+        critic = _middle_outcome(self.of(CRITIC, classifier))
+        compared = self.against(self.controls, classifier)
+        _, rival, found = _middle(compared) if compared else (critic, None, None)
+        return ProbeMetrics(
+            classifier=classifier,
+            labels_per_class=critic.per_class,
+            accuracy=critic.accuracy(),
+            best_control=rival.representation if rival else "",
+            excess=found.value if found else None,
+            ci_low=found.ci_low if found else None,
+            ci_high=found.ci_high if found else None,
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return ``probe``: one row an outcome and group."""
+        return {"probe": self.outcome_table()}
+
+    def lead(self) -> list[dict[str, Any]]:
+        """Return the critic beside its best control, one row a classifier, group and number of labels."""
+        return [
+            {
+                "classifier": classifier,
+                "classes": group,
+                "labels_per_class": critic.per_class,
+                "accuracy": critic.accuracy(group),
+                "best_control": rival.representation,
+                "control_accuracy": rival.accuracy(group),
+                "excess": found.value,
+                "ci_low": found.ci_low,
+                "ci_high": found.ci_high,
+            }
+            for classifier in self.classifiers
+            for group in self.groups
+            for critic, rival, found in self.against(self.controls, classifier, group)
+        ]
+
+    def record(self) -> dict[str, Any]:
+        """Return every number of the page."""
+        return {
+            "protocol": PROTOCOL,
+            "sizes": dict(self.sizes),
+            "lead": self.lead(),
+            "outcomes": [plain(row) for row in self.outcome_table().to_dict("records")],
+        }
+
+
+PROTOCOL = (
+    "Labels are drawn at random from the pool, the same draws for every representation; the classifier's setting is"
+    " chosen on the validation images for each representation and number of labels; accuracy is measured on the test"
+    " images. Rows are scaled to length 1 and centred on the pool. Linear: one-against-all ridge regression."
+)
 
 HOW_SURE = (
     "How sure: the 95 % intervals are over new draws of labels and new test images of the same kind, for this one"
@@ -383,7 +433,7 @@ HOW_SURE = (
 )
 
 
-def findings(result: ProbeResult) -> list[str]:
+def _sentences(result: ProbeResult) -> list[str]:
     """Return some sentences in plain words: where the critic is ahead of its controls, and where it is not."""
     lines = []
     for classifier in result.classifiers:

@@ -96,7 +96,16 @@ def probe(
     references = tuple(name for name in encoders if name == IMAGENET)
     inits = tuple(name for name in encoders if name in numbered(len(SEEDS)))
     baselines = tuple(name for name in encoders if name in PROBED)
-    return ProbeResult(outcomes, inits, baselines, layers, references, sizes, provenance, [*data.warnings, *warnings])
+    return ProbeResult(
+        outcomes=outcomes,
+        random_init=inits,
+        baselines=baselines,
+        layers=layers,
+        references=references,
+        sizes=sizes,
+        provenance=provenance,
+        warnings=[*data.warnings, *warnings],
+    )
 
 
 def _features(engine: Engine, pooling: str, batch_size: int, critic: Critic, images: Images) -> list[Rows]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE
+from gan_probe.scoring.table import BASELINE, CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.auroc import n_separated
+from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.stats.margin import Excess
-from gan_probe.studies.separation.result import FIRST_INIT, PIXELS, Analysis
 
+if TYPE_CHECKING:
+    from gan_probe.studies.separation.result import SeparationResult
+
+FIRST_INIT, PIXELS = Source(True, RANDOM_INIT, "0"), Source(True, BASELINE, "pixels")
 N_NAMED = 3
 INTERPRETED = ("class named by the score alone", "linear probe", "linear probe, 5 labels a class")
 
 
-def findings(analysis: Analysis) -> list[str]:
+def sentences(analysis: SeparationResult) -> list[str]:
     """Return some sentences: the excess over the controls first, losses as plainly as wins."""
     return [
         *_excess_sentences(analysis),
@@ -29,7 +34,7 @@ def findings(analysis: Analysis) -> list[str]:
     ]
 
 
-def _excess_sentences(analysis: Analysis) -> list[str]:
+def _excess_sentences(analysis: SeparationResult) -> list[str]:
     """Say for each measure whether the critic is ahead of its best control."""
     known = {e.measure: e for e in analysis.excess if e.best_control}
     return [_excess_sentence(known[name]) for name in INTERPRETED if name in known]
@@ -53,7 +58,7 @@ def _excess_sentence(e: Excess) -> str:
     )
 
 
-def _separation_sentence(analysis: Analysis) -> str:
+def _separation_sentence(analysis: SeparationResult) -> str:
     n, total = n_separated(analysis.critic_pairs), len(analysis.pairs)
     missed = [p for p in analysis.closest() if not p.separated]
     over = f", mean of {analysis.n_runs} trainings" if analysis.n_runs > 1 else ""
@@ -72,7 +77,7 @@ def _than(critic: float, control: float) -> str:
     return "fewer than" if critic > control else "as many as" if critic == control else "more than"
 
 
-def _control_sentences(analysis: Analysis) -> list[str]:
+def _control_sentences(analysis: SeparationResult) -> list[str]:
     """Say what the controls separate, in one line; when the critic does not beat them, say that too."""
     n = n_separated(analysis.critic_pairs)
     parts, rivals = [], []
@@ -99,7 +104,7 @@ def _control_sentences(analysis: Analysis) -> list[str]:
     return [" ".join(parts)] if parts else []
 
 
-def _remaining_sentences(analysis: Analysis) -> list[str]:
+def _remaining_sentences(analysis: SeparationResult) -> list[str]:
     if not analysis.remaining:
         return []
     n, before = n_separated(analysis.remaining), n_separated(analysis.critic_pairs)
@@ -109,7 +114,7 @@ def _remaining_sentences(analysis: Analysis) -> list[str]:
     ]
 
 
-def _information_sentences(analysis: Analysis) -> list[str]:
+def _information_sentences(analysis: SeparationResult) -> list[str]:
     found = analysis.information
     if found is None:
         return []
@@ -123,7 +128,7 @@ def _information_sentences(analysis: Analysis) -> list[str]:
     return [f"{text}."]
 
 
-def _direction_sentences(analysis: Analysis) -> list[str]:
+def _direction_sentences(analysis: SeparationResult) -> list[str]:
     """Say whether unseen classes score above seen ones: a critic that does that is no detector of the unseen."""
     if "seen" not in analysis.classes or analysis.classes["seen"].nunique() < 2:
         return []
@@ -150,7 +155,7 @@ def _named(names: Sequence[str]) -> str:
     return f"{', '.join(names[:N_NAMED])}{', ...' if len(names) > N_NAMED else ''}"
 
 
-def _factor_sentences(analysis: Analysis) -> list[str]:
+def _factor_sentences(analysis: SeparationResult) -> list[str]:
     shares = analysis.shares.get(CRITIC_SCORE)
     if not shares:
         return []
@@ -159,7 +164,7 @@ def _factor_sentences(analysis: Analysis) -> list[str]:
     return [f"Of the variance of the score each factor alone explains: {listed} (adjusted for chance; they overlap)."]
 
 
-def _cluster_sentences(analysis: Analysis) -> list[str]:
+def _cluster_sentences(analysis: SeparationResult) -> list[str]:
     names = {
         CRITIC_SCORE: "the scores",
         CRITIC_ROWS: "the critic's embedding",
@@ -186,7 +191,7 @@ def _cluster_sentences(analysis: Analysis) -> list[str]:
     return [text]
 
 
-def _certainty_sentence(analysis: Analysis) -> str:
+def _certainty_sentence(analysis: SeparationResult) -> str:
     smallest = int(analysis.classes["n"].min())
     n_certain = sum(p.certain for p in analysis.critic_pairs)
     over = (

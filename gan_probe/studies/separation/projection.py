@@ -31,6 +31,7 @@ def _umap(rows: Rows, seed: int) -> Rows:
     return UMAP(random_state=seed).fit_transform(rows)
 
 
+TITLES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 PROJECTIONS: dict[str, Callable[[Rows, int], Rows]] = {"pca": _pca, "tsne": _tsne, "umap": _umap}
 
 

@@ -1,60 +1,55 @@
-"""The study ``separation``: tables of scores analysed, and written as a report."""
+"""The study ``separation``: tables of scores analysed, beside the training and the pictures that belong to them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from gan_probe.errors import InputError
 from gan_probe.images.readers.reading import decode_image, inside, read_images
-from gan_probe.report.separation import Material, write_report
+from gan_probe.names import check_name
 from gan_probe.scoring.reference import read_held_out
 from gan_probe.scoring.table import ScoreTable, by_critic
+from gan_probe.studies.base import quiet
 from gan_probe.studies.diagnose.result import TrainingRecord
 from gan_probe.studies.diagnose.study import training_record
-from gan_probe.studies.separation.findings import findings
-from gan_probe.studies.separation.result import Analysis, analyse
+from gan_probe.studies.separation.analysis import analyse
+from gan_probe.studies.separation.projection import PROJECTIONS
+from gan_probe.studies.separation.result import SeparationResult
+from gan_probe.types import OnPart
 from synthetic import sample_id
 
 N_EXAMPLES = 6
 
 
-def report(
+def separation(
     scores: ScoreTable | Sequence[ScoreTable],
-    out: str | Path,
     *,
     reference: str | None = None,
     run: str | Path | None = None,
     data: str | Path | None = None,
-    title: str | None = None,
-    command: str = "",
     projection: str = "pca",
-    overwrite: bool = False,
     seed: int = 0,
-    on_step: Callable[[str], None] = lambda name: None,
-) -> tuple[Analysis, list[str]]:
-    """Analyse a table of scores and write a report folder; return the analysis and its findings in plain words.
+    on_step: OnPart = quiet,
+) -> SeparationResult:
+    """Return which classes the critic's scores tell apart, and what that owes to the training.
 
     Parameters
     ----------
     scores : ScoreTable or sequence of ScoreTable
-        Tables of one critic are put together. Of several critics (trainings) each must hold the same images: the page
-        then shows the first, and intervals are over trainings too.
-    out : path
+        Tables of one critic are put together. Of several critics (trainings) each must hold the same images: figures
+        then show the first, and intervals are over trainings too.
     reference : str, optional
         Class from which distances are measured; default the first seen one.
     run : path, optional
         The run folder, for training curves and samples. Default: where the critic was loaded from.
     data : path, optional
         The data set, for pictures of each class. Default: where the images were read from.
-    title, command : str
-        Printed on the page.
     projection : str
         A row of `gan_probe.studies.separation.projection.PROJECTIONS`.
-    overwrite : bool
-        Replace a report folder in ``out``.
     seed : int
         Of everything random: folds, draws, clustering, projection.
     on_step : callable, optional
@@ -64,31 +59,31 @@ def report(
     ------
     InputError
         When the scores cannot be analysed.
-    FileExistsError
-        When ``out`` is taken.
+    ConfigError
+        For an unknown reference class or projection.
     """
-    scores, *more = by_critic([scores] if isinstance(scores, ScoreTable) else scores)
-    analysis = analyse(
-        scores,
+    first, *more = by_critic([scores] if isinstance(scores, ScoreTable) else scores)
+    source = run or first.provenance.get("critic_source") or ""
+    check_name("projection", projection, PROJECTIONS)
+    found = analyse(
+        first,
         more,
         reference=reference,
-        held_out=read_held_out(run or scores.provenance.get("critic_source") or "", scores),
+        held_out=read_held_out(source, first),
         projection=projection,
         seed=seed,
         on_step=on_step,
     )
-    training, training_note = read_training(run or scores.provenance.get("critic_source") or "", scores)
-    examples, examples_note = read_examples(scores, data)
-    analysis.warnings.extend(
-        note for note in (*scores.provenance.get("warnings", ()), training_note, examples_note) if note
+    training, training_note = read_training(source, first)
+    examples, examples_note = read_examples(first, data)
+    said = (*first.provenance.get("warnings", ()), training_note, examples_note)
+    return replace(
+        found,
+        training=training,
+        examples=examples,
+        provenance={k: v for k, v in first.provenance.items() if k != "warnings"},
+        warnings=[*found.warnings, *(note for note in said if note)],
     )
-    lines = findings(analysis)
-    axes = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}[projection]
-    material = Material(
-        scores, analysis, lines, training, examples, title or "What the critic separates", command, axes
-    )
-    write_report(material, out, overwrite=overwrite)
-    return analysis, lines
 
 
 def read_training(path: str | Path, scores: ScoreTable) -> tuple[TrainingRecord | None, str]:

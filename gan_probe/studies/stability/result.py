@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,9 @@ from gan_probe.stats.alignment import ALIGNMENTS, affine
 from gan_probe.stats.intervals import runs_and_images
 from gan_probe.stats.regression import regressed_out
 from gan_probe.stats.similarity import Similarity
+from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.stability.calibrations import CALIBRATIONS, Panel, left_out, make_panel
+from gan_probe.studies.stability.metrics import StabilityMetrics
 from gan_probe.types import Indices, Labels, Mask, Scores
 
 MIN_RUNS = 3
@@ -251,8 +253,8 @@ def _check(scores: Scores, labels: Labels) -> None:
             raise InputError(f"run {number + 1} scores every image the same; leave it out.")
 
 
-@dataclass(frozen=True)
-class StabilityResult:
+@dataclass(frozen=True, kw_only=True)
+class StabilityResult(StudyResult):
     """How far the scores of several trainings agree, and what stands beside it.
 
     Attributes
@@ -276,6 +278,8 @@ class StabilityResult:
     provenance : dict
     warnings : list of str
     """
+
+    study: ClassVar = "stability"
 
     rungs: list[Rung]
     others: dict[str, list[Rung]]
@@ -305,22 +309,67 @@ class StabilityResult:
             "classes": list(self.classes),
         }
 
-    def headline(self) -> dict[str, Any]:
+    def findings(self) -> list[str]:
+        """Return what was found, in plain words."""
+        return _sentences(self)
+
+    def metrics(self) -> StabilityMetrics:
         """Return the numbers that the command prints: of the affine rung."""
         best = next(rung for rung in self.rungs if rung.alignment == "affine")
+        return StabilityMetrics(
+            reproducible_fraction=best.reproducible,
+            ci_low=best.ci_low,
+            ci_high=best.ci_high,
+            kendall_w=best.kendall_w,
+            flip_rate=best.flip_rate,
+            runs_needed=runs_needed(best.reproducible),
+            lowest_rung=lowest_agreement(self.rungs),
+            explained_by_plain_scalars=self.explained,
+            typical_run=self.typical_run,
+            panel=self.panel_record()["fingerprint"],
+            against={found.of: dataclasses.asdict(found) for found in self.comparisons},
+            similarities={name: {s.measure: s.value for s in found} for name, found in self.similarities.items()},
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return ``panel``: the half of each image."""
+        return {"panel": self.panel}
+
+    def series(self) -> dict[str, Sequence[Rung]]:
+        """Return the rungs of the trained critics, and what stands beside them."""
+        return {"trained critics": self.rungs, **self.others}
+
+    def rung_rows(self) -> list[dict[str, Any]]:
+        """Return every number of every rung, flat but for the components."""
+        rows = []
+        for name, rungs in self.series().items():
+            for rung in rungs:
+                row: dict[str, Any] = {"of": name, "alignment": rung.alignment}
+                row |= {"reproducible": rung.reproducible, "ci_low": rung.ci_low, "ci_high": rung.ci_high}
+                for measure in ("kendall_w", "flip_rate", "icc_2_1", "icc_3_1"):
+                    low, high = rung.intervals[measure]
+                    row |= {measure: getattr(rung, measure), f"{measure}_low": low, f"{measure}_high": high}
+                row["spearman_within"] = rung.spearman_within
+                rows.append({**plain(row), "components": plain(dataclasses.asdict(rung.components))})
+        return rows
+
+    def similarity_rows(self) -> list[dict[str, Any]]:
+        """Return every similarity over pairs of runs, one a row."""
+        return [
+            {"of": name, **plain(dataclasses.asdict(pair))}
+            for name, found in self.similarities.items()
+            for pair in found
+        ]
+
+    def record(self) -> dict[str, Any]:
+        """Return every number of the page."""
         return {
-            "reproducible_fraction": best.reproducible,
-            "ci": [best.ci_low, best.ci_high],
-            "ci_low": best.ci_low,
-            "lowest_rung": lowest_agreement(self.rungs),
-            "runs_needed": runs_needed(best.reproducible),
-            "kendall_w": best.kendall_w,
-            "flip_rate": best.flip_rate,
-            "explained_by_plain_scalars": self.explained,
-            "typical_run": self.typical_run,
-            "against": {found.of: dataclasses.asdict(found) for found in self.comparisons},
-            "panel": self.panel_record()["fingerprint"],
-            "similarities": {name: {s.measure: s.value for s in found} for name, found in self.similarities.items()},
+            "classes": list(self.classes),
+            "panel": self.panel_record(),
+            "rungs": self.rung_rows(),
+            "similarities": self.similarity_rows(),
+            "agreement": plain(self.agreement),
+            "comparisons": [plain(dataclasses.asdict(found)) for found in self.comparisons],
         }
 
 
@@ -334,7 +383,7 @@ def _against(found: Comparison) -> str:
     )
 
 
-def findings(result: StabilityResult) -> list[str]:
+def _sentences(result: StabilityResult) -> list[str]:
     """Return what was found, in plain words."""
     by_name = {rung.alignment: rung for rung in result.rungs}
     best, first, lowest = by_name["affine"], result.rungs[0], lowest_agreement(result.rungs)

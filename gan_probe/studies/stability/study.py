@@ -127,7 +127,17 @@ def stability(
     }
     classes = tuple(np.unique(labels))
     return StabilityResult(
-        rungs, others, alike, tuple(kept), classes, shown, provenance, warnings, agreement, comparisons, explained
+        rungs=rungs,
+        others=others,
+        similarities=alike,
+        runs=tuple(kept),
+        classes=classes,
+        panel=shown,
+        provenance=provenance,
+        warnings=warnings,
+        agreement=agreement,
+        comparisons=comparisons,
+        explained=explained,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from gan_probe.scoring.table import factor_columns
 from gan_probe.stats.auroc import separation
 from gan_probe.stats.pairwise import class_rows
 from gan_probe.stats.variance import epsilon_squared, levels, varying
+from gan_probe.studies.base import StudyResult, plain
+from gan_probe.studies.trajectory.metrics import TrajectoryMetrics
 from gan_probe.types import Values
 
 NEVER, STAYS, LOST, CHANGES = "never", "stays", "lost", "comes and goes"
@@ -183,8 +186,8 @@ def shares(steps: Sequence[int], scores: Values, table: pd.DataFrame) -> pd.Data
     return pd.DataFrame(rows, index=pd.Index(steps, name="step"))
 
 
-@dataclass(frozen=True)
-class TrajectoryResult:
+@dataclass(frozen=True, kw_only=True)
+class TrajectoryResult(StudyResult):
     """Scores of one data set by every snapshot of a training, and what they say.
 
     Attributes
@@ -208,6 +211,8 @@ class TrajectoryResult:
     n_skipped : int
         Snapshots left out.
     """
+
+    study: ClassVar = "trajectory"
 
     steps: tuple[int, ...]
     scores: npt.NDArray[np.float32]
@@ -263,23 +268,61 @@ class TrajectoryResult:
             ]
         )  # fmt: skip
 
-    def headline(self) -> dict[str, Any]:
+    def findings(self) -> list[str]:
+        """Return what was found, in plain words."""
+        return _sentences(self)
+
+    def metrics(self) -> TrajectoryMetrics:
         """Return the numbers that the command prints."""
         kinds = [c.kind for c in self.courses]
+        return TrajectoryMetrics(
+            n_snapshots=len(self.steps),
+            n_pairs=len(self.courses),
+            n_separated=self.n_separated[-1],
+            n_separated_by_step={str(s): n for s, n in zip(self.steps, self.n_separated, strict=True)},
+            n_lost=sum(c.is_lost for c in self.courses),
+            n_never=kinds.count(NEVER),
+            n_comes_and_goes=kinds.count(CHANGES),
+            n_flipped=sum(bool(c.flips) for c in self.courses),
+            ahead_since=self.ahead_since,
+        )
+
+    def score_table(self) -> pd.DataFrame:
+        """Return a row for each snapshot and image with step, sample_id, label, critic_score."""
+        names = self.table[["sample_id", "label"]]
+        parts = [names.assign(step=step, critic_score=row) for step, row in zip(self.steps, self.scores, strict=True)]
+        return pd.concat(parts, ignore_index=True)[["step", "sample_id", "label", "critic_score"]]
+
+    def write_beside(self, folder: Path) -> None:
+        """Write ``trajectory.parquet``: `score_table`."""
+        self.score_table().to_parquet(folder / "trajectory.parquet", index=False)
+
+    def record(self) -> dict[str, Any]:
+        """Return every number of the page."""
+        pairs = [
+            {
+                "a": c.a, "b": c.b, "state": c.state, "kind": c.kind, "first_step": c.first_step, "since": c.since,
+                "is_lost": c.is_lost, "flips": list(c.flips), "auroc": list(c.auroc), "separated": list(c.separated),
+            }
+            for c in self.courses
+        ]  # fmt: skip
         return {
-            "n_snapshots": len(self.steps),
-            "n_pairs": len(self.courses),
-            "n_separated": self.n_separated[-1],
-            "n_separated_by_step": {str(s): n for s, n in zip(self.steps, self.n_separated, strict=True)},
-            "n_lost": sum(c.is_lost for c in self.courses),
-            "n_never": kinds.count(NEVER),
-            "n_comes_and_goes": kinds.count(CHANGES),
-            "n_flipped": sum(bool(c.flips) for c in self.courses),
-            "ahead_since": self.ahead_since,
+            "headline": dataclasses.asdict(self.metrics()),
+            "steps": list(self.steps),
+            "reference": self.reference,
+            "pairs": pairs,
+            "controls": {
+                "untrained": dict(self.untrained),
+                "scalars": dict(self.scalars),
+                "best_scalar": self.best_scalar,
+            },
+            "classes": [plain(row) for row in self.class_table().to_dict("records")],
+            "shares": [plain(row) for row in self.shares.reset_index().to_dict("records")],
+            "n_skipped": self.n_skipped,
         }
 
 
-def findings(result: TrajectoryResult) -> list[str]:
+def _sentences(result: TrajectoryResult) -> list[str]:
     """Return what was found, in plain words."""
     lines = [*_counts(result), *_changes(result.courses), _controls(result), *_leaders(result.shares), _scale(result)]
     return [line for line in lines if line]

@@ -130,18 +130,18 @@ def trajectory(
     if data.fingerprint == last.config.data_fingerprint:
         notes.append("these are the images that the critic was trained on; scores of new ones will differ.")
     return TrajectoryResult(
-        steps,
-        stacked,
-        table,
-        reference or next((c for c in last.config.training_classes if c in classes), classes[0]),
-        courses(steps, stacked, labels),
-        shares(steps, stacked, table),
-        untrained,
-        scalars,
-        record.sheets,
-        _provenance(run_folder, last, data, record.settings),
-        [*data.warnings, *warnings, *notes],
-        n_skipped,
+        steps=steps,
+        scores=stacked,
+        table=table,
+        reference=reference or next((c for c in last.config.training_classes if c in classes), classes[0]),
+        courses=courses(steps, stacked, labels),
+        shares=shares(steps, stacked, table),
+        untrained=untrained,
+        scalars=scalars,
+        sheets=record.sheets,
+        provenance=_provenance(run_folder, last, data, record.settings),
+        warnings=[*data.warnings, *warnings, *notes],
+        n_skipped=n_skipped,
     )
 
 

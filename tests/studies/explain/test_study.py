@@ -26,7 +26,6 @@ from gan_probe.studies.explain.result import (
     UNTRAINED_UNTRAINED,
     ExplainResult,
     compare,
-    findings,
 )
 from gan_probe.studies.explain.study import explain
 from synthetic import Dataset, make_dataset
@@ -115,13 +114,13 @@ def test_every_number_stands_beside_its_controls(result: ExplainResult) -> None:
             assert result.number(method, region, CORRELATION, CRITIC_UNTRAINED)
             assert result.number(method, region, CORRELATION, UNTRAINED_UNTRAINED)
     assert result.number("occlusion", MASK, "pointing", "nobody") is None
-    assert result.headline()["n_images"] == 8
+    assert result.metrics().n_images == 8
     assert "gradients.edge.share.critic" in result.headline()
 
 
 def test_on_a_plain_ground_the_page_says_that_maps_cannot_miss(result: ExplainResult) -> None:
     assert row_of(result, "gradients", MASK, "share", CRITIC)["value"] == pytest.approx(1)
-    line = next(line for line in findings(result) if line.startswith("Integrated gradients against the masks"))
+    line = next(line for line in result.findings() if line.startswith("Integrated gradients against the masks"))
     assert "nothing to be learned" in line
     assert "--baseline black" in line
 
@@ -134,7 +133,7 @@ def test_a_critic_that_looks_at_a_square_is_found_out(test_set: ImageSet) -> Non
         [("gradients", MASK, "share"), ("gradients", MASK, "pointing")]
     ]  # fmt: skip
     assert (share, hits) == (1, 1)
-    assert any("ahead of the image alone in pointing, IoU and share; ahead of chance" in f for f in findings(found))
+    assert any("ahead of the image alone in pointing, IoU and share; ahead of chance" in f for f in found.findings())
     assert any("no untrained critics" in w and "no reset_parameters" in w for w in found.warnings)
     assert CORRELATION not in set(found.numbers["measure"])
 
@@ -142,7 +141,7 @@ def test_a_critic_that_looks_at_a_square_is_found_out(test_set: ImageSet) -> Non
 def test_a_constant_critic_is_called_flat_and_is_chance(test_set: ImageSet) -> None:
     masks = square_masks(len(test_set))
     found = explain(Critic.from_module(Square(0.0), (32, 32, 3)), test_set, masks, per_class=1)
-    assert any("Occlusion: 10 of 10 maps are flat: nothing that was changed" in line for line in findings(found))
+    assert any("Occlusion: 10 of 10 maps are flat: nothing that was changed" in line for line in found.findings())
     for name in MEASURES:
         flat, chance = (row_of(found, "gradients", MASK, name, of) for of in (CRITIC, CHANCE))
         assert flat["value"] == pytest.approx(chance["value"])
@@ -156,7 +155,7 @@ def test_a_critic_that_is_its_own_twin_fails_the_sanity_check(result: ExplainRes
     same = replace(result, maps=maps, numbers=numbers, masks=None)
     for region in (EVERYWHERE, CHANGED):
         assert row_of(same, "occlusion", region, CORRELATION, CRITIC_UNTRAINED)["value"] == pytest.approx(1)
-    assert any("mostly the image, and not what the critic learned" in line for line in findings(same))
+    assert any("mostly the image, and not what the critic learned" in line for line in same.findings())
 
 
 def test_the_verdict_follows_the_correlation(result: ExplainResult) -> None:
@@ -168,7 +167,7 @@ def test_the_verdict_follows_the_correlation(result: ExplainResult) -> None:
         maps = {"occlusion": {CRITIC: [own], UNTRAINED: twins, IMAGE: [own]}}
         numbers = compare(maps, None, np.ones(own.shape, dtype=bool))
         table = result.table.iloc[:3]
-        lines = findings(replace(result, maps=maps, numbers=numbers, masks=None, table=table))
+        lines = replace(result, maps=maps, numbers=numbers, masks=None, table=table).findings()
         assert any(word in line for line in lines)
 
 
@@ -177,7 +176,7 @@ def test_unlabelled_images_are_one_group(critic: Critic, data: ImageSet) -> None
     found = explain(critic, bare, methods=["occlusion"], controls=False, per_class=3)
     assert found.labels.tolist() == ["images"] * 3
     assert found.masks is None
-    assert any("Without masks it is not known where a map should lie" in line for line in findings(found))
+    assert any("Without masks it is not known where a map should lie" in line for line in found.findings())
     assert found.numbers.empty
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.studies.factors.responses import ALONE, AMONG, Response
-from gan_probe.studies.factors.result import SCORE, FactorsResult, findings, single
+from gan_probe.studies.factors.result import SCORE, FactorsResult, single
 from gan_probe.studies.factors.study import N_PARTS, factors, fitted, frozen, middle, questions, responses
 from synthetic import PRESETS, Spec, SpecError, make_dataset
 from synthetic.spec import Choice, Type, Uniform
@@ -89,7 +89,7 @@ def test_mean_brightness_follows_colour_and_size_and_ignores_place_and_noise() -
     assert min(shares["base"].epsilon_squared, shares["size"].epsilon_squared) > 0.2
     for name in ("x", "y", "noise", "shape"):
         assert shares[name].epsilon_squared < 0.05
-    text = findings(found)[0]
+    text = found.findings()[0]
     assert text.startswith("What the score follows, as shares of its variance: ")
     followed, ignored = text.split("Not to be told from none: ")
     assert "base" in followed
@@ -198,7 +198,7 @@ def test_without_controls_nothing_is_compared(patches: Critic) -> None:
     assert [p.best_control for p in found.probes] == [""] * 7
     assert found.gains == []
     assert {len(r.untrained) for r in found.responses} == {0}
-    assert not any("untrained" in line for line in findings(found))
+    assert not any("untrained" in line for line in found.findings())
 
 
 def test_factors_that_go_together_give_a_warning_and_no_disentanglement(patches: Critic) -> None:
@@ -206,7 +206,7 @@ def test_factors_that_go_together_give_a_warning_and_no_disentanglement(patches:
     assert found.disentanglement == {}
     (warning,) = found.warnings
     assert warning.startswith("no disentanglement: factors are not independent in this data (")
-    assert not any("DCI" in line for line in findings(found))
+    assert not any("DCI" in line for line in found.findings())
 
 
 def test_what_does_not_vary_is_not_explained_and_what_is_rare_not_probed(patches: Critic) -> None:
@@ -219,7 +219,7 @@ def test_what_does_not_vary_is_not_explained_and_what_is_rare_not_probed(patches
     assert any("no shares of critic_score: no factor varies in this data" in w for w in one.warnings)
     assert one.probes == []
     assert one.responses
-    assert findings(one)[0].startswith("The smallest difference that the score notices with all else fixed")
+    assert one.findings()[0].startswith("The smallest difference that the score notices with all else fixed")
 
 
 def test_grey_critics_of_28_pixels_without_layers_or_twins_are_asked_too() -> None:

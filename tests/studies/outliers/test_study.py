@@ -3,7 +3,7 @@ import pytest
 
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.scoring.table import ScoreTable
-from gan_probe.studies.outliers.study import find_outliers
+from gan_probe.studies.outliers.study import outliers
 
 
 def changed(scores: ScoreTable, rows: slice, **provenance: str) -> ScoreTable:
@@ -12,13 +12,13 @@ def changed(scores: ScoreTable, rows: slice, **provenance: str) -> ScoreTable:
 
 def test_too_few_reals_are_refused_wherever_they_come_from(scores: ScoreTable) -> None:
     with pytest.raises(InputError, match="at least 10 held-out reals, got 8"):
-        find_outliers(scores)
+        outliers(scores)
 
 
 def test_without_kept_reals_half_of_the_seen_images_serves_and_is_not_tested(scores: ScoreTable) -> None:
     seen = int(scores.table["seen"].sum())
     more = ScoreTable(scores.table.loc[np.r_[np.arange(len(scores.table)), np.flatnonzero(scores.table["seen"])]], {})
-    result = find_outliers(ScoreTable(more.table.reset_index(drop=True), {}))
+    result = outliers(ScoreTable(more.table.reset_index(drop=True), {}))
     assert result.n_reference == seen
     assert len(result.table) == len(scores.table)
     assert "seen images of the table serve" in result.warnings[-1]
@@ -27,22 +27,22 @@ def test_without_kept_reals_half_of_the_seen_images_serves_and_is_not_tested(sco
 def test_a_reference_must_be_the_same_critic_s_and_other_images(scores: ScoreTable) -> None:
     first, last = changed(scores, slice(0, 40)), changed(scores, slice(40, 80))
     with pytest.raises(InputError, match="held-out reals, got 8"):  # the other 32 are of unseen classes
-        find_outliers(first, last)
+        outliers(first, last)
     reals = ScoreTable(last.table.assign(seen=np.arange(40) < 30), last.provenance)
-    found = find_outliers(first, reals)
+    found = outliers(first, reals)
     assert found.n_reference == 30
     assert "10 images of unseen classes in the reference are not used" in found.warnings[-1]
     with pytest.raises(InputError, match="it must hold reals"):
-        find_outliers(first, ScoreTable(last.table.assign(seen=False), last.provenance))
+        outliers(first, ScoreTable(last.table.assign(seen=False), last.provenance))
     with pytest.raises(InputError, match="scored by another critic"):
-        find_outliers(first, changed(scores, slice(40, 80), critic_hash="other"))
+        outliers(first, changed(scores, slice(40, 80), critic_hash="other"))
     with pytest.raises(InputError, match="10 images are in the table and in the reference"):
-        find_outliers(first, changed(scores, slice(30, 80)))
+        outliers(first, changed(scores, slice(30, 80)))
     with pytest.raises(ConfigError, match="direction"):
-        find_outliers(first, last, direction="high")
+        outliers(first, last, direction="high")
 
 
 def test_without_any_reals_there_is_nothing_to_compare_with(scores: ScoreTable) -> None:
     table = scores.table.drop(columns="seen")
     with pytest.raises(InputError, match="no held-out reals are known.*--reference"):
-        find_outliers(ScoreTable(table, {}))
+        outliers(ScoreTable(table, {}))

@@ -5,16 +5,7 @@ import pytest
 
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.stats.splits import split_rows
-from gan_probe.studies.probe.result import (
-    CRITIC,
-    Outcome,
-    ProbeResult,
-    draw_labels,
-    excess,
-    findings,
-    label_counts,
-    probe,
-)
+from gan_probe.studies.probe.result import CRITIC, Outcome, ProbeResult, draw_labels, excess, label_counts, probe
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(["a", "b", "c"], 100)
@@ -136,12 +127,12 @@ def test_seen_and_unseen_classes_are_told_apart() -> None:
 
 def test_findings_say_when_a_control_wins_and_when_nothing_is_decided() -> None:
     outcomes = run({CRITIC: NOISE, "pixels": ONE_HOT, "twin": NOISE.copy()})
-    behind = " ".join(findings(result_of(outcomes, ("pixels", "twin"))))
+    behind = " ".join(result_of(outcomes, ("pixels", "twin")).findings())
     assert "behind the best control at 1, 5 labels a class" in behind
-    tied = " ".join(findings(result_of(outcomes, ("twin",))))
+    tied = " ".join(result_of(outcomes, ("twin",)).findings())
     assert "not to be told from the best control at 1, 5" in tied
-    assert "No controls were run" in " ".join(findings(result_of(outcomes, ())))
-    assert result_of(outcomes, ("pixels", "twin")).headline()["best_control"] == "pixels"
+    assert "No controls were run" in " ".join(result_of(outcomes, ()).findings())
+    assert result_of(outcomes, ("pixels", "twin")).metrics().best_control == "pixels"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ import pytest
 from gan_probe.errors import InputError
 from gan_probe.scoring.table import ScoreTable
 from gan_probe.stats.auroc import n_separated
-from gan_probe.studies.separation.findings import findings
-from gan_probe.studies.separation.result import analyse
+from gan_probe.studies.separation.analysis import analyse
 
 
 def table(critic: np.ndarray, seen: list[bool] | None = None, **controls: np.ndarray) -> ScoreTable:
@@ -24,7 +23,7 @@ NOISE = np.random.default_rng(0).normal(size=60)
 
 
 def test_a_critic_that_beats_its_controls_is_said_to() -> None:
-    lines = findings(analyse(table(STEPS, untrained__0=NOISE, brightness=NOISE)))
+    lines = analyse(table(STEPS, untrained__0=NOISE, brightness=NOISE)).findings()
     text = " ".join(lines)
     assert lines[0].startswith("The score alone names the class of 100.0% of the images")
     assert lines[0].endswith("so the training added something.")
@@ -35,7 +34,7 @@ def test_a_critic_that_beats_its_controls_is_said_to() -> None:
 
 
 def test_a_critic_that_loses_to_a_control_is_said_to_in_plain_words() -> None:
-    lines = findings(analyse(table(NOISE, untrained__0=NOISE, brightness=STEPS)))
+    lines = analyse(table(NOISE, untrained__0=NOISE, brightness=STEPS)).findings()
     text = " ".join(lines)
     assert lines[0].endswith("so the critic loses to a control.")
     assert "The critic's score separates 0 of 3 pairs" in text
@@ -45,15 +44,15 @@ def test_a_critic_that_loses_to_a_control_is_said_to_in_plain_words() -> None:
 
 
 def test_a_tie_with_a_control_is_no_win() -> None:
-    lines = findings(analyse(table(STEPS, brightness=STEPS)))
+    lines = analyse(table(STEPS, brightness=STEPS)).findings()
     assert lines[0].endswith("so the critic is not to be told from that control.")
     assert any("as many as the critic" in line for line in lines)
     assert any("does not beat its controls" in line for line in lines)
 
 
 def test_unseen_classes_that_score_high_are_named() -> None:
-    wrong = findings(analyse(table(STEPS, seen=[True, False, True])))
-    right = findings(analyse(table(STEPS, seen=[False, False, True])))
+    wrong = analyse(table(STEPS, seen=[True, False, True])).findings()
+    right = analyse(table(STEPS, seen=[False, False, True])).findings()
     assert any("1 of 1 unseen classes score higher" in line and "(b)" in line for line in wrong)
     assert any("Every unseen class (2) has a lower mean score" in line for line in right)
 
@@ -94,12 +93,12 @@ def test_what_brightness_explains_is_gone_when_brightness_is_regressed_out() -> 
     free = analyse(table(np.repeat([0.0, 5.0, 1.0], 20) + shape, brightness=shape), clusters=False)
     assert (n_separated(followed.critic_pairs), n_separated(followed.remaining)) == (3, 0)
     assert (n_separated(free.critic_pairs), n_separated(free.remaining)) == (3, 3)
-    assert "0 of 3 pairs stay separated (3 before)" in " ".join(findings(followed))
+    assert "0 of 3 pairs stay separated (3 before)" in " ".join(followed.findings())
 
 
 def test_a_critic_that_ranks_the_unknown_above_its_own_reals_is_told_so() -> None:
-    wrong = " ".join(findings(analyse(table(-STEPS, seen=[False, False, True]), clusters=False)))
-    right = " ".join(findings(analyse(table(STEPS, seen=[False, False, True]), clusters=False)))
+    wrong = " ".join(analyse(table(-STEPS, seen=[False, False, True]), clusters=False).findings())
+    right = " ".join(analyse(table(STEPS, seen=[False, False, True]), clusters=False).findings())
     assert "ranks 2 of 2 unseen classes above its own reals (a, b;" in wrong
     assert "points the wrong way" in wrong
     assert "points the wrong way" not in right
@@ -118,7 +117,7 @@ def test_several_trainings_widen_the_interval_and_other_orders_are_counted() -> 
     assert by_names[frozenset("bc")].flips == 0
     pair = next(p for p in one.critic_pairs if {p.a, p.b} == set("ab"))
     assert by_names[frozenset("ab")].ci_high - by_names[frozenset("ab")].ci_low > pair.ci_high - pair.ci_low
-    assert "mean of 3 trainings" in " ".join(findings(three))
+    assert "mean of 3 trainings" in " ".join(three.findings())
 
 
 def test_a_factor_with_missing_values_is_left_out_and_the_others_stay() -> None:
@@ -169,5 +168,5 @@ def test_clusters_over_trainings_have_an_interval_over_them() -> None:
     assert value == pytest.approx(2 / 3, abs=0.15)
     assert low < 0.3
     assert high > 0.9
-    assert "Over the 3 trainings the critic's embedding has" in " ".join(findings(analysis))
+    assert "Over the 3 trainings the critic's embedding has" in " ".join(analysis.findings())
     assert analyse(runs[0], clusters=False).ari_over_runs is None

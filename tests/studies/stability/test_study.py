@@ -14,7 +14,7 @@ from gan_probe.stats.alignment import ALIGNMENTS
 from gan_probe.stats.similarity import MEASURES
 from gan_probe.stats.splits import halves
 from gan_probe.studies.stability.calibrations import CALIBRATIONS
-from gan_probe.studies.stability.result import StabilityResult, findings
+from gan_probe.studies.stability.result import StabilityResult
 from gan_probe.studies.stability.study import (
     TRAINED,
     UNTRAINED,
@@ -62,7 +62,7 @@ def test_everything_is_asked_of_runs_and_of_untrained_twins(result: StabilityRes
         UNTRAINED: measured,
     }
     assert result.warnings == []
-    assert any(line.startswith("Two trained critics, mean over all pairs: Procrustes") for line in findings(result))
+    assert any(line.startswith("Two trained critics, mean over all pairs: Procrustes") for line in result.findings())
 
 
 def test_the_panel_says_which_images_were_used_for_what(result: StabilityResult, data: ImageSet) -> None:
@@ -154,9 +154,9 @@ def test_two_trainings_are_compared_run_by_run(critics: dict[str, Critic], data:
     others = {name: Critic.untrained("compact", (32, 32, 3), seed=10 + i) for i, name in enumerate(critics)}
     found = stability(critics, data, against=others, controls=False)
     assert [c.of for c in found.comparisons] == ["raw", "affine", "affine, plain scalars regressed out"]
-    assert found.headline()["against"]["affine"]["difference"] == found.comparisons[1].difference
-    assert sum(line.startswith("Against the other training, ") for line in findings(found)) == 3
-    assert found.headline()["typical_run"] == max(found.agreement, key=lambda name: found.agreement[name])
+    assert found.metrics().against["affine"]["difference"] == found.comparisons[1].difference
+    assert sum(line.startswith("Against the other training, ") for line in found.findings()) == 3
+    assert found.metrics().typical_run == max(found.agreement, key=lambda name: found.agreement[name])
     with pytest.raises(InputError, match=r"the same runs, by name.*only one of them has seed-2, third"):
         stability(critics, data, against={**dict(list(others.items())[:2]), "third": others["seed-2"]})
     with pytest.raises(InputError, match="both trainings have the same critic seed-1"):

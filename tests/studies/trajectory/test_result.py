@@ -143,11 +143,11 @@ def test_the_class_table_holds_centred_means_and_spreads() -> None:
 
 
 def test_findings_say_what_is_separated_lost_and_turned_round() -> None:
-    lost = " ".join(tr.findings(result(scores_of(0, 1, 0))))
+    lost = " ".join(result(scores_of(0, 1, 0)).findings())
     assert "0 of 1 pairs of classes are separated at step 10, 0 at step 0. Most are at step 5: 1." in lost
     assert "1 pair is lost again: low / high (last at step 5)." in lost
     assert "No controls were run." in lost
-    turned = tr.findings(result(scores_of(1, -1, -1), untrained={"s": 0, "t": 1}, scalars={"edge_density": 0}))
+    turned = result(scores_of(1, -1, -1), untrained={"s": 0, "t": 1}, scalars={"edge_density": 0}).findings()
     text = " ".join(turned)
     assert "No pair that was separated is lost at the end." in text
     assert "the last since step 5 (low / high)" in text
@@ -155,16 +155,16 @@ def test_findings_say_what_is_separated_lost_and_turned_round() -> None:
     assert "show at step 5 (1 pairs)" in text
     assert "2 untrained critics separate a median of 0.5 (0 to 1)" in text
     assert "the best plain scalar (edge density) 0. At the end the critic separates no more than the best" in text
-    assert "1 pair is separated at no snapshot: low / high." in " ".join(tr.findings(result(scores_of(0, 0))))
-    ahead = tr.findings(result(scores_of(0, 1), untrained={"s": 0}, scalars={"edge_density": 0}))
+    assert "1 pair is separated at no snapshot: low / high." in " ".join(result(scores_of(0, 0)).findings())
+    ahead = result(scores_of(0, 1), untrained={"s": 0}, scalars={"edge_density": 0}).findings()
     assert any("separates more than any of them, since step 5." in line for line in ahead)
 
 
 def test_findings_name_the_leading_factor_and_at_most_four_pairs() -> None:
     shape, colour = np.tile(["square", "circle"], 20), np.tile([1, 1, 2, 2], 10)
     scores = np.stack([1.0 * colour, np.where(shape == "square", 7.0, 3.0)])
-    text = " ".join(tr.findings(result(scores, factors={"factor.shape": shape, "factor.colour": colour})))
+    text = " ".join(result(scores, factors={"factor.shape": shape, "factor.colour": colour}).findings())
     assert "colour from step 0 (1.00), shape from step 5 (1.00)." in text
     assert "Shares at step 5: shape 1.00, colour" in text
     many = np.repeat(list("abcd"), 10)
-    assert "and 2 more" in " ".join(tr.findings(result(np.tile(NOISE[:10], (2, 4)), many)))
+    assert "and 2 more" in " ".join(result(np.tile(NOISE[:10], (2, 4)), many).findings())

@@ -46,7 +46,7 @@ def test_controls_stand_beside_it_and_can_be_left_out(
 ) -> None:
     assert set(result.untrained) == {"seed 101", "seed 102", "seed 103", "step 0"}
     assert result.untrained["step 0"] == result.n_separated[0]
-    twin = critic.untrained_twin(101).score(test_set.images)
+    twin = critic.random_init(101).score(test_set.images)
     assert result.untrained["seed 101"] == n_separated(separation(twin, test_set.table["label"]))
     assert set(result.scalars) >= {"brightness", "edge_density"}
     bare = trajectory(run, test_set, controls=False)

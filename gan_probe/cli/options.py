@@ -1,0 +1,149 @@
+"""Options that several verbs share, and the words that they take."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gan_probe.errors import ConfigError, GateError, InputError
+
+CriticFolder = Annotated[
+    Path, typer.Argument(metavar="CRITIC", help="A run folder, a snapshot of one, or a critic folder.")
+]
+ReportFolder = Annotated[Path, typer.Option(help="The report folder to write.")]
+Title = Annotated[str | None, typer.Option(help="Heading of the page.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout in place of text.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output of the same kind.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
+Device = Annotated[str, typer.Option(help="auto (CUDA when there is one), cpu, cuda or cuda:N.")]
+SizePx = Annotated[int | None, typer.Option("--size", help="Resize every image to a square of this many pixels.")]
+Jobs = Annotated[int | None, typer.Option(help="Runs trained at a time. Default: one a core, or one a GPU.", min=1)]
+TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run the code that an adapted critic names.")]
+Split = Annotated[str | None, typer.Option(help="Use only rows whose split is this.")]
+
+
+def command_line(*more: str) -> str:
+    """Return the command that was typed, with ``more`` words where they are not there yet."""
+    typed = [word for word in sys.argv[1:] if word != "--overwrite" or "--resume" not in more]
+    return shlex.join(["gan-probe", *typed, *(word for word in more if word not in typed)])
+
+
+def run_names(runs: Iterable[Path]) -> dict[str, Path]:
+    """Return runs by the names of their folders, or by their whole paths where those are not unique.
+
+    Raises
+    ------
+    InputError
+        When a run is given twice.
+    """
+    paths = list(runs)
+    for names in ([run.resolve().name for run in paths], [str(run) for run in paths]):
+        if len(set(names)) == len(names):
+            return dict(zip(names, paths, strict=True))
+    raise InputError("the same run is given twice.")
+
+
+def check_plain(named: Mapping[str, Path]) -> None:
+    """Raise unless runs go by the names of their folders, as what is beside or made of them goes by the same names."""
+    for name, run in named.items():
+        if name != run.resolve().name:
+            raise InputError(f"two runs have the folder name {run.resolve().name}; rename one, so that they differ.")
+
+
+def check_file_free(path: Path, overwrite: bool, *, suffix: str) -> None:
+    """Raise unless a file of this kind may be written to ``path``."""
+    if path.suffix != suffix:
+        raise ConfigError(f"{path} must end in {suffix}: that is what is written.")
+    if path.is_dir():
+        raise FileExistsError(f"{path} is a folder; name a file.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists. Choose another name, or replace it with --overwrite.")
+
+
+def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
+    """Return ``name=value`` words as a mapping; values are read as JSON where they are JSON.
+
+    Raises
+    ------
+    ConfigError
+        For a word without "=".
+
+    Examples
+    --------
+    >>> parse_settings(["beta1=0.5", "penalty_norm=article"])
+    {'beta1': 0.5, 'penalty_norm': 'article'}
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes name=value, got {pair!r}.")
+        try:
+            settings[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[name.strip()] = value
+    return settings
+
+
+def gate_names(metrics: type) -> tuple[str, ...]:
+    """Return the numbers of a study's metrics that gates may read."""
+    numbers = ("int", "float", "int | None", "float | None")
+    return tuple(field.name for field in fields(metrics) if field.type in numbers)
+
+
+def gate_option(metrics: type) -> Any:
+    """Return the option ``--fail-if`` over the numbers of a study's metrics."""
+    names = ", ".join(gate_names(metrics))
+    return typer.Option(metavar="NAME<NUMBER", help=f"Exit with 4 when this holds. Names: {names}.")
+
+
+_GATES: dict[str, Callable[[float, float], bool]] = {
+    "<=": lambda a, b: a <= b,
+    ">=": lambda a, b: a >= b,
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+}
+
+
+def check_gate(gate: str | None, metrics: Mapping[str, Any]) -> None:
+    """Raise `GateError` when ``--fail-if`` holds, such as ``n_separated<42``.
+
+    Raises
+    ------
+    GateError
+        When it holds.
+    """
+    if gate is not None:
+        name, sign, bound = parse_gate(gate, metrics)
+        if metrics[name] is None:
+            raise InputError(f"{name} was not measured: the data has no embeddings, or no controls beside them.")
+        if _GATES[sign](float(metrics[name]), bound):
+            raise GateError(f"the gate {gate!r} holds: {name} is {metrics[name]:g}.")
+
+
+def parse_gate(gate: str, names: Iterable[str]) -> tuple[str, str, float]:
+    """Return (name, sign, bound) of a gate such as ``n_separated<42``.
+
+    Raises
+    ------
+    ConfigError
+        For a gate that cannot be read, or an unknown name.
+    """
+    sign = next((s for s in _GATES if s in gate), "")
+    name, _, limit = gate.partition(sign or " ")
+    try:
+        bound = float(limit)
+    except ValueError:
+        bound = math.nan
+    if not sign or name.strip() not in set(names) or math.isnan(bound):
+        raise ConfigError(f"--fail-if takes NAME<NUMBER (or <=, >, >=), got {gate!r}. Names: {', '.join(names)}.")
+    return name.strip(), sign, bound

@@ -1,0 +1,98 @@
+"""What every verb that runs a study repeats: open, read, tell of the work, save the page, say what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_probe.cli.options import check_gate, command_line, gate_names, parse_gate
+from gan_probe.cli.session import Session
+
+if TYPE_CHECKING:
+    from gan_probe.critics.critic import Critic
+    from gan_probe.images.image_set import ImageSet
+    from gan_probe.studies.base import StudyResult
+
+
+def check_start(out: Path, *, overwrite: bool, fail_if: str | None = None, metrics: type | None = None) -> None:
+    """Raise before the work where its page may not be written, or its gate cannot be read."""
+    from gan_probe.report.page import MARKER
+    from synthetic.files import check_free
+
+    check_free(out, marker=MARKER, overwrite=overwrite)
+    if fail_if is not None and metrics is not None:
+        parse_gate(fail_if, gate_names(metrics))
+
+
+def open_critic(path: Path, device: str, *, trust_code: bool = False) -> Critic:
+    """Return the critic in a folder, on a device."""
+    from gan_probe.critics.critic import Critic
+    from gan_probe.device import resolve_device
+
+    return Critic.load(path, resolve_device(device), trust_code=trust_code)
+
+
+def open_images(session: Session, path: Path, *, size: int | None = None, split: str | None = None) -> ImageSet:
+    """Return the images at a path; what is converted is warned of, what cannot be read is skipped and counted."""
+    from gan_probe.images.readers.reading import read_images
+
+    images = read_images(path, size_px=size, split=split, skip_bad=True)
+    session.warn(images.warnings)
+    session.n_skipped = images.n_skipped
+    return images
+
+
+@contextmanager
+def parts(session: Session, text: str, total: int | None = None) -> Iterator[Callable[[str], None]]:
+    """Yield what a study calls with the name of each part that is done."""
+    with session.progress(text, total) as update:
+        n_done = 0
+
+        def on_step(name: str) -> None:
+            nonlocal n_done
+            n_done += 1
+            update(n_done, name)
+
+        yield on_step
+
+
+def tell(session: Session, result: StudyResult, *, told: Iterable[str] = (), tables: Sequence[Any] = ()) -> None:
+    """Print what a study found: warnings that were not ``told`` before, tables, sentences; keep its numbers."""
+    known = set(told)
+    session.warn(w for w in result.warnings if w not in known)
+    for table in tables:
+        session.show(table.terminal())
+    lines = result.findings()
+    for line in lines:
+        session.say(f"- {line}")
+    session.metrics |= {**asdict(result.metrics()), "findings": lines}
+
+
+def save(
+    session: Session, result: StudyResult, out: Path, *, title: str | None = None, overwrite: bool = False
+) -> None:
+    """Write a study's page and what stands beside it, and say where."""
+    page = result.save(out, title=title or "", command=command_line(), overwrite=overwrite)
+    session.outputs |= {"report": str(page), "json": str(out / "report.json")}
+    session.outputs |= {stem: str(out / f"{stem}.csv") for stem in result.tables()}
+    session.say(f"report: {page}")
+
+
+def finish(
+    session: Session,
+    result: StudyResult,
+    out: Path,
+    *,
+    title: str | None = None,
+    overwrite: bool = False,
+    fail_if: str | None = None,
+    told: Iterable[str] = (),
+    tables: Sequence[Any] = (),
+) -> None:
+    """Save a study's page, print what it found, and let its gate decide how the command ends."""
+    tell(session, result, told=told, tables=tables)
+    save(session, result, out, title=title, overwrite=overwrite)
+    check_gate(fail_if, session.metrics)

@@ -1,0 +1,13 @@
+"""The numbers that ``gan-probe explain`` prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainMetrics:
+    """How many images were explained, and each measure of the maps by its name."""
+
+    n_images: int
+    measures: dict[str, float]

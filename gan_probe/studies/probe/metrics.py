@@ -1,0 +1,29 @@
+"""The numbers that ``gan-probe probe`` prints and gates read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeMetrics:
+    """The first classifier at the number of labels nearest to ten a class.
+
+    Attributes
+    ----------
+    classifier : str
+    labels_per_class : int
+    accuracy : float
+        Of the critic's features, 0 to 1.
+    best_control : str
+    excess, ci_low, ci_high : float or None
+        Critic minus best control with its 95 % interval; None without controls.
+    """
+
+    classifier: str
+    labels_per_class: int
+    accuracy: float
+    best_control: str = ""
+    excess: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None

@@ -1,0 +1,40 @@
+"""The numbers that ``gan-probe stability`` prints and gates read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class StabilityMetrics:
+    """How far runs agree after shift, scale and sign.
+
+    Attributes
+    ----------
+    reproducible_fraction, ci_low, ci_high : float
+        Class / (class + class x run), 0 to 1, with its 95 % interval.
+    kendall_w, flip_rate : float
+    runs_needed : int or None
+        For a mean with reliability 0.9; None where no number is enough.
+    lowest_rung : str or None
+        The first alignment after which runs certainly agree.
+    explained_by_plain_scalars : float or None
+    typical_run : str
+    panel : str
+        Fingerprint of the images.
+    against, similarities : dict
+    """
+
+    reproducible_fraction: float
+    ci_low: float
+    ci_high: float
+    kendall_w: float
+    flip_rate: float
+    runs_needed: int | None
+    lowest_rung: str | None
+    explained_by_plain_scalars: float | None
+    typical_run: str
+    panel: str
+    against: dict[str, dict[str, Any]]
+    similarities: dict[str, dict[str, float]]
