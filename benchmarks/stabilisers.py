@@ -28,7 +28,7 @@ from gan_probe import read_images
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.ensemble import EnsembleCritic
 from gan_probe.images.image_set import ImageSet
-from gan_probe.scoring.controls import SEEDS
+from gan_probe.scoring.controls import SEEDS, statistic_rows
 from gan_probe.stats.agreement import agreement_with_others, components
 from gan_probe.stats.alignment import affine
 from gan_probe.stats.auroc import auroc

@@ -303,7 +303,8 @@ class Critic:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.module.state_dict().items()}
         save_file(weights, folder / WEIGHTS)
         (folder / WEIGHTS).chmod(0o644)  # safetensors makes it readable for its owner only
-        record = {"schema": SCHEMA, **asdict(self.config), "hash": self.hash}
+        saved = hash_of(self.config, self.module.state_dict())  # anew: weights may have been changed in place
+        record = {"schema": SCHEMA, **asdict(self.config), "hash": saved}
         (folder / MARKER).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     # --- what critics do ---

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gan_probe.critics.critic import Critic, Forward, rebuild
 from gan_probe.critics.features import Passed, pool, watched
-from gan_probe.critics.identity import CriticConfig, old_hash_of
+from gan_probe.critics.identity import CriticConfig, hash_of, old_hash_of
 from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
@@ -265,7 +265,7 @@ class EnsembleCritic(Critic):
             "gauge": self.gauge,
             "panel": {"source": self.config.panel_source, "n_images": len(self.panel)},
             "members": rows,
-            "hash": self.hash,
+            "hash": hash_of(self.config, self.module.state_dict()),
         }
         (folder / ENSEMBLE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 

@@ -199,7 +199,7 @@ def _tables(result: ProbeResult) -> list[Table]:
         Col(title="95 % interval", of=("ci_low", "ci_high"), form="hundredths"),
         Col(title="sd over draws", of="sd_over_draws", form="hundredths"),
     ]
-    rows = result.outcome_table().to_dict("records")
+    rows = result.table().to_dict("records")
     return [
         lead_table(result),
         Table(name="outcomes", heading="Every number", folded=f"{len(rows)} rows", columns=every, rows=rows),

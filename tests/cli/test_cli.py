@@ -393,8 +393,8 @@ def retrained(tmp_path_factory: pytest.TempPathFactory, train_set: ImageSet) -> 
 def test_stability_of_three_runs(retrained: list[Path], images: Path, tmp_path: Path) -> None:
     record = call_json("stability", *retrained, "--data", images, "--out", tmp_path / "page")
     found = record["metrics"]
-    assert {"reproducible_fraction", "ci", "lowest_rung", "runs_needed"} <= set(found)
-    assert 0 <= found["ci"][0] <= found["reproducible_fraction"] <= found["ci"][1] <= 1
+    assert {"reproducible_fraction", "ci_low", "lowest_rung", "runs_needed"} <= set(found)
+    assert 0 <= found["ci_low"] <= found["reproducible_fraction"] <= found["ci_high"] <= 1
     page = json.loads((tmp_path / "page" / "report.json").read_text())
     assert {row["of"] for row in page["rungs"]} == {
         "trained critics", "untrained critics", "plain scalars regressed out"

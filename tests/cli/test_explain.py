@@ -44,7 +44,7 @@ def test_masks_are_found_and_the_report_is_written(run: Path, data: Path, tmp_pa
     record = json.loads(result.stdout)
     assert (result.exit_code, record["status"], record["command"]) == (0, "ok", "explain")
     assert record["metrics"]["n_images"] == 3
-    assert 0 <= record["metrics"]["occlusion.mask.pointing.critic"] <= 1
+    assert 0 <= record["metrics"]["measures"]["occlusion.mask.pointing.critic"] <= 1
     assert set(record["outputs"]) == {"report", "images", "maps_occlusion", "maps_gradients"}
     assert all(Path(path).is_file() for path in record["outputs"].values())
     assert np.load(record["outputs"]["maps_occlusion"], allow_pickle=False).shape == (3, 32, 32)

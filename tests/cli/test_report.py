@@ -27,7 +27,7 @@ def tables(
     """The same images, scored by two trainings."""
     folder = tmp_path_factory.mktemp("tables")
     other = train(train_set, folder / "other", replace(SMALL, seed=1, steps=2))
-    found = [scores, score(other, test_set, source=folder / "other")]
+    found = [scores, score(other, test_set)]
     kept = ["sample_id", "path", "label", "seen", "critic_score", "control.brightness", "embedding.critic"]
     for number, table in enumerate(found):
         write_scores(

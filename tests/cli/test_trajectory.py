@@ -53,7 +53,7 @@ def test_a_gate_fails_with_4_after_the_page_is_written(run: Path, images: Path, 
     assert (gated.exit_code, "the gate 'n_lost>=0' holds" in gated.stderr) == (4, True)
     assert "No controls were run." in (tmp_path / "r" / "report.html").read_text()
     unknown = call(*words, "--overwrite", "--fail-if", "n_lots>0")
-    assert (unknown.exit_code, "Names: n_separated, n_lost" in unknown.stderr) == (3, True)
+    assert (unknown.exit_code, "Names: n_snapshots, n_pairs, n_separated" in unknown.stderr) == (3, True)
 
 
 def test_a_snapshot_that_is_left_out_ends_with_5(run: Path, images: Path, tmp_path: Path) -> None:

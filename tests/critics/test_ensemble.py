@@ -20,6 +20,7 @@ from gan_probe.images.image_set import ImageSet
 from gan_probe.scoring.score import score
 from gan_probe.scoring.table import ScoreTable, average_scores, read_scores, write_scores
 from gan_probe.stats.alignment import affine
+from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.studies.check.study import check_critic
 from gan_probe.studies.separation.analysis import analyse
 from gan_probe.training import train
@@ -254,7 +255,7 @@ def test_only_scores_of_one_gauge_are_averaged(untrained: dict[str, Critic], tes
     expected = (first.table["critic_score"] + second.table["critic_score"]) / 2
     assert np.allclose(mean.table["critic_score"], expected, atol=1e-6)
     assert "critic_uncertainty" not in mean.table
-    assert mean.control_columns == [c for c in first.control_columns if not c.startswith("control.untrained.")]
+    assert list(mean.sources) == [s for s in first.sources if not s.is_embedding and s.of != RANDOM_INIT]
     assert mean.provenance["averaged"] == [first.provenance["critic_hash"], second.provenance["critic_hash"]]
     raw = score(untrained["run-0"], test_set, controls=False, embeddings=False)
     with pytest.raises(InputError, match="raw scores of different trainings .*no mean. .*gan-probe ensemble RUN RUN"):
@@ -284,7 +285,7 @@ def test_estimators_take_an_ensemble_folder(
 
 
 def test_checks_look_into_every_member(ensemble: EnsembleCritic, test_set: ImageSet) -> None:
-    found = {finding.check: finding for finding in check_critic(ensemble, test_set)}
+    found = {finding.check: finding for finding in check_critic(ensemble, test_set).checks}
     assert found["company"].verdict == "pass"
     assert f"among {3 * len(ensemble.config.layers)}" in found["dead layers"].found
 

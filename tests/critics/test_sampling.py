@@ -142,8 +142,8 @@ def test_arithmetic_finds_a_sum_that_holds_by_construction(run: Path, tmp_path: 
     assert result.classifier_accuracy > 0.95
     assert total.share > 0.8
     assert total.share > max(share.share for share in controls) + 0.2
-    lines = result.save(tmp_path / "page", command="c")
-    assert lines[1] == "The sum does what no control does."
+    result.save(tmp_path / "page", command="c")
+    assert result.findings()[1] == "The sum does what no control does."
     record = json.loads((tmp_path / "page" / "report.json").read_text())
     assert record["shares"][0]["share"] == total.share
     assert {p.stem for p in (tmp_path / "page" / "figures").glob("*.png")} == {"sums", "shares", "walks"}

@@ -23,14 +23,15 @@ def result(critic: Critic) -> ExplainResult:
     spec = small_spec("article-test", 2)
     shapes = make_dataset(replace(spec, types=spec.types[:4]))
     data = from_synthetic(shapes)
-    found = explain(critic, data, shapes.masks, per_class=2, patch_px=8, n_steps=8, source="runs/<x>")
+    named = Critic(critic.module, critic.config, source="runs/<x>")
+    found = explain(named, data, shapes.masks, per_class=2, patch_px=8, n_steps=8)
     return replace(found, table=found.table.assign(mine="<b>kept</b>"))
 
 
 @pytest.fixture(scope="module")
 def folder(result: ExplainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("explain") / "r"
-    assert result.save(out, title="<b>Maps</b>", command="gan-probe explain x") == result.findings()
+    assert result.save(out, title="<b>Maps</b>", command="gan-probe explain x") == out / "report.html"
     return out
 
 

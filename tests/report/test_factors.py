@@ -33,14 +33,16 @@ def stepping(factor: str, setting: str, slope: float) -> Response:
 
 
 def bare(*responses: Response) -> FactorsResult:
-    return FactorsResult({}, [], [], {}, responses, 60, {}, [])
+    return FactorsResult(
+        shares={}, probes=[], gains=[], disentanglement={}, responses=responses, n_bases=60, provenance={}, warnings=[]
+    )
 
 
 def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, result: FactorsResult) -> None:
     record = json.loads((folder / "report.json").read_text())
     assert record["schema"] == "gan_probe.factors/1"
     assert record["findings"] == result.findings()
-    assert set(record["shares"]) == set(result.shares)
+    assert set(record["shares"]) == {source.column for source in result.shares}
     assert [p["factor"] for p in record["probes"]] == ["shape", "base", "size"]
     assert record["probes"][0]["over_untrained"]["excess"] == result.gains[0].excess
     assert set(record["disentanglement"]) == {"critic", "untrained.0", "untrained.1", "untrained.2"}
@@ -109,9 +111,10 @@ def test_names_are_filled_where_they_are_told(result: FactorsResult) -> None:
 
 
 def test_without_shares_probes_or_embeddings_the_page_is_still_made(tmp_path: Path) -> None:
-    lines = bare(stepping("noise", ALONE, 2.0)).save(tmp_path / "r")
+    result = bare(stepping("noise", ALONE, 2.0))
+    result.save(tmp_path / "r")
     assert {p.stem for p in (tmp_path / "r" / "figures").glob("*.png")} == {"alone"}
-    assert not any("probe" in line or "DCI" in line for line in lines)
+    assert not any("probe" in line or "DCI" in line for line in result.findings())
     assert "<h2>Probes" not in (tmp_path / "r" / "report.html").read_text()
 
 

@@ -112,7 +112,8 @@ def test_the_same_scores_make_the_same_report(scores: ScoreTable, report: Path, 
 
 def test_a_report_is_possible_from_scores_of_any_origin(tmp_path: Path) -> None:
     frame = pd.DataFrame({"critic_score": range(40), "label": ["a"] * 20 + ["b"] * 20})
-    analysis = study.report2(ScoreTable(frame, {}), tmp_path / "r")
+    analysis = separation(ScoreTable(frame, {}))
+    analysis.save(tmp_path / "r")
     text = " ".join(analysis.warnings)
     assert "no controls" in text
     assert "no run folder was found" in text
@@ -168,7 +169,8 @@ def test_another_run_and_changed_images_are_not_shown_as_those_scored(
 ) -> None:
     other = ScoreTable(scalars.table, {**scalars.provenance, "run_id": "another"})
     np.save(tmp_path / "images.npy", 255 - test_set.images)
-    analysis = study.report2(other, tmp_path / "r", data=tmp_path / "images.npy")
+    analysis = separation(other, data=tmp_path / "images.npy")
+    analysis.save(tmp_path / "r")
     drawn = {p.stem for p in (tmp_path / "r" / "figures").glob("*.png")}
     assert not drawn & {"training", "samples", "examples"}
     assert any("the scores are of run another" in w for w in analysis.warnings)

@@ -21,12 +21,17 @@ def made_up(n_classes: int, *, n_runs: int = 4) -> StabilityResult:
     alike = [Similarity("Procrustes", 0.9, 0.8, 1.0, 0.0), Similarity("shared neighbours", 0.2, -0.1, 0.4, 0.05)]
     rungs = climb(scores, labels, seen=seen)
     return StabilityResult(
-        rungs, {"untrained critics": rungs, "plain scalars regressed out": rungs},
-        {"trained critics": alike, "untrained critics": alike},
-        tuple(f"run-{i:02d}" for i in range(n_runs)), tuple(np.unique(labels)), table,
-        {"data_fingerprint": "0123", "seed": 0}, ["a warning"],
-        {f"run-{i:02d}": i / n_runs for i in range(n_runs)}, [compare(scores, scores[::-1] + 1, labels, of="<affine>")],
-    )  # fmt: skip
+        rungs=rungs,
+        others={"untrained critics": rungs, "plain scalars regressed out": rungs},
+        similarities={"trained critics": alike, "untrained critics": alike},
+        runs=tuple(f"run-{i:02d}" for i in range(n_runs)),
+        classes=tuple(np.unique(labels)),
+        panel=table,
+        provenance={"data_fingerprint": "0123", "seed": 0},
+        warnings=["a warning"],
+        agreement={f"run-{i:02d}": i / n_runs for i in range(n_runs)},
+        comparisons=[compare(scores, scores[::-1] + 1, labels, of="<affine>")],
+    )
 
 
 @pytest.fixture(scope="module")

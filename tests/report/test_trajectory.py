@@ -31,8 +31,8 @@ def many_classes(n: int) -> TrajectoryResult:
     scores = np.stack([np.tile(np.arange(10.0), n), np.arange(10.0 * n)]).astype(np.float32)
     table = pd.DataFrame({"sample_id": labels, "label": labels})
     return TrajectoryResult(
-        (0, 1), scores, table, str(labels[0]), courses((0, 1), scores, labels), shares((0, 1), scores, table),
-        {}, {}, {}, {}, [],
+        steps=(0, 1), scores=scores, table=table, reference=str(labels[0]), courses=courses((0, 1), scores, labels),
+        shares=shares((0, 1), scores, table), untrained={}, scalars={}, sheets={}, provenance={}, warnings=[],
     )  # fmt: skip
 
 
@@ -138,9 +138,9 @@ def test_a_pair_that_is_lost_is_red_and_one_that_turns_round_is_drawn_so() -> No
 def test_without_factors_there_is_no_figure_of_them(tmp_path: Path) -> None:
     plain = many_classes(3)
     assert page.factor_shares(plain) is None
-    lines = plain.save(tmp_path / "r")
+    plain.save(tmp_path / "r")
     assert not (tmp_path / "r" / "figures" / "factors.png").exists()
-    assert not any("factor" in line for line in lines)
+    assert not any("factor" in line for line in plain.findings())
 
 
 def test_every_class_is_named_up_to_twenty(result: TrajectoryResult) -> None:

@@ -8,7 +8,7 @@ from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.scoring.score import score
-from gan_probe.scoring.table import ScoreTable, concatenate_scores, read_scores, write_scores
+from gan_probe.scoring.table import CRITIC_ROWS, ScoreTable, concatenate_scores, read_scores, write_scores
 
 
 def test_scores_survive_the_round_trip_with_embeddings_and_provenance(scores: ScoreTable, tmp_path: Path) -> None:
@@ -17,9 +17,16 @@ def test_scores_survive_the_round_trip_with_embeddings_and_provenance(scores: Sc
     assert found.table["critic_score"].dtype == np.float32
     assert found.table["critic_score"].tolist() == scores.table["critic_score"].tolist()
     assert found.provenance["critic_hash"] == scores.provenance["critic_hash"]
-    assert np.array_equal(found.embeddings["embedding.critic"], scores.embeddings["embedding.critic"])
-    names = {c.removeprefix("embedding.") for c in found.embeddings}
-    assert names == {"critic", "untrained.0", "untrained.1", "untrained.2", "pixels", "hog", "kmeans_patches"}
+    assert np.array_equal(found.embeddings[CRITIC_ROWS], scores.embeddings[CRITIC_ROWS])
+    assert {source.short for source in found.embeddings} == {
+        "critic",
+        "untrained.0",
+        "untrained.1",
+        "untrained.2",
+        "pixels",
+        "hog",
+        "kmeans_patches",
+    }
     assert not [c for c in found.without_embeddings() if c.startswith("embedding.")]
 
 
@@ -56,7 +63,7 @@ def test_scores_of_different_critics_are_not_mixed(scores: ScoreTable) -> None:
 def test_embeddings_of_different_layers_are_not_mixed(critic: Critic, test_set: ImageSet) -> None:
     first = score(critic, test_set.take(np.arange(40)), controls=False, layers=["stem"], pooling="max")
     second = score(critic, test_set.take(np.arange(40, 80)), controls=False)
-    assert first.embeddings["embedding.critic"].shape == (40, 32)
+    assert first.embeddings[CRITIC_ROWS].shape == (40, 32)
     assert (first.provenance["layers"], first.provenance["pooling"]) == (["stem"], "max")
     both = concatenate_scores([first, second])
     assert not both.embeddings

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from gan_probe.errors import InputError
+from gan_probe.scoring.table import factor_columns
 from gan_probe.stats.variance import epsilon_squared, eta_squared, explained, levels, varying
 from gan_probe.studies.factors.curve import curve
 from gan_probe.studies.factors.disentanglement import dependent, disentanglement
@@ -51,7 +52,7 @@ def test_many_values_are_cut_into_equal_parts() -> None:
     cut = levels(np.arange(80.0))
     assert np.bincount(cut).tolist() == [10] * 8
     table = pd.DataFrame({"factor.noise": [1, 2] * 2, "factor.fixed": 1, "factor.serial": list("abcd"), "other": 1})
-    assert list(varying(table)) == ["noise"]
+    assert list(varying({name: table[c] for name, c in factor_columns(table).items()})) == ["noise"]
 
 
 def test_one_dimension_a_factor_is_disentangled_and_a_rotation_of_it_is_not() -> None:

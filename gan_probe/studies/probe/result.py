@@ -342,7 +342,7 @@ class ProbeResult(StudyResult):
                 found.append((outcome, rival, excess(outcome, rival, group)))
         return found
 
-    def outcome_table(self) -> pd.DataFrame:
+    def table(self) -> pd.DataFrame:
         """Return one row an outcome and group: accuracy, interval, and how far the critic is ahead of it."""
         critics = {(o.classifier, o.per_class): o for o in self.outcomes if o.representation == CRITIC}
         rows = []
@@ -390,7 +390,7 @@ class ProbeResult(StudyResult):
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``probe``: one row an outcome and group."""
-        return {"probe": self.outcome_table()}
+        return {"probe": self.table()}
 
     def lead(self) -> list[dict[str, Any]]:
         """Return the critic beside its best control, one row a classifier, group and number of labels."""
@@ -417,7 +417,7 @@ class ProbeResult(StudyResult):
             "protocol": PROTOCOL,
             "sizes": dict(self.sizes),
             "lead": self.lead(),
-            "outcomes": [plain(row) for row in self.outcome_table().to_dict("records")],
+            "outcomes": [plain(row) for row in self.table().to_dict("records")],
         }
 
 

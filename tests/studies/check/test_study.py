@@ -43,11 +43,11 @@ class MinibatchStddev(nn.Module):
 
 
 def verdicts(module: nn.Module, data: ImageSet, **options: object) -> dict[str, str]:
-    return {f.check: f.verdict for f in check_critic(Critic.from_module(module, SHAPE, **options), data)}
+    return {f.check: f.verdict for f in check_critic(Critic.from_module(module, SHAPE, **options), data).checks}
 
 
 def test_a_trained_critic_of_ours_passes(critic: Critic, train_set: ImageSet) -> None:
-    found = {f.check: f for f in check_critic(critic, train_set)}
+    found = {f.check: f for f in check_critic(critic, train_set).checks}
     assert set(found) == set(CHECKS)
     assert {found[name].verdict for name in ("finite", "company", "mode", "dead layers")} == {"pass"}
     assert all(f.advice for f in found.values() if f.verdict == "FAIL")
@@ -89,7 +89,7 @@ def test_scores_that_are_no_numbers_or_all_the_same_end_the_checks(train_set: Im
 def test_dead_layers_are_named(train_set: ImageSet) -> None:
     module = foreign.seeded("PatchGan")
     nn.init.zeros_(module.body[2].weight)
-    found = {f.check: f for f in check_critic(Critic.from_module(module, SHAPE), train_set)}
+    found = {f.check: f for f in check_critic(Critic.from_module(module, SHAPE), train_set).checks}
     assert found["finite"].verdict == "FAIL"  # all scores are equal
     module.head = nn.Conv2d(16, 1, 4, 1, 1)
     nn.init.zeros_(module.body[0].weight)
@@ -104,7 +104,7 @@ def test_dead_layers_are_named(train_set: ImageSet) -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.mixed(x) + self.direct(x).flatten(1)
 
-    dead = {f.check: f for f in check_critic(Critic.from_module(Bypass(), SHAPE), train_set)}["dead layers"]
+    dead = {f.check: f for f in check_critic(Critic.from_module(Bypass(), SHAPE), train_set).checks}["dead layers"]
     assert "mixed.0 (100%)" in dead.found
 
 

@@ -115,7 +115,7 @@ def test_every_number_stands_beside_its_controls(result: ExplainResult) -> None:
             assert result.number(method, region, CORRELATION, UNTRAINED_UNTRAINED)
     assert result.number("occlusion", MASK, "pointing", "nobody") is None
     assert result.metrics().n_images == 8
-    assert "gradients.edge.share.critic" in result.headline()
+    assert "gradients.edge.share.critic" in result.metrics().measures
 
 
 def test_on_a_plain_ground_the_page_says_that_maps_cannot_miss(result: ExplainResult) -> None:
@@ -134,7 +134,7 @@ def test_a_critic_that_looks_at_a_square_is_found_out(test_set: ImageSet) -> Non
     ]  # fmt: skip
     assert (share, hits) == (1, 1)
     assert any("ahead of the image alone in pointing, IoU and share; ahead of chance" in f for f in found.findings())
-    assert any("no untrained critics" in w and "no reset_parameters" in w for w in found.warnings)
+    assert any("no untrained control" in w and "no reset_parameters" in w for w in found.warnings)
     assert CORRELATION not in set(found.numbers["measure"])
 
 

@@ -1,4 +1,5 @@
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -18,6 +19,13 @@ from gan_probe.studies.factors.responses import (
     effect,
     respond,
 )
+
+
+@pytest.fixture(autouse=True)
+def same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test draws its own numbers from the start, in whatever order tests run."""
+    monkeypatch.setattr(sys.modules[__name__], "RNG", np.random.default_rng(0))
+
 
 RNG = np.random.default_rng(0)
 VALUES = [round(0.1 * i, 10) for i in range(51)]

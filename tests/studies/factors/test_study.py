@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
+from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.studies.factors.responses import ALONE, AMONG, Response
-from gan_probe.studies.factors.result import SCORE, FactorsResult, single
+from gan_probe.studies.factors.result import FactorsResult, single
 from gan_probe.studies.factors.study import N_PARTS, factors, fitted, frozen, middle, questions, responses
 from synthetic import PRESETS, Spec, SpecError, make_dataset
 from synthetic.spec import Choice, Type, Uniform
@@ -84,7 +86,7 @@ def result() -> FactorsResult:
 
 def test_mean_brightness_follows_colour_and_size_and_ignores_place_and_noise() -> None:
     found = factors(critic_by(brightness), per_class=40, n_bases=20)
-    shares = {s.factor: s for s in single(found.shares[SCORE])}
+    shares = {s.factor: s for s in single(found.shares[CRITIC_SCORE])}
     assert sum(shares[name].epsilon_squared for name in ("base", "size", "sign")) > 0.8
     assert min(shares["base"].epsilon_squared, shares["size"].epsilon_squared) > 0.2
     for name in ("x", "y", "noise", "shape"):
@@ -170,15 +172,20 @@ def test_without_noise_nothing_is_swept_with_all_else_fixed(patches: Critic) -> 
 
 
 def test_everything_stands_beside_three_untrained_critics(result: FactorsResult) -> None:
-    assert {s.factor for s in single(result.shares[SCORE])} == {"shape", "base", "size"}
+    assert {s.factor for s in single(result.shares[CRITIC_SCORE])} == {"shape", "base", "size"}
     assert len(result.shares) == 2 * 4
     assert [p.measure for p in result.probes] == ["shape", "base", "size"]
     assert set(result.probes[0].controls) == {"untrained", "pixels", "hog", "kmeans_patches", "plain scalars"}
     assert [set(g.controls) for g in result.gains] == [{"untrained"}] * 3
     assert set(result.disentanglement) == {"critic", "untrained.0", "untrained.1", "untrained.2"}
     assert {len(r.untrained) for r in result.responses} == {3}
-    (base,) = (s for s in result.untrained_shares(SCORE) if s.factor == "base")
-    each = [s.epsilon_squared for i in range(3) for s in result.shares[f"control.untrained.{i}"] if s.factor == "base"]
+    (base,) = (s for s in result.untrained_shares(is_embedding=False) if s.factor == "base")
+    each = [
+        s.epsilon_squared
+        for i in range(3)
+        for s in result.shares[Source(False, RANDOM_INIT, str(i))]
+        if s.factor == "base"
+    ]
     assert (base.ci_low, base.ci_high) == (min(each), max(each))
     assert base.epsilon_squared == pytest.approx(np.mean(each))
     assert result.warnings == []
@@ -193,8 +200,8 @@ def test_each_part_reports_when_it_is_done(patches: Critic) -> None:
 
 def test_without_controls_nothing_is_compared(patches: Critic) -> None:
     found = factors(patches, per_class=10, n_bases=20, controls=False)
-    assert list(found.shares) == [SCORE, "embedding.critic"]
-    assert found.untrained_shares(SCORE) == []
+    assert list(found.shares) == [CRITIC_SCORE, CRITIC_ROWS]
+    assert found.untrained_shares(is_embedding=False) == []
     assert [p.best_control for p in found.probes] == [""] * 7
     assert found.gains == []
     assert {len(r.untrained) for r in found.responses} == {0}

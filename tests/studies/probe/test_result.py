@@ -27,7 +27,16 @@ def run(rows: dict[str, np.ndarray], **options: object) -> list[Outcome]:
 
 
 def result_of(outcomes: list[Outcome], controls: tuple[str, ...]) -> ProbeResult:
-    return ProbeResult(outcomes, controls, (), (), {"classes": 3, "pool": 1, "validation": 1, "test": 1}, {}, [])
+    return ProbeResult(
+        outcomes=outcomes,
+        random_init=(),
+        baselines=tuple(controls),
+        layers=(),
+        references=(),
+        sizes={"classes": 3, "pool": 1, "validation": 1, "test": 1},
+        provenance={},
+        warnings=[],
+    )
 
 
 def test_parts_are_apart_and_hold_every_class() -> None:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from gan_probe.errors import InputError
-from gan_probe.scoring.table import ScoreTable
+from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, ScoreTable
 from gan_probe.stats.auroc import n_separated
 from gan_probe.studies.separation.analysis import analyse
 
@@ -60,7 +60,7 @@ def test_unseen_classes_that_score_high_are_named() -> None:
 def test_parts_that_cannot_be_done_are_noted_not_silent() -> None:
     analysis = analyse(table(np.zeros(60), odd=np.full(60, np.nan)))
     text = " ".join(analysis.warnings)
-    assert "control.odd holds values that are not finite" in text
+    assert "control odd holds values that are not finite" in text
     assert "clusters of critic_score: left out, all rows are equal" in text
     assert "no embeddings" in text
     assert "no controls" in text
@@ -126,7 +126,7 @@ def test_a_factor_with_missing_values_is_left_out_and_the_others_stay() -> None:
     scores = ScoreTable(whole.table.assign(**{"factor.shape": shape, "factor.size": size}), {})
     analysis = analyse(scores, clusters=False)
     assert "factor.size has missing values; the factor was left out." in analysis.warnings
-    assert [s.factor for s in analysis.shares["critic_score"]] == ["shape"]
+    assert [s.factor for s in analysis.shares[CRITIC_SCORE]] == ["shape"]
 
 
 def test_constant_scores_are_said_to_tell_nothing() -> None:
@@ -142,7 +142,7 @@ def test_embeddings_that_say_nothing_are_left_out_and_named() -> None:
     analysis = analyse(ScoreTable(frame.assign(**{"embedding.hog": list(np.ones((60, 3), np.float32))}), {}))
     assert "embedding.pixels holds values that are not finite; it was left out." in analysis.warnings
     assert "embedding.hog is the same for every image; it was left out." in analysis.warnings
-    assert set(analysis.clusterings) == {"critic_score", "embedding.critic"}
+    assert set(analysis.clusterings) == {CRITIC_SCORE, CRITIC_ROWS}
 
 
 def test_images_without_a_label_are_counted_and_nested_factors_left_out() -> None:

@@ -31,8 +31,9 @@ def result(scores: npt.NDArray, labels: npt.NDArray = LABELS, **more: object) ->
         table = table.assign(**more.pop("factors"))  # type: ignore[arg-type]
     steps = STEPS[: len(scores)]
     return tr.TrajectoryResult(
-        steps, scores.astype(np.float32), table, str(labels[0]), tr.courses(steps, scores, labels),
-        tr.shares(steps, scores, table), sheets=dict[int, Path](), provenance={}, warnings=[],
+        steps=steps, scores=scores.astype(np.float32), table=table, reference=str(labels[0]),
+        courses=tr.courses(steps, scores, labels), shares=tr.shares(steps, scores, table),
+        sheets=dict[int, Path](), provenance={}, warnings=[],
         **({"untrained": {}, "scalars": {}} | more),  # type: ignore[arg-type]
     )  # fmt: skip
 
@@ -128,7 +129,7 @@ def test_the_result_counts_and_knows_since_when_it_is_ahead_of_every_control() -
     assert result(scores_of(0, 1, 0), untrained={"seed 1": 0}, scalars={"edges": 0}).ahead_since is None
     assert result(scores_of(1, 1, 1), untrained={"seed 1": 1}, scalars={"edges": 0}).ahead_since is None
     assert result(scores_of(1, 1, 1)).ahead_since is None  # no controls, nothing to be ahead of
-    head = found.headline()
+    head = vars(found.metrics())
     assert (head["n_pairs"], head["n_separated"], head["n_lost"], head["n_never"]) == (1, 1, 0, 0)
     assert head["n_separated_by_step"] == {"0": 0, "5": 1, "10": 1}
 
