@@ -45,7 +45,7 @@ def test_masks_are_found_and_the_report_is_written(run: Path, data: Path, tmp_pa
     assert (result.exit_code, record["status"], record["command"]) == (0, "ok", "explain")
     assert record["metrics"]["n_images"] == 3
     assert 0 <= record["metrics"]["measures"]["occlusion.mask.pointing.critic"] <= 1
-    assert set(record["outputs"]) == {"report", "images", "maps_occlusion", "maps_gradients"}
+    assert set(record["outputs"]) == {"report", "json", "images", "maps_occlusion", "maps_gradients"}
     assert all(Path(path).is_file() for path in record["outputs"].values())
     assert np.load(record["outputs"]["maps_occlusion"], allow_pickle=False).shape == (3, 32, 32)
     assert json.loads((tmp_path / "r" / "report.json").read_text())["provenance"]["patch_px"] == 16
