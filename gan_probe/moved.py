@@ -23,7 +23,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "data.images": ("images.image_set",),
     "data.masks": ("images.masks",),
     "data.nulls": ("images.nulls",),
-    "data.reading": ("images.readers.reading",),
+    "data.reading": ("images.readers.reading", "images.readers.decode", "images.readers.table"),
     "data.streaming": ("images.readers.streaming",),
     "data.tables": ("scoring.table",),
     "data.tensors": ("images.pixels",),

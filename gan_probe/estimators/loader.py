@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import fit_channels
-from gan_probe.images.readers.reading import decode_image
+from gan_probe.images.readers.decode import decode_image
 from gan_probe.types import Rows
 
 

@@ -12,7 +12,9 @@ from PIL import Image
 
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
-from gan_probe.images.readers.reading import BROKEN, decode_image, inside
+from gan_probe.images.readers.decode import decode_image
+from gan_probe.images.readers.reading import BROKEN
+from gan_probe.images.readers.table import inside
 from gan_probe.types import Masks
 
 

@@ -183,5 +183,4 @@ PAGE = Page[ExplainResult](
     title=lambda result: "Which pixels move the score?",
     sections=lambda result: SECTIONS,
     notes=_left_out,
-    provenance=lambda result: {**result.provenance, **result.settings},
 )

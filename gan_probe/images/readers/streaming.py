@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, LazyImages, fit_channels
-from gan_probe.images.readers.reading import (
-    check_sizes,
-    decode_image,
-    folder_sources,
-    keep_split,
-    name_rows,
-    open_npy,
-    parquet_sources,
-    read_metadata,
-)
+from gan_probe.images.readers.reading import check_sizes, keep_split, name_rows
+from gan_probe.images.readers.table import Decode, find_reader
 from gan_probe.types import Images, Progress
 from synthetic import sample_id
 
@@ -51,76 +42,46 @@ def stream_images(
         For another kind of file, a broken image, or images that differ in size.
     """
     path = Path(path)
-    if path.suffix == ".npy" or (path / "images.npy").is_file():
-        return keep_split(_stream_array(path, size_px), split)
-    if path.suffix == ".parquet" or (path / "images.parquet").is_file():
-        file = path if path.is_file() else path / "images.parquet"
-        found = _stream_encoded(*parquet_sources(file), path, size_px, progress)
-    elif path.is_dir():
-        found = _stream_encoded(*folder_sources(path, split), path, size_px, progress)
-    else:
-        raise InputError(f"{path} cannot be streamed. Accepted: a folder of images, .parquet, .npy.")
-    return keep_split(found, split)
+    entries = find_reader(path, streamed=True).entries(path, split)
+    if entries.array is not None and size_px is not None and entries.array.shape[1:3] != (size_px, size_px):
+        height, width = entries.array.shape[1:3]
+        raise InputError(f"{path} holds {width}x{height} pixels; an array is not resized on the way.")
+    look = partial(_look, entries.decode, size_px)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        seen = list(progress(pool.map(look, entries.sources)))
+    if not seen:
+        raise InputError(f"{path} holds no images.")
+    shapes = [shape for shape, *_ in seen]
+    check_sizes(shapes, path)
+    n_channels = max(shape[2] for shape in shapes)
+    n_converted = sum(bool(note) for *_, note in seen)
+    warnings = [f"{n_converted} images were converted on reading."] if n_converted else []
+    fetch = partial(_fetch, entries.decode, size_px, n_channels)
+    lazy = LazyImages(entries.sources, fetch, (*shapes[0][:2], n_channels))
+    ids = [wide if n_channels == 3 else own for _, own, wide, _ in seen]
+    return keep_split(name_rows(lazy, entries.table, entries.names, path, warnings, ids=ids), split)
 
 
 # What is fetched lazily must be picklable: trainings side by side each get it.
 
 
-def _fetch_image(source: Path | bytes, size_px: int | None, n_channels: int) -> Images:
-    return fit_channels(decode_image(source, size_px)[0], n_channels)
+def _look(decode: Decode, size_px: int | None, source: Any) -> tuple[tuple[int, ...], str, str, str]:
+    """Return an image's shape, its id as it is and in three channels, and what was converted."""
+    image, note = decode(source, size_px)
+    return image.shape, sample_id(image), sample_id(fit_channels(image, 3)), note
 
 
-def _fetch_row(path: Path, row: int) -> Images:
-    return np.asarray(_mapped(path)[row])
-
-
-_mapped = cache(open_npy)
-
-
-def _stream_array(path: Path, size_px: int | None) -> ImageSet:
-    where = (path if path.is_file() else path / "images.npy").resolve()
-    array = open_npy(where)
-    if size_px is not None and array.shape[1:3] != (size_px, size_px):
-        raise InputError(f"{path} holds {array.shape[2]}x{array.shape[1]} pixels; an array is not resized on the way.")
-    table = read_metadata(path) if path.is_dir() else None
-    table = pd.DataFrame(index=range(len(array))) if table is None else table
-    names = table["file_name"].tolist() if "file_name" in table else [f"{path.name}#{i}" for i in range(len(array))]
-    lazy = LazyImages(range(len(array)), partial(_fetch_row, where), array.shape[1:])
-    ids = [sample_id(image) for image in array]
-    return name_rows(lazy, table.drop(columns="file_name", errors="ignore"), names, path, ids=ids)
-
-
-def _stream_encoded(
-    sources: Sequence[Path | bytes],
-    names: Sequence[str],
-    table: pd.DataFrame,
-    origin: Path,
-    size_px: int | None,
-    progress: Progress,
-) -> ImageSet:
-    def look(source: Path | bytes) -> tuple[tuple[int, ...], str, str, str]:
-        image, note = decode_image(source, size_px)
-        return image.shape, sample_id(image), sample_id(fit_channels(image, 3)), note
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        seen = list(progress(pool.map(look, sources)))
-    shapes = [shape for shape, *_ in seen]
-    check_sizes(shapes, origin)
-    n_channels = max(shape[2] for shape in shapes)
-    n_converted = sum(bool(note) for *_, note in seen)
-    warnings = [f"{n_converted} images were converted on reading."] if n_converted else []
-    fetch = partial(_fetch_image, size_px=size_px, n_channels=n_channels)
-    lazy = LazyImages(sources, fetch, (*shapes[0][:2], n_channels))
-    ids = [wide if n_channels == 3 else own for _, own, wide, _ in seen]
-    return name_rows(lazy, table, names, origin, warnings, ids=ids)
+def _fetch(decode: Decode, size_px: int | None, n_channels: int, source: Any) -> Images:
+    return np.asarray(fit_channels(decode(source, size_px)[0], n_channels))
 
 
 def size_in_memory(path: str | Path, size_px: int | None = None) -> int:
     """Return about how many bytes the images at ``path`` take as an array; 0 where that is not known beforehand."""
     path = Path(path)
+    reader = find_reader(path)
     if path.suffix == ".npy":
         return path.stat().st_size
-    if not path.is_dir() or any((path / name).is_file() for name in ("images.npy", "images.parquet")):
+    if reader.title != "a folder of images":
         return 0
-    files, _, _ = folder_sources(path, None)
-    return len(files) * decode_image(files[0], size_px)[0].size
+    entries = reader.entries(path, None)
+    return len(entries.sources) * entries.decode(entries.sources[0], size_px)[0].size

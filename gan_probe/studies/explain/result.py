@@ -61,7 +61,8 @@ class ExplainResult(StudyResult):
         ``method``, ``region``, ``measure``, ``of``, ``value``, ``ci_low``, ``ci_high``, ``n``: see `compare`.
     table : DataFrame
         One row an image: what names it, its scores, and the critic's measures in it.
-    settings, provenance : dict
+    provenance : dict
+        Where it comes from, and the settings of the maps.
     warnings : list of str
     """
 
@@ -72,7 +73,6 @@ class ExplainResult(StudyResult):
     maps: Mapping[str, MapsOf]
     numbers: pd.DataFrame
     table: pd.DataFrame
-    settings: dict[str, Any]
     provenance: dict[str, Any]
     warnings: list[str]
 
@@ -115,7 +115,6 @@ class ExplainResult(StudyResult):
         flat = [f"flat.{method}" for method in self.maps]
         ours = [*OURS, *flat, *measures]
         return {
-            "settings": self.settings,
             "classes": list(self.labels.unique()),
             "numbers": [plain(row) for row in self.numbers.to_dict("records")],
             "images": [plain(row) for row in self.table[[c for c in self.table if c in ours]].to_dict("records")],

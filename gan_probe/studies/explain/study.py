@@ -124,8 +124,13 @@ def explain(
         maps=maps,
         numbers=compare(maps, masks, changed, seed=seed),
         table=_table(critic, data.table, scores, maps, masks),
-        settings={"per_class": per_class, "baseline": baseline, "patch_px": patch, "n_steps": n_steps},
-        provenance=_provenance(critic, data, seed),
+        provenance={
+            **_provenance(critic, data, seed),
+            "per_class": per_class,
+            "baseline": baseline,
+            "patch_px": patch,
+            "n_steps": n_steps,
+        },
         warnings=warnings,
     )
 

@@ -99,7 +99,8 @@ def test_the_first_images_of_each_class_are_explained_in_units_of_their_scores(
     for maps in result.maps.values():
         assert {of: len(several) for of, several in maps.items()} == {CRITIC: 1, UNTRAINED: 3, IMAGE: 1}
     assert result.table["seen"].sum() == 4
-    assert result.settings == {"per_class": 2, "baseline": "border", "patch_px": 8, "n_steps": 8}
+    expected = {"per_class": 2, "baseline": "border", "patch_px": 8, "n_steps": 8}
+    assert {name: result.provenance[name] for name in expected} == expected
 
 
 def test_every_number_stands_beside_its_controls(result: ExplainResult) -> None:
