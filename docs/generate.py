@@ -1,9 +1,16 @@
-"""Write ``docs/commands.md`` from the commands' own help: ``python docs/generate.py [--check]``."""
+"""Write the pages that are generated, whole or in part: ``python docs/generate.py [--check]``.
+
+To add a page: one function and one row in ``PAGES``.
+"""
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import sys
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ["COLUMNS"] = os.environ["TERMINAL_WIDTH"] = "100"
@@ -14,7 +21,10 @@ from typer.testing import CliRunner
 from gan_probe.cli import app
 from gan_probe.config import PRESETS, TrainConfig
 
-PAGE = Path(__file__).parent / "commands.md"
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- written by docs/generate.py -->", "<!-- end of what docs/generate.py writes -->"
+PACKAGES = ("gan_probe", "synthetic")
+NAME_WIDTH = 26
 INTRO = """\
 # Commands
 
@@ -37,8 +47,8 @@ Results go to stdout, progress and warnings to stderr. `--json` prints one objec
 """
 
 
-def page() -> str:
-    """Return the whole page."""
+def commands(_: str) -> str:
+    """Return ``docs/commands.md``, whole."""
     parts = [INTRO]
     for name in get_command(app).commands:
         shown = CliRunner().invoke(app, [name, "--help"], prog_name="gan-probe").stdout
@@ -68,7 +78,79 @@ def settings() -> str:
     return "\n".join(lines) + "\n"
 
 
+def architecture(page: str) -> str:
+    """Return ``docs/architecture.md`` with the tree of today."""
+    order = {name: rank for rank, name in enumerate(layers())}
+    lines = [line for package in PACKAGES for line in tree(ROOT / package, order)]
+    return between(page, "\n".join(["```text", *lines, "```"]))
+
+
+def layers() -> list[str]:
+    """Return packages and modules in the order of the layers that ``lint-imports`` checks, highest first."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    layered = next(contract for contract in contracts if contract["type"] == "layers")
+    return [name for layer in layered["layers"] for name in re.split(r"\s*[:|]\s*", layer)]
+
+
+def tree(package: Path, order: dict[str, int], depth: int = 0) -> Iterator[str]:
+    """Yield a line for a package and each module in it: its name, and the first line of its docstring.
+
+    Raises
+    ------
+    SystemExit
+        When a module has no docstring, or a room of the house is in no layer.
+    """
+    yield entry(f"{package.name}/", package / "__init__.py", depth)
+
+    def rank(path: Path) -> tuple[int, bool, str]:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if path.is_dir() and depth == 0 and name not in order:
+            sys.exit(f"{name} is in no layer: give it a place in the contract of import-linter in pyproject.toml")
+        return order.get(name, len(order)), path.is_dir(), path.name
+
+    inside = [path.parent for path in package.glob("*/__init__.py")] + list(package.glob("*.py"))
+    for path in sorted((path for path in inside if path.name != "__init__.py"), key=rank):
+        if path.is_dir():
+            yield from tree(path, order, depth + 1)
+        else:
+            yield entry(path.stem, path, depth + 1)
+
+
+def entry(name: str, module: Path, depth: int) -> str:
+    """Return one line of the tree. The module is parsed, not imported: an extra may be missing here."""
+    docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
+    if not docstring:
+        sys.exit(f"{module.relative_to(ROOT)} has no docstring: its first line stands in docs/architecture.md")
+    return f"{'  ' * depth + name:<{NAME_WIDTH}}{docstring.splitlines()[0].replace('`', '')}"
+
+
+def between(page: str, new: str) -> str:
+    """Return a page with ``new`` in place of what lies between its two marker comments."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        sys.exit(f"a page lost its markers: put {BEGIN} and {END} around the part that is generated")
+    return f"{before}{BEGIN}\n{new}\n{END}{after}"
+
+
+# A page, and the function that makes of its text the text that it should have.
+PAGES: dict[str, Callable[[str], str]] = {
+    "docs/commands.md": commands,
+    "docs/architecture.md": architecture,
+}
+
+
+def main() -> None:
+    """Write what is out of date; with ``--check`` name it, and exit with 1."""
+    texts = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+    made = {page: make(texts[page]) for page, make in PAGES.items()}
+    stale = [page for page in PAGES if made[page] != texts[page]]
+    if "--check" in sys.argv and stale:
+        sys.exit(f"out of date: {', '.join(stale)}. Run python docs/generate.py")
+    for page in stale:
+        (ROOT / page).write_text(made[page], encoding="utf-8")
+
+
 if __name__ == "__main__":
-    if "--check" in sys.argv:
-        sys.exit(None if PAGE.read_text() == page() else "docs/commands.md is out of date: run python docs/generate.py")
-    PAGE.write_text(page())
+    main()
