@@ -65,10 +65,9 @@ benchmarks: setup  ## remake benchmarks/records
 	$(BIN)/python benchmarks/article.py --test article-dev --seeds 1,2,3,4,5
 	$(BIN)/python benchmarks/article.py --test article-dev --seeds 1,2,3,4,5 --average 0
 
-gallery: setup  ## remake reports/
-	$(BIN)/gan-probe demo --out .demo --overwrite
-	rm -rf reports/article && cp -r .demo/report reports/article
+gallery: setup  ## remake reports/: all that is quick and needs no data from elsewhere, or NAME="article collapse" MNIST=mnist.npz
+	$(BIN)/python reports/remake.py $(or $(NAME),quick) $(if $(MNIST),--mnist $(MNIST)) $(if $(CLOTHING),--clothing $(CLOTHING))
 
 clean:
-	rm -rf .venv .venv-lowest .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .venv-lowest .demo .gallery .golden .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ["COLUMNS"] = os.environ["TERMINAL_WIDTH"] = "100"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reports"))  # remake is a script, in no package
 
+import remake
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -44,6 +46,25 @@ Results go to stdout, progress and warnings to stderr. `--json` prints one objec
 | 5 | finished, some items skipped |
 | 6 | an extra or a device is missing |
 | 130 | interrupted; trainings go on with `--resume` |
+"""
+
+GALLERY = """\
+# Gallery
+
+Written by `python docs/generate.py` from the table in `reports/remake.py`, which holds the commands of every report.
+
+`make gallery` remakes what needs no data from elsewhere and less than {quick} minutes a report: {names}.
+`make gallery NAME="article factors"` makes the ones that are named, and `NAME=all` all of them.
+Reports whose data is not given are left out, and a line says so.
+`python reports/remake.py --dry-run NAME` prints a report's commands, and `--resume` goes on after a failure.
+
+| report | made by | minutes on two cores |
+|---|---|---|
+{rows}
+
+Data from elsewhere:
+
+{data}
 """
 
 
@@ -83,6 +104,21 @@ def architecture(page: str) -> str:
     order = {name: rank for rank, name in enumerate(layers())}
     lines = [line for package in PACKAGES for line in tree(ROOT / package, order)]
     return between(page, "\n".join(["```text", *lines, "```"]))
+
+
+def gallery(_: str) -> str:
+    """Return ``reports/README.md``, whole."""
+    rows = []
+    for row in remake.ROWS:
+        data = f" {row.needs.upper()}={row.needs}.npz" if row.needs else ""
+        made_by = f"`make gallery NAME={row.name}{data}`"
+        rows.append(f"| [{row.name}]({row.name}/report.html): {row.shows} | {made_by} | {row.minutes} |")
+    return GALLERY.format(
+        quick=remake.QUICK_MINUTES,
+        names=", ".join(f"`{name}`" for name in remake.GROUPS["quick"]),
+        rows="\n".join(rows),
+        data="\n".join(f"- `{name.upper()}`: {what}." for name, what in remake.EXTERNAL.items()),
+    )
 
 
 def layers() -> list[str]:
@@ -138,6 +174,7 @@ def between(page: str, new: str) -> str:
 PAGES: dict[str, Callable[[str], str]] = {
     "docs/commands.md": commands,
     "docs/architecture.md": architecture,
+    "reports/README.md": gallery,
 }
 
 
