@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Discriminators of other people, for the tests of adapters; their own dependencies (tensorflow, ...) are not needed.
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 
-.PHONY: setup demo test test-slow test-lowest check docs golden golden-summary benchmarks gallery clean
+.PHONY: setup demo test test-slow test-lowest check ci docs golden golden-summary benchmarks gallery clean
 
 setup: $(STAMP)
 
@@ -50,6 +50,9 @@ check: setup  ## what a contribution must pass
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 	$(MAKE) test
+
+ci:  ## all that .ci/run checks, with the seconds of each part at the end
+	tools/parts.sh setup check test-slow test-lowest
 
 docs: setup  ## the pages that are generated
 	$(BIN)/python docs/generate.py
