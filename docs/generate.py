@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from gan_probe.cli import app
 from gan_probe.config import PRESETS, TrainConfig
+from gan_probe.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- written by docs/generate.py -->", "<!-- end of what docs/generate.py writes -->"
@@ -121,6 +122,11 @@ def gallery(_: str) -> str:
     )
 
 
+def citation(page: str) -> str:
+    """Return ``CITATION.cff`` with the version of today."""
+    return re.sub(r"^version: .*$", f"version: {VERSION}", page, count=1, flags=re.MULTILINE)
+
+
 def layers() -> list[str]:
     """Return packages and modules in the order of the layers that ``lint-imports`` checks, highest first."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -175,6 +181,7 @@ PAGES: dict[str, Callable[[str], str]] = {
     "docs/commands.md": commands,
     "docs/architecture.md": architecture,
     "reports/README.md": gallery,
+    "CITATION.cff": citation,
 }
 
 
