@@ -63,7 +63,13 @@ Reports whose data is not given are left out, and a line says so.
 |---|---|---|
 {rows}
 
-Data from elsewhere:
+## What is not in git
+
+Git keeps of each report `report.html`, which holds its figures, `report.json`, tables, and what README or docs show.
+The other files of `figures/` (PNG and SVG) and the maps of `explain` are made by the command in the report's row.
+It leaves them in `.gallery/reports/NAME/` ({places}), which git ignores.
+
+## Data from elsewhere
 
 {data}
 """
@@ -118,6 +124,7 @@ def gallery(_: str) -> str:
         quick=remake.QUICK_MINUTES,
         names=", ".join(f"`{name}`" for name in remake.GROUPS["quick"]),
         rows="\n".join(rows),
+        places=", ".join(f"`{row.name}`: `{row.made.relative_to(ROOT)}/`" for row in remake.ROWS if row.page),
         data="\n".join(f"- `{name.upper()}`: {what}." for name, what in remake.EXTERNAL.items()),
     )
 

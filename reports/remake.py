@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import shlex
 import shutil
 import subprocess
@@ -25,9 +26,9 @@ EXTERNAL = {
     "mnist": "MNIST as .npz with x_train, y_train, x_test, y_test",
     "clothing": "the small clothing data set (CC0) at 64 pixels as .npz with x, y, split",
 }
-# Maps of `explain` (.npy) are left out: megabytes that no page shows.
-WHOLE = ("report.html", "report.json", "figures/*", "*.csv", "*.parquet")
-PAGE = ("report.html", "report.json")
+# What git keeps of a report, besides what README.md and docs/ show. The page holds its figures; as files, they and the
+# maps of `explain` (.npy) would be two thirds of the gallery's megabytes, anew at each remake.
+KEPT = ("report.html", "report.json", "*.csv", "*.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,6 @@ class Row:
         From nothing, on two cores, roughly.
     needs : str
         A name in ``EXTERNAL``, or nothing.
-    kept : tuple of str
-        Patterns of the files that are kept in git.
     page : str
         Where the commands leave the page.
     """
@@ -57,7 +56,6 @@ class Row:
     commands: tuple[str, ...]
     minutes: int
     needs: str = ""
-    kept: tuple[str, ...] = WHOLE
     page: str = ""
 
     @property
@@ -353,13 +351,21 @@ def remake(row: Row, done: set[str]) -> None:
         done.add(command)
         note(finished() | {command})
     shutil.rmtree(ROOT / "reports" / row.name, ignore_errors=True)
+    kept = (*KEPT, *shown(row.name))
     for path in sorted(path for path in row.made.rglob("*") if path.is_file()):
         inside = path.relative_to(row.made)
-        if any(fnmatch(inside.as_posix(), pattern) for pattern in row.kept):
+        if any(fnmatch(inside.as_posix(), pattern) for pattern in kept):
             target = ROOT / "reports" / row.name / inside
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
     print(f"{row.name}: whole in {row.made.relative_to(ROOT)}, what git keeps of it in reports/{row.name}", flush=True)
+
+
+def shown(name: str) -> list[str]:
+    """Return the files of a report that README.md or a page in docs/ links or shows."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    return sorted(set(re.findall(rf"\]\((?:\.\./)*reports/{re.escape(name)}/([^)#]+)", text)))
 
 
 def note(commands: set[str]) -> None:
