@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Discriminators of other people, for the tests of adapters; their own dependencies (tensorflow, ...) are not needed.
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 
-.PHONY: setup demo test test-slow test-lowest check ci docs golden golden-summary benchmarks gallery clean
+.PHONY: setup demo test test-slow test-lowest check ci docs golden golden-summary benchmarks gallery release clean
 
 setup: $(STAMP)
 
@@ -70,6 +70,9 @@ benchmarks: setup  ## remake benchmarks/records
 
 gallery: setup  ## remake reports/: all that is quick and needs no data from elsewhere, or NAME="article collapse" MNIST=mnist.npz
 	$(BIN)/python reports/remake.py $(or $(NAME),quick) $(if $(MNIST),--mnist $(MNIST)) $(if $(CLOTHING),--clothing $(CLOTHING))
+
+release:  ## build, try the wheel in a bare environment, tag; DRY=1 stops before the tag
+	PYTHON=$(PYTHON) tools/release.sh $(if $(DRY),--dry-run)
 
 clean:
 	rm -rf .venv .venv-lowest .demo .gallery .golden .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
