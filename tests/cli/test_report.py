@@ -4,20 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner, Result
 
-from gan_probe.cli import app
 from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import ImageSet, from_synthetic
 from gan_probe.scoring.score import score
 from gan_probe.scoring.table import ScoreTable, write_scores
 from gan_probe.training import train
 from synthetic import make_dataset
+from tests.cli.conftest import call
 from tests.conftest import SMALL, small_spec
-
-
-def call(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(w) for w in words])
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +67,21 @@ def test_outliers_are_written_with_their_p_values(tables: list[Path], run: Path,
     assert written["is_outlier"].sum() == record["metrics"]["n_outliers"]
     taken = call("outliers", tables[0], "--reference", tmp_path / "r.parquet", "--out", tmp_path / "o.csv")
     assert (taken.exit_code, "exists" in taken.stderr) == (3, True)
+
+
+def test_a_gate_fails_with_4_and_the_report_is_kept(run: Path, images: Path, tmp_path: Path) -> None:
+    score_file = tmp_path / "s.parquet"
+    assert call("score", run, images, "--out", score_file, "--no-embeddings", "--no-controls").exit_code == 0
+    result = call("report", score_file, "--out", tmp_path / "r", "--fail-if", "n_pairs>=45")
+    assert result.exit_code == 4
+    assert "the gate 'n_pairs>=45' holds: n_pairs is 45" in result.stderr
+    assert (tmp_path / "r" / "report.html").is_file()
+    passed = call("report", score_file, "--out", tmp_path / "r", "--overwrite", "--fail-if", "n_pairs<45")
+    assert passed.exit_code == 0
+
+
+def test_gates_that_cannot_be_read_stop_before_the_work(score_file: Path, tmp_path: Path) -> None:
+    for gate in ("n_separated 42", "n_separated<nan", "==3", "n_pears<4"):
+        result = call("report", score_file, "--out", tmp_path / "r", "--fail-if", gate)
+        assert (result.exit_code, "Names: n_pairs, n_separated, n_certain" in result.stderr) == (3, True), gate
+    assert not (tmp_path / "r").exists()
