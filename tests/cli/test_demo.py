@@ -6,7 +6,7 @@ from tests.cli.conftest import call, call_json
 
 
 def test_the_whole_story_on_a_small_scale(tmp_path: Path) -> None:
-    record = call_json("demo", "--out", tmp_path / "d", "--steps", "3", "--per-class", "8")
+    record = call_json("demo", "--out", tmp_path / "d", "--steps", "1", "--per-class", "8")
     assert record["status"] == "ok"
     assert record["metrics"]["n_pairs"] == 45
     assert record["metrics"]["findings"][0].startswith("The score alone names the class of")

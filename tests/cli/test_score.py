@@ -8,12 +8,14 @@ import pytest
 
 from tests.cli.conftest import call, call_json
 
+ALONE = ("--no-controls", "--no-embeddings")
+
 
 def test_skipped_files_exit_with_5_and_are_named(run: Path, images: Path, tmp_path: Path) -> None:
     shutil.copytree(images, tmp_path / "data")
     broken = next((tmp_path / "data").rglob("*.png"))
     broken.write_bytes(broken.read_bytes()[:60])
-    result = call("score", run, tmp_path / "data", "--out", tmp_path / "s.parquet")
+    result = call("score", run, tmp_path / "data", "--out", tmp_path / "s.parquet", *ALONE)
     assert result.exit_code == 5
     assert f"skipped 1 of 80 files: {broken.parent.name}/{broken.name}" in result.stderr
     assert len(pd.read_parquet(tmp_path / "s.parquet")) == 79
@@ -32,7 +34,7 @@ def test_relative_and_hidden_paths_are_read(
     shutil.copytree(images, tmp_path / ".hidden" / "d")
     (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path / "sub")
-    assert call_json("score", run, "../.hidden/d", "--out", "s.parquet")["metrics"]["n_images"] == 80
+    assert call_json("score", run, "../.hidden/d", "--out", "s.parquet", *ALONE)["metrics"]["n_images"] == 80
 
 
 def test_json_has_no_nan(run: Path, tmp_path: Path) -> None:

@@ -2,8 +2,14 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.cli.conftest import call, call_json
+
+
+@pytest.fixture
+def images(few_images: Path) -> Path:
+    return few_images
 
 
 def test_runs_are_settled_on_a_shared_bank_and_compared_with_what_they_were(images: Path, tmp_path: Path) -> None:

@@ -1,28 +1,14 @@
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import ImageSet
-from gan_probe.training import train
 from tests.cli.conftest import call, call_json
-from tests.conftest import SMALL
 
 
-@pytest.fixture(scope="module")
-def retrained(tmp_path_factory: pytest.TempPathFactory, train_set: ImageSet) -> list[Path]:
-    """Three trainings that differ in their seed."""
-    folder = tmp_path_factory.mktemp("retrained")
-    for seed in range(3):
-        train(train_set, folder / f"seed-{seed}", replace(SMALL, seed=seed))
-    return [folder / f"seed-{seed}" for seed in range(3)]
-
-
-def test_stability_of_three_runs(retrained: list[Path], images: Path, tmp_path: Path) -> None:
-    record = call_json("stability", *retrained, "--data", images, "--out", tmp_path / "page")
+def test_stability_of_three_runs(runs: list[Path], few_images: Path, tmp_path: Path) -> None:
+    record = call_json("stability", *runs, "--data", few_images, "--out", tmp_path / "page")
     found = record["metrics"]
     assert {"reproducible_fraction", "ci_low", "lowest_rung", "runs_needed"} <= set(found)
     assert 0 <= found["ci_low"] <= found["reproducible_fraction"] <= found["ci_high"] <= 1
@@ -36,25 +22,27 @@ def test_stability_of_three_runs(retrained: list[Path], images: Path, tmp_path: 
         "shares",
         "embeddings",
     }
-    gated = call("stability", *retrained, "--data", images, "--out", tmp_path / "g", "--fail-if", "flip_rate>=0")
+    gated = call(
+        "stability", *runs, "--data", few_images, "--out", tmp_path / "g", "--no-controls", "--fail-if", "flip_rate>=0"
+    )
     assert gated.exit_code == 4
-    few = call("stability", *retrained[:2], "--data", images, "--out", tmp_path / "few")
+    few = call("stability", *runs[:2], "--data", few_images, "--out", tmp_path / "few")
     assert (few.exit_code, "at least 3 runs, got 2" in few.stderr) == (3, True)
-    twice = call("stability", *retrained, retrained[0], "--data", images, "--out", tmp_path / "twice")
+    twice = call("stability", *runs, runs[0], "--data", few_images, "--out", tmp_path / "twice")
     assert (twice.exit_code, "the same run is given twice" in twice.stderr) == (3, True)
 
 
 def test_stability_refuses_copies_and_leaves_diverged_runs_out_when_told(
-    retrained: list[Path], images: Path, train_set: ImageSet, tmp_path: Path
+    runs: list[Path], few_images: Path, train_set: ImageSet, tmp_path: Path
 ) -> None:
-    shutil.copytree(retrained[0], tmp_path / "copy")
-    copied = call("stability", *retrained, tmp_path / "copy", "--data", images, "--out", tmp_path / "a")
+    shutil.copytree(runs[0], tmp_path / "copy")
+    copied = call("stability", *runs, tmp_path / "copy", "--data", few_images, "--out", tmp_path / "a")
     assert (copied.exit_code, "seed-0 and copy are the same critic" in copied.stderr) == (3, True)
-    broken = Critic.load(retrained[1])
+    broken = Critic.load(runs[1])
     broken.module.head.weight.data.fill_(float("nan"))
     broken.save(tmp_path / "diverged")
-    words = ("stability", *retrained, tmp_path / "diverged", "--data", images, "--out", tmp_path / "b")
+    words = ("stability", *runs, tmp_path / "diverged", "--data", few_images, "--out", tmp_path / "b")
     refused = call(*words)
     assert (refused.exit_code, "diverged diverged: its scores are not finite" in refused.stderr) == (3, True)
-    record = call_json(*words, "--skip-diverged")
+    record = call_json(*words, "--skip-diverged", "--no-controls")
     assert "diverged diverged and is left out." in record["warnings"]
