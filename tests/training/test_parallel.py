@@ -18,7 +18,7 @@ from gan_probe.training.parallel import Task, default_jobs, side_by_side
 from tests.conftest import BARE
 
 CPU = torch.device("cpu")
-SHORT = replace(BARE, steps=12)  # the first news of a training is that of step 10
+SHORT = replace(BARE, network="mlp", steps=12)  # small; the first news of a training is that of step 10
 
 
 def children() -> list[BaseProcess]:
