@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from gan_probe.config import TrainConfig
 from gan_probe.critics.critic import Critic
@@ -31,6 +34,15 @@ def contents(folder: Path) -> dict[str, str]:
     """Every file below a folder, by its path, as a hash of what it holds."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(autouse=True)
+def own_numbers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test draws its own numbers, of its module's RNG and of torch, in whatever order tests run."""
+    seed = zlib.crc32(request.node.name.encode())
+    torch.manual_seed(seed)
+    if hasattr(getattr(request, "module", None), "RNG"):
+        monkeypatch.setattr(request.module, "RNG", np.random.default_rng(seed))
 
 
 @pytest.fixture(scope="session")
