@@ -4,8 +4,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # Discriminators of other people, for the tests of adapters; their own dependencies (tensorflow, ...) are not needed.
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
+QUICK := "not slow and not nightly and not gpu"
 
-.PHONY: setup demo test test-slow test-lowest check ci docs golden golden-summary benchmarks gallery release clean
+.PHONY: setup demo test test-slow nightly coverage test-lowest check ci docs golden golden-summary benchmarks gallery release clean
 
 setup: $(STAMP)
 
@@ -19,11 +20,17 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## the article's experiment, from nothing to a report, in about a minute
 	$(BIN)/gan-probe demo --out .demo --overwrite
 
-test: setup  ## everything but the slow tests, in about five minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu"
+test: setup  ## everything but the slow tests, in random order, in about three minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m $(QUICK)
 
 test-slow: setup  ## the slow tests: minutes of training
 	$(BIN)/python -m pytest -m slow
+
+nightly: setup  ## the simulations in full: do intervals cover the truth as often as they say?
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m nightly
+
+coverage: setup  ## how much of the code the tests of make test run, by file and in all
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m $(QUICK) --cov --cov-report=term:skip-covered
 
 test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is supported
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from gan_probe.config import TrainConfig
 from gan_probe.critics.critic import Critic
@@ -16,11 +21,28 @@ from gan_probe.training import train
 from synthetic import PRESETS, Spec, make_dataset
 
 SMALL = TrainConfig(steps=8, batch_size=8, n_critic=2, n_snapshots=3, precision="fp32", critic_average=0.9)
+FEW = ("square_0.7+_n0.03", "circle_0.85-_n0.03", "triangle_0.85+_n0.03", "triangle_0.7-_n0.01")
+BARE = replace(SMALL, n_snapshots=0)  # a snapshot costs more than all eight steps
 
 
 def small_spec(preset: str, per_class: int) -> Spec:
     """A preset at 32 pixels."""
     return replace(PRESETS[preset], side_px=32, per_class=per_class)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file below a folder, by its path, as a hash of what it holds."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(autouse=True)
+def own_numbers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test draws its own numbers, of its module's RNG and of torch, in whatever order tests run."""
+    seed = zlib.crc32(request.node.name.encode())
+    torch.manual_seed(seed)
+    if hasattr(getattr(request, "module", None), "RNG"):
+        monkeypatch.setattr(request.module, "RNG", np.random.default_rng(seed))
 
 
 @pytest.fixture(scope="session")
@@ -34,11 +56,30 @@ def test_set() -> ImageSet:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory, train_set: ImageSet) -> Path:
+def few_set(test_set: ImageSet) -> ImageSet:
+    """Four classes, two of them seen, where ten would only take longer."""
+    return test_set.take(test_set.table["label"].isin(FEW).to_numpy())
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory, train_set: ImageSet) -> Iterator[Path]:
     """A run folder, trained for eight steps."""
     out = tmp_path_factory.mktemp("runs") / "run"
     train(train_set, out, SMALL)
-    return out
+    before = contents(out)
+    yield out
+    assert contents(out) == before, "a test changed the run that all tests share"
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory, train_set: ImageSet) -> Iterator[list[Path]]:
+    """Three run folders, of trainings that differ in their seed."""
+    folder = tmp_path_factory.mktemp("runs")
+    for seed in range(3):
+        train(train_set, folder / f"seed-{seed}", replace(BARE, seed=seed))
+    before = contents(folder)
+    yield [folder / f"seed-{seed}" for seed in range(3)]
+    assert contents(folder) == before, "a test changed the runs that all tests share"
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +90,9 @@ def critic(run: Path) -> Critic:
 @pytest.fixture(scope="session")
 def scores(critic: Critic, test_set: ImageSet, run: Path) -> ScoreTable:
     return score(critic, test_set)
+
+
+@pytest.fixture(scope="session")
+def few_scores(scores: ScoreTable) -> ScoreTable:
+    """The rows of `few_set`: a page of six pairs."""
+    return ScoreTable(scores.table[scores.table["label"].isin(FEW)].reset_index(drop=True), scores.provenance)

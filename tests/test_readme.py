@@ -28,7 +28,8 @@ def test_the_commands_of_the_readme_run_on_a_small_scale(tmp_path: Path, monkeyp
     small = {
         "jitter-train": ["--per-class", "50"],  # a tenth is held out, and outliers need ten
         "jitter-test": ["--per-class", "4"],
-        "probe": ["--draws", "2", "--labels", "1"],
+        "probe": ["--draws", "2", "--labels", "1", "--classifier", "linear"],
+        "explain": ["--patch", "32", "--steps", "2"],
         "train": ["--steps", "1", "--set", "n_snapshots=1"],
         "score": ["--no-embeddings"],
     }

@@ -2,22 +2,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner, Result
 
-from gan_probe.cli import app
 from gan_probe.critics.critic import Critic
 from synthetic import PRESETS, make_dataset, write_dataset
+from tests.cli import conftest
 
 QUICK = ("--per-class", 1, "--patch", 16, "--steps", 2)
-
-
-def call(*words: object) -> Result:
-    return CliRunner().invoke(app, ["explain", *(str(w) for w in words)])
+call = partial(conftest.call, "explain")
 
 
 @pytest.fixture(scope="module")

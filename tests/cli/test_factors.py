@@ -1,17 +1,14 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from typer.testing import CliRunner, Result
 
-from gan_probe.cli import app
+from tests.cli import conftest
 
 QUICK = ("--no-controls", "--per-class", 10, "--bases", 20)
 TOML = 'sizing = "area"\n[defaults]\nsize = { low = 0.3, high = 0.5 }\n[grid]\nshape = ["circle", "square"]\n'
-
-
-def call(*words: object) -> Result:
-    return CliRunner().invoke(app, ["factors", *(str(w) for w in words)])
+call = partial(conftest.call, "factors")
 
 
 def test_one_command_makes_the_page_the_numbers_and_the_table(run: Path, tmp_path: Path) -> None:

@@ -4,30 +4,27 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner, Result
 
-from gan_probe.cli import app
 from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import ImageSet, from_synthetic
 from gan_probe.scoring.score import score
 from gan_probe.scoring.table import ScoreTable, write_scores
 from gan_probe.training import train
 from synthetic import make_dataset
-from tests.conftest import SMALL, small_spec
+from tests.cli.conftest import call
+from tests.conftest import BARE, small_spec
 
-
-def call(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(w) for w in words])
+REFERENCE = "triangle_0.85+_n0.03"
 
 
 @pytest.fixture(scope="module")
 def tables(
-    scores: ScoreTable, train_set: ImageSet, test_set: ImageSet, tmp_path_factory: pytest.TempPathFactory
+    few_scores: ScoreTable, train_set: ImageSet, few_set: ImageSet, tmp_path_factory: pytest.TempPathFactory
 ) -> list[Path]:
     """The same images, scored by two trainings."""
     folder = tmp_path_factory.mktemp("tables")
-    other = train(train_set, folder / "other", replace(SMALL, seed=1, steps=2))
-    found = [scores, score(other, test_set)]
+    other = train(train_set, folder / "other", replace(BARE, seed=1, steps=2))
+    found = [few_scores, score(other, few_set)]
     kept = ["sample_id", "path", "label", "seen", "critic_score", "control.brightness", "embedding.critic"]
     for number, table in enumerate(found):
         write_scores(
@@ -36,11 +33,22 @@ def tables(
     return [folder / f"{number}.parquet" for number in range(2)]
 
 
-def test_a_report_over_two_trainings_says_so_and_has_wider_intervals(tables: list[Path], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def one(tables: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The page of the first training, with a reference class and a gate that lets it pass."""
+    out = tmp_path_factory.mktemp("one") / "r"
+    result = call("report", tables[0], "--out", out, "--reference", REFERENCE, "--fail-if", "n_pairs<6", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["metrics"]["n_runs"] == 1
+    return json.loads((out / "report.json").read_text())
+
+
+def test_a_report_over_two_trainings_says_so_and_has_wider_intervals(
+    tables: list[Path], one: dict[str, object], tmp_path: Path
+) -> None:
     both = json.loads(call("report", *tables, "--out", tmp_path / "both", "--json").stdout)
-    one = json.loads(call("report", tables[0], "--out", tmp_path / "one", "--json").stdout)
-    assert (both["metrics"]["n_runs"], one["metrics"]["n_runs"]) == (2, 1)
-    pages = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("both", "one")]
+    assert both["metrics"]["n_runs"] == 2
+    pages = [json.loads((tmp_path / "both" / "report.json").read_text()), one]
     assert pages[0]["n_runs"] == 2
     widths = [sum(p["ci_high"] - p["ci_low"] for p in page["separation"]["pairs"]) for page in pages]
     assert widths[0] > widths[1]
@@ -48,13 +56,8 @@ def test_a_report_over_two_trainings_says_so_and_has_wider_intervals(tables: lis
     assert [e["measure"] for e in pages[0]["excess"]] == [e["measure"] for e in pages[1]["excess"]]
 
 
-def test_a_gate_on_the_excess_and_a_reference_class(tables: list[Path], tmp_path: Path) -> None:
-    gated = call("report", tables[0], "--out", tmp_path / "g", "--fail-if", "probe_excess<2")
-    assert (gated.exit_code, "probe_excess is" in gated.stderr) == (4, True)
-    named = call("report", tables[0], "--out", tmp_path / "r", "--reference", "triangle_0.85+_n0.03")
-    assert named.exit_code == 0
-    rows = json.loads((tmp_path / "r" / "report.json").read_text())["distances"]
-    assert next(r for r in rows if r["label"] == "triangle_0.85+_n0.03")["distance"] == 0
+def test_distances_are_those_from_a_reference_class(tables: list[Path], one: dict[str, object], tmp_path: Path) -> None:
+    assert next(row for row in one["distances"] if row["label"] == REFERENCE)["distance"] == 0
     wrong = call("report", tables[0], "--out", tmp_path / "w", "--reference", "triangel")
     assert (wrong.exit_code, "reference class" in wrong.stderr) == (3, True)
 
@@ -72,3 +75,22 @@ def test_outliers_are_written_with_their_p_values(tables: list[Path], run: Path,
     assert written["is_outlier"].sum() == record["metrics"]["n_outliers"]
     taken = call("outliers", tables[0], "--reference", tmp_path / "r.parquet", "--out", tmp_path / "o.csv")
     assert (taken.exit_code, "exists" in taken.stderr) == (3, True)
+
+
+def test_a_gate_fails_with_4_and_the_report_is_kept(score_file: Path, tables: list[Path], tmp_path: Path) -> None:
+    result = call("report", score_file, "--out", tmp_path / "r", "--fail-if", "n_pairs>=6")
+    assert result.exit_code == 4
+    assert "the gate 'n_pairs>=6' holds: n_pairs is 6" in result.stderr
+    assert (tmp_path / "r" / "report.html").is_file()
+    assert (tmp_path / "r" / "figures" / "training.png").is_file()  # the scores name their run
+    assert len(json.loads((tmp_path / "r" / "report.json").read_text())["excess"]) == 1  # without embeddings
+    gated = call("report", tables[0], "--out", tmp_path / "r", "--overwrite", "--fail-if", "probe_excess<2")
+    assert (gated.exit_code, "probe_excess is" in gated.stderr) == (4, True)
+    assert len(json.loads((tmp_path / "r" / "report.json").read_text())["excess"]) > 1
+
+
+def test_gates_that_cannot_be_read_stop_before_the_work(score_file: Path, tmp_path: Path) -> None:
+    for gate in ("n_separated 42", "n_separated<nan", "==3", "n_pears<4"):
+        result = call("report", score_file, "--out", tmp_path / "r", "--fail-if", gate)
+        assert (result.exit_code, "Names: n_pairs, n_separated, n_certain" in result.stderr) == (3, True), gate
+    assert not (tmp_path / "r").exists()

@@ -1,19 +1,17 @@
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from gan_probe.cli import app
 from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import ImageSet
+from tests.cli import conftest
 
-
-def call(*words: object) -> Result:
-    return CliRunner().invoke(app, ["trajectory", *(str(w) for w in words)])
+call = partial(conftest.call, "trajectory")
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,6 @@ from gan_probe.stats.alignment import affine
 from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.studies.check.study import check_critic
 from gan_probe.studies.separation.analysis import analyse
-from gan_probe.training import train
-from tests.conftest import SMALL
 
 SHAPE = (32, 32, 3)
 
@@ -291,11 +289,8 @@ def test_checks_look_into_every_member(ensemble: EnsembleCritic, test_set: Image
 
 
 def test_the_command_line_from_three_trainings_to_an_analysis(
-    train_set: ImageSet, test_set: ImageSet, tmp_path: Path
+    runs: list[Path], test_set: ImageSet, tmp_path: Path
 ) -> None:
-    runs = [tmp_path / f"seed-{seed}" for seed in range(3)]
-    for seed, run in enumerate(runs):
-        train(train_set, run, replace(SMALL, n_snapshots=1, seed=seed))
     np.savez(tmp_path / "panel.npz", x=test_set.images[:40])
     np.savez(tmp_path / "x.npz", x=test_set.images[40:], y=test_set.table["label"].to_numpy(str)[40:])
 

@@ -19,13 +19,13 @@ from gan_probe.networks import build_generator
 from gan_probe.scoring.score import score
 from gan_probe.studies.arithmetic.study import arithmetic
 from gan_probe.training import train
-from tests.conftest import SMALL
+from tests.conftest import BARE, SMALL
 
 
 @pytest.fixture(scope="module")
 def conditional(train_set: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("conditional") / "run"
-    train(train_set, out, replace(SMALL, steps=25, conditional=True))
+    train(train_set, out, replace(BARE, steps=25, conditional=True))
     return out
 
 
@@ -95,7 +95,7 @@ def test_a_conditional_critic_knows_its_classes_and_its_generator_draws_them(
 
 
 def test_a_critic_with_minibatch_features_is_scored_alone_and_says_so(train_set: ImageSet, tmp_path: Path) -> None:
-    config = replace(SMALL, steps=2, objective="hinge", penalty="none", minibatch_kernels=4)
+    config = replace(BARE, steps=2, objective="hinge", penalty="none", minibatch_kernels=4)
     critic = train(train_set, tmp_path / "run", config)
     assert np.allclose(critic.score(train_set.images, batch_size=1), critic.score(train_set.images), atol=1e-4)
     assert "as if it were alone in its batch" in (tmp_path / "run" / "critic" / "README.md").read_text()
@@ -106,7 +106,7 @@ def test_a_critic_with_minibatch_features_is_scored_alone_and_says_so(train_set:
 
 def test_spectral_norm_bounds_what_is_saved(train_set: ImageSet, tmp_path: Path) -> None:
     """The saved critic is a plain network: its weights are those that act, of largest singular value about 1."""
-    config = replace(SMALL, steps=12, penalty="none", spectral_norm=True, critic_average=0.0)
+    config = replace(BARE, steps=12, penalty="none", spectral_norm=True, critic_average=0.0)
     critic = train(train_set, tmp_path / "run", config)
     largest = [torch.linalg.matrix_norm(b.weight.flatten(1), 2).item() for b in critic.module.blocks]
     assert largest == pytest.approx([1.0] * len(largest), abs=0.15)

@@ -12,8 +12,8 @@ from gan_probe.studies.probe.study import probe
 
 
 @pytest.fixture(scope="module")
-def result(critic: Critic, test_set: ImageSet) -> ProbeResult:
-    return probe(critic, test_set, per_class=(1, 3), n_draws=4)
+def result(critic: Critic, few_set: ImageSet) -> ProbeResult:
+    return probe(critic, few_set, per_class=(1, 3), n_draws=4)
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +49,11 @@ def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, re
     assert "http" not in html.replace("http-equiv", "")
 
 
-def test_without_controls_or_labels_it_says_so(critic: Critic, test_set: ImageSet, tmp_path: Path) -> None:
-    bare = probe(critic, test_set, per_class=(1,), n_draws=2, controls=False, classifiers=("knn",))
+def test_without_controls_or_labels_it_says_so(critic: Critic, few_set: ImageSet, tmp_path: Path) -> None:
+    bare = probe(critic, few_set, per_class=(1,), n_draws=2, controls=False, classifiers=("knn",))
     bare.save(tmp_path / "r", title="bare", command="")
     assert "No controls were run" in (tmp_path / "r" / "report.html").read_text()
     assert not (tmp_path / "r" / "figures" / "lead.png").exists()
-    unlabelled = ImageSet(test_set.images, test_set.table.drop(columns="label"), test_set.source)
+    unlabelled = ImageSet(few_set.images, few_set.table.drop(columns="label"), few_set.source)
     with pytest.raises(InputError, match="has no labels, and a probe needs some"):
         probe(critic, unlabelled)

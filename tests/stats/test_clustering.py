@@ -6,7 +6,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from gan_probe.errors import ConfigError, InputError, MissingError
 from gan_probe.stats import clustering as clusters
-from gan_probe.stats.clustering import choose, cluster, contingency, prepare
+from gan_probe.stats.clustering import Clustering, choose, cluster, contingency, prepare
 from gan_probe.studies.separation.projection import project
 
 RNG = np.random.default_rng(0)
@@ -14,8 +14,17 @@ LABELS = np.repeat(["a", "b", "c"], 30)
 BLOBS = RNG.normal(size=(90, 5)) * 0.1 + np.repeat([[0.0], [5.0], [10.0]], 30, axis=0)
 
 
-def test_clear_groups_are_found_without_labels_by_every_method() -> None:
-    found = cluster(BLOBS, LABELS)
+@pytest.fixture(scope="module")
+def found() -> list[Clustering]:
+    return cluster(BLOBS, LABELS)
+
+
+@pytest.fixture(scope="module")
+def blind() -> list[Clustering]:
+    return cluster(BLOBS)
+
+
+def test_clear_groups_are_found_without_labels_by_every_method(found: list[Clustering]) -> None:
     assert [(c.method, c.k_from) for c in found] == [
         ("k-means", "silhouette"), ("k-means", "classes"), ("Gaussian mixture", "bic"), ("Gaussian mixture", "classes"),
         ("HDBSCAN", "density"),
@@ -37,10 +46,10 @@ def test_labels_that_have_nothing_to_do_with_the_rows_agree_by_chance_only() -> 
     assert all(abs(c.agreement[of].value) < 0.1 for c in cluster(BLOBS, shuffled) for of in ("ari", "ami"))
 
 
-def test_labels_do_not_influence_the_blind_choice_of_k() -> None:
-    two = np.where(LABELS == "a", "a", "b")
-    blind = [[c.assignment.tolist() for c in cluster(BLOBS, y) if c.k_from != "classes"] for y in (LABELS, two)]
-    assert blind[0] == blind[1]
+def test_labels_do_not_influence_the_blind_choice_of_k(found: list[Clustering]) -> None:
+    other = cluster(BLOBS, np.where(LABELS == "a", "a", "b"))
+    chosen = [[c.assignment.tolist() for c in some if c.k_from != "classes"] for some in (found, other)]
+    assert chosen[0] == chosen[1]
 
 
 def test_standardising_decides_whether_a_column_s_unit_counts() -> None:
@@ -89,29 +98,26 @@ def test_umap_without_its_extra_says_what_to_install() -> None:
         assert project(BLOBS, "umap").shape == (90, 2)
 
 
-def test_without_labels_there_are_clusters_and_no_agreement() -> None:
-    found = cluster(BLOBS)
-    assert [(c.k_from, c.k) for c in found] == [("silhouette", 3), ("bic", 3), ("density", 3)]
-    assert all(np.isnan(c.ari) for c in found)
+def test_without_labels_there_are_clusters_and_no_agreement(blind: list[Clustering]) -> None:
+    assert [(c.k_from, c.k) for c in blind] == [("silhouette", 3), ("bic", 3), ("density", 3)]
+    assert all(np.isnan(c.ari) for c in blind)
 
 
-def test_groups_that_are_there_are_stable_and_noise_is_not() -> None:
+def test_groups_that_are_there_are_stable_and_noise_is_not(found: list[Clustering]) -> None:
     noise = RNG.uniform(size=(90, 5))
-    assert min(c.stability for c in cluster(BLOBS, LABELS)) > 0.99
+    assert min(c.stability for c in found) > 0.99
     assert min(c.stability for c in cluster(noise, LABELS) if c.k > 1) < 0.7
 
 
-def test_the_choice_without_labels_is_the_same_without_labels() -> None:
-    chosen = [[c.method for c in cluster(BLOBS, y) if c.is_chosen] for y in (LABELS, None)]
+def test_the_choice_without_labels_is_the_same_without_labels(found: list[Clustering], blind: list[Clustering]) -> None:
+    chosen = [[c.method for c in some if c.is_chosen] for some in (found, blind)]
     assert chosen[0] == chosen[1]
     assert len(chosen[0]) == 1
-    blind = cluster(BLOBS, None)
-    assert all(np.isnan(c.ari) for c in blind)
     assert all(c.k_from != "classes" for c in blind)
 
 
-def test_of_equally_stable_clusterings_the_finest_is_chosen_and_never_one_cluster() -> None:
-    (first, *_) = cluster(BLOBS, LABELS)
+def test_of_equally_stable_clusterings_the_finest_is_chosen_and_never_one_cluster(found: list[Clustering]) -> None:
+    first = found[0]
     made = [
         replace(first, k_from="bic", k=1, stability=1.0),
         replace(first, k_from="silhouette", k=2, stability=0.99),

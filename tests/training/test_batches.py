@@ -17,7 +17,7 @@ from gan_probe.training import train
 from gan_probe.training.batches import Source, batches
 from gan_probe.training.ranks import Ranks
 from synthetic import make_dataset, write_dataset
-from tests.conftest import SMALL, small_spec
+from tests.conftest import BARE, small_spec
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(batch_size=6, steps=9, n_critic=2)
@@ -40,8 +40,8 @@ def test_streamed_images_are_the_resident_ones(format_name: str, tmp_path: Path)
 
 
 def test_a_streamed_training_is_the_resident_one_bit_for_bit(folder: Path, tmp_path: Path) -> None:
-    resident = train(read_images(folder), tmp_path / "resident", SMALL)
-    streamed = train(stream_images(folder), tmp_path / "streamed", SMALL)
+    resident = train(read_images(folder), tmp_path / "resident", BARE)
+    streamed = train(stream_images(folder), tmp_path / "streamed", BARE)
     assert streamed.hash == resident.hash
     assert Critic.load(tmp_path / "streamed").config.data_fingerprint == resident.config.data_fingerprint
 

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from gan_probe.cli import app
 from gan_probe.config import TrainConfig, preset
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
@@ -20,7 +22,7 @@ from gan_probe.images.image_set import ImageSet
 from gan_probe.stats.auroc import auroc
 from gan_probe.training import DivergedError, RunFolder, train
 from gan_probe.training.loop import snapshot_steps, split_held_out
-from tests.conftest import SMALL
+from tests.conftest import BARE, SMALL
 
 
 def test_the_run_folder_holds_what_the_docs_promise(run: Path, train_set: ImageSet) -> None:
@@ -44,8 +46,8 @@ def test_the_run_folder_holds_what_the_docs_promise(run: Path, train_set: ImageS
 def test_the_same_seed_gives_the_same_critic_and_another_seed_another(
     train_set: ImageSet, run: Path, tmp_path: Path
 ) -> None:
-    again = train(train_set, tmp_path / "again", SMALL)
-    other = train(train_set, tmp_path / "other", replace(SMALL, seed=1))
+    again = train(train_set, tmp_path / "again", BARE)
+    other = train(train_set, tmp_path / "other", replace(BARE, seed=1))
     assert again.hash == Critic.load(run).hash
     assert other.hash != again.hash
 
@@ -54,12 +56,12 @@ def test_training_does_not_touch_the_caller_s_random_state(train_set: ImageSet, 
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    train(train_set, tmp_path / "run", replace(SMALL, steps=1))
+    train(train_set, tmp_path / "run", replace(BARE, steps=1))
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_a_short_training_ranks_reals_above_nulls_better_than_before(train_set: ImageSet, tmp_path: Path) -> None:
-    config = replace(SMALL, steps=25)
+    config = replace(SMALL, steps=25, n_snapshots=1)
     critic = train(train_set, tmp_path / "run", config)
     noise = np.random.default_rng(0).integers(0, 256, train_set.images.shape, dtype=np.uint8)
     untrained = Critic.load(tmp_path / "run" / "snapshots" / "step-000000")
@@ -68,34 +70,39 @@ def test_a_short_training_ranks_reals_above_nulls_better_than_before(train_set: 
     assert after > 0.99
 
 
-def test_resumed_equals_uninterrupted_after_a_real_kill(train_set: ImageSet, tmp_path: Path) -> None:
+def test_resumed_equals_uninterrupted_after_a_real_kill(
+    train_set: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
     """Kill the process midway; the finished critic must be the uninterrupted one, bit for bit."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     np.save(tmp_path / "images.npy", train_set.images)
-    arguments = ["--steps", "40", "--batch-size", "8", "--precision", "fp32", "--set", "n_snapshots=20"]
-    arguments += ["--set", "average_share=0.5", "--set", "anchor=0.01"]
-    command = [sys.executable, "-m", "gan_probe", "train", str(tmp_path / "images.npy"), "--device", "cpu"]
+    command = ["train", str(tmp_path / "images.npy"), "--device", "cpu", "--steps", "20", "--batch-size", "8"]
+    settings = ("n_critic=2", "n_snapshots=5", "average_share=0.5", "anchor=0.01")
+    command += ["--precision", "fp32", *(word for setting in settings for word in ("--set", setting))]
 
-    def start(out: str, *more: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([*command, "--out", str(tmp_path / out), *arguments, *more], stderr=subprocess.DEVNULL)
+    def finish(out: str, *more: str) -> int:
+        return CliRunner().invoke(app, [*command, "--out", str(tmp_path / out), *more]).exit_code
 
-    assert start("whole").wait() == 0
-    process = start("killed", "--resume")
-    while process.poll() is None and len(list((tmp_path / "killed" / "snapshots").glob("step-*"))) < 6:
+    assert finish("whole", "--set", "n_snapshots=0") == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gan_probe", *command, "--out", str(tmp_path / "killed")], stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and len(list((tmp_path / "killed" / "snapshots").glob("step-*"))) < 4:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "killed" / "critic").exists()
     with pytest.raises(InputError, match="is not finished. Finish it with: gan-probe train"):
         Critic.load(tmp_path / "killed")
-    assert start("killed", "--resume").wait() == 0
+    assert finish("killed", "--resume") == 0
     hashes = [Critic.load(tmp_path / name).hash for name in ("whole", "killed")]
     assert hashes[0] == hashes[1]
     steps = RunFolder(tmp_path / "killed").read_metrics()["step"].tolist()
-    assert steps == list(range(1, 41))
+    assert steps == list(range(1, 21))
     assert not list((tmp_path / "killed").rglob("*.tmp*"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_kills_at_random_moments_and_within_a_write_change_no_bit(train_set: ImageSet, tmp_path: Path) -> None:
     """Kill six times, two of them while a snapshot is being written; critic and generator are the same files."""
     np.save(tmp_path / "images.npy", train_set.images)
@@ -129,7 +136,9 @@ def test_kills_at_random_moments_and_within_a_write_change_no_bit(train_set: Ima
 
 
 def test_the_article_s_recipe_trains(train_set: ImageSet, tmp_path: Path) -> None:
-    config = preset("article").updated({"steps": 1, "n_critic": 1, "batch_size": 2, "precision": "fp32"})
+    config = preset("article").updated(
+        {"steps": 1, "n_critic": 1, "batch_size": 2, "precision": "fp32", "n_snapshots": 0}
+    )
     critic = train(train_set, tmp_path / "run", config)
     assert critic.config.network == "article"
     assert RunFolder(tmp_path / "run").read_metrics()["penalty"].between(0, 10).all()
@@ -146,7 +155,7 @@ def test_resume_of_a_finished_run_returns_it_and_of_none_starts_one(
     train_set: ImageSet, run: Path, tmp_path: Path
 ) -> None:
     assert train(train_set, run, SMALL, resume=True).hash == Critic.load(run).hash
-    assert train(train_set, tmp_path / "new", replace(SMALL, steps=1), resume=True).config.step == 1
+    assert train(train_set, tmp_path / "new", replace(BARE, steps=1), resume=True).config.step == 1
 
 
 def test_a_run_folder_is_not_replaced_by_accident(train_set: ImageSet, run: Path) -> None:
@@ -211,10 +220,6 @@ def test_settings_out_of_range_are_named(changes: dict[str, object], message: st
 
 
 def test_resume_alone_goes_on_with_the_run_s_own_settings(train_set: ImageSet, tmp_path: Path) -> None:
-    from typer.testing import CliRunner
-
-    from gan_probe.cli import app
-
     np.save(tmp_path / "x.npy", train_set.images[..., :1])
 
     def call(*words: str) -> str:
@@ -231,10 +236,10 @@ def test_resume_alone_goes_on_with_the_run_s_own_settings(train_set: ImageSet, t
 
 
 def test_a_lost_generator_is_written_again_from_the_checkpoint(train_set: ImageSet, tmp_path: Path) -> None:
-    train(train_set, tmp_path / "run", replace(SMALL, steps=2))
+    train(train_set, tmp_path / "run", replace(BARE, steps=2))
     weights = (tmp_path / "run" / "generator" / "generator.safetensors").read_bytes()
     shutil.rmtree(tmp_path / "run" / "generator")
-    train(train_set, tmp_path / "run", replace(SMALL, steps=2), resume=True)
+    train(train_set, tmp_path / "run", replace(BARE, steps=2), resume=True)
     assert (tmp_path / "run" / "generator" / "generator.safetensors").read_bytes() == weights
 
 

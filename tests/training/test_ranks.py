@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,20 +21,38 @@ from gan_probe.training.ranks import ALONE, Ranks
 from tests.training.two_processes import work
 
 TOLERANCE = 1e-5  # of the norm
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+TRAIN = ("-m", "gan_probe", "train", "--network", "mlp", "--device", "cpu")
 
 
-def torchrun(*words: str, n: int = 2) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n), *words]
-    root = Path(__file__).parents[2]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+def torchrun(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *words]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
+
+
+def both(*words: str) -> list[tuple[int, str]]:
+    """Start two processes as torchrun does, without its own; return how each ended and what it said."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, *words],
+            env={**ENVIRONMENT, **place, "RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    said = [process.communicate(timeout=240)[1] for process in processes]
+    return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
 
 
 @pytest.mark.parametrize("network", ["compact", pytest.param("dcgan", marks=pytest.mark.slow)])
-def test_two_processes_take_the_steps_of_one(network: str, tmp_path: Path) -> None:
+def test_two_processes_take_the_steps_of_one(network: str, tmp_path: Path, one_thread: None) -> None:
     """The gradients of one update with the penalty, and all weights after three steps, are those of the whole batch."""
-    done = torchrun(str(Path(__file__).with_name("two_processes.py")), network, str(tmp_path / "out.safetensors"))
-    assert done.returncode == 0, done.stderr
+    ended = both(str(Path(__file__).with_name("two_processes.py")), network, str(tmp_path / "out.safetensors"))
+    assert [code for code, _ in ended] == [0, 0], ended
     apart, whole = load_file(tmp_path / "out.safetensors"), work(network, ALONE)
     assert set(apart) == set(whole)
     for kind in ("gradient", "critic", "generator", "average"):
@@ -44,22 +63,20 @@ def test_two_processes_take_the_steps_of_one(network: str, tmp_path: Path) -> No
 
 def test_the_command_trains_on_two_processes(train_set: ImageSet, tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", train_set.images)
-    arguments = ["--steps", "3", "--batch-size", "8", "--precision", "fp32", "--device", "cpu", "--json"]
     out = tmp_path / "run"
-    done = torchrun("-m", "gan_probe", "train", str(tmp_path / "images.npy"), "--out", str(out), *arguments)
+    words = [*TRAIN, str(tmp_path / "images.npy"), "--out", str(out), "--batch-size", "8", "--precision", "fp32"]
+    done = torchrun(*words, "--steps", "3", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "ok"  # one object: only the first process prints
     assert json.loads((out / "config.json").read_text())["n_processes"] == 2
     assert RunFolder(out).read_metrics()["step"].tolist() == [1, 2, 3]
     assert Critic.load(out).score(train_set.images).shape == (40,)
     # What only the first process finds wrong ends them all, is said once, and is no bug.
-    refused = torchrun(
-        "-m", "gan_probe", "train", str(tmp_path / "images.npy"), "--out", str(out), "--device", "cpu", "--resume",
-        "--steps", "4",
-    )  # fmt: skip
-    assert refused.returncode != 0
-    assert refused.stderr.count("was started with other settings: steps (was 3, now 4)") == 1
-    assert "This is a bug" not in refused.stderr
+    refused = both(*words, "--steps", "4", "--resume")
+    assert all(code == 3 for code, _ in refused), refused
+    said = "".join(text for _, text in refused)
+    assert said.count("was started with other settings: steps (was 3, now 4)") == 1
+    assert "This is a bug" not in said
 
 
 def test_what_cannot_be_shared_out_is_refused() -> None:

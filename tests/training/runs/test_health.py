@@ -16,7 +16,7 @@ from gan_probe.training import RunFolder, train
 from gan_probe.training.loop import split_held_out
 from gan_probe.training.runs.folder import METRICS
 from gan_probe.training.runs.health import Examiner, coverage, diagnose, distance, diversity, small
-from tests.conftest import SMALL
+from tests.conftest import BARE
 
 
 def rows(seed: int, n: int = 200) -> np.ndarray:
@@ -127,7 +127,7 @@ def test_a_run_keeps_its_health_and_older_runs_are_read(run: Path, train_set: Im
     assert {"diversity", "distance", "training_preference", "n_covered"} <= set(found[-1])
     assert RunFolder(run).diagnosis()
     old = tmp_path / "old"
-    train(train_set, old, replace(SMALL, steps=2))
+    train(train_set, old, replace(BARE, steps=2))
     lines = [json.loads(line) for line in (old / "metrics.jsonl").read_text().splitlines()]
     new = ("critic_accuracy", "critic_gradient", "generator_gradient")
     (old / "metrics.jsonl").write_text(

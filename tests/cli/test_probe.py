@@ -1,0 +1,26 @@
+from pathlib import Path
+
+from tests.cli.conftest import call, call_json
+
+
+def test_probe_prints_the_comparison_writes_the_page_and_gates(run: Path, few_images: Path, tmp_path: Path) -> None:
+    few = ("--labels", 1, "--labels", 3, "--draws", 3, "--classifier", "linear")
+    record = call_json("probe", run, few_images, "--out", tmp_path / "r", *few)
+    assert record["status"] == "ok"
+    assert set(record["metrics"]) >= {"accuracy", "best_control", "excess", "ci_low", "ci_high", "labels_per_class"}
+    assert (tmp_path / "r" / "report.html").is_file()
+    shown = call("probe", run, few_images, "--out", tmp_path / "s", *few, "--fail-if", "accuracy<1.1")
+    assert shown.exit_code == 4
+    assert "best control" in shown.stdout
+    assert (tmp_path / "s" / "probe.csv").is_file()
+    assert call("probe", run, few_images, "--out", tmp_path / "s", *few).exit_code == 3
+    cases = {
+        ("--labels", 500): "labels a class must be from 1 to",
+        ("--classifier", "svm"): "unknown classifier 'svm'",
+        ("--pooling", "men"): "Did you mean 'mean'",
+        ("--fail-if", "acc<1"): "--fail-if takes NAME<NUMBER",
+    }
+    for options, message in cases.items():
+        refused = call("probe", run, few_images, "--out", tmp_path / "t", *options)
+        assert (refused.exit_code, message in refused.stderr) == (3, True), refused.stderr
+        assert not (tmp_path / "t").exists()

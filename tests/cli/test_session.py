@@ -1,0 +1,106 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+
+from gan_probe.cli import app
+from tests.cli.conftest import call, call_json
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nsys.argv = ['gan-probe', '--help']\n"
+        "try:\n    from gan_probe.cli import main; main()\nexcept SystemExit: pass\n"
+        "print([m for m in ('torch', 'sklearn', 'pandas', 'matplotlib', 'numpy', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("verb", typer.main.get_command(app).commands)
+def test_every_verb_has_help_and_a_page(verb: str) -> None:
+    result = call(verb, "--help")
+    assert result.exit_code == 0
+    assert "--json" in result.stdout
+    assert verb in call("--help").stdout
+    assert f"## gan-probe {verb}" in (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+
+
+def test_every_kind_of_bad_input_has_its_exit_code_and_its_words(run: Path, images: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "taken.parquet").write_text("mine")
+    cases = [
+        (("synth", "artcle-test", "--out", tmp_path / "x"), 3, "Did you mean 'article-test'"),
+        (("synth", "shapes"), 2, "give a PRESET_OR_TOML and --out DIR"),
+        (("synth", "shapes", "--out", tmp_path / "x", "--format", "zip"), 3, "unknown format 'zip'"),
+        (("train", tmp_path / "empty", "--out", tmp_path / "x"), 3, "holds no images"),
+        (("train", images, "--out", tmp_path / "x", "--preset", "compat"), 3, "Did you mean 'compact'"),
+        (("train", images, "--out", tmp_path / "x", "--set", "step=3"), 3, "Did you mean 'steps'"),
+        (("train", images, "--out", tmp_path / "x", "--set", "steps"), 3, "--set takes name=value, got 'steps'"),
+        (("train", images, "--out", tmp_path / "x", "--steps", "many"), 2, "valid integer"),
+        (("train", images, "--out", tmp_path / "x", "--steps", "2", "--epochs", "1"), 2, "--steps or --epochs"),
+        (("train", images, "--out", tmp_path / "x", "--precision", "tf32", "--device", "cpu"), 3, "CUDA"),
+        (("train", images, "--out", images), 3, "holds no config.json of this kind, so it is left alone"),
+        (("score", images, images, "--out", tmp_path / "x.parquet"), 3, "is not a run folder"),
+        (("score", tmp_path / "no", images, "--out", tmp_path / "x.parquet"), 3, "does not exist"),
+        (("score", run, images, "--out", tmp_path / "taken.parquet"), 3, "taken.parquet exists"),
+        (("score", run, images, "--out", tmp_path / "x.parquet", "--size", "16"), 3, "takes uint8 images of 32x32x3"),
+        (("score", run, images, "--out", tmp_path / "x.parquet", "--device", "gpu"), 3, "Known: auto, cpu"),
+        (("score", run, images, "--out", tmp_path / "x.parquet", "--device", "cuda:99"), 6, "not there"),
+        (("score", run, images, "--out", tmp_path / "x.csv"), 3, "must end in .parquet"),
+        (("synth", "--list", "--out", tmp_path / "x.txt"), 3, "must end in .png"),
+        (("cluster", tmp_path / "taken.parquet"), 3, "cannot be read as Parquet"),
+        (("report", tmp_path / "taken.parquet", "--out", tmp_path / "x"), 3, "cannot be read as Parquet"),
+        (("nonsense",), 2, "No such command"),
+    ]  # fmt: skip
+    for words, code, message in cases:
+        result = call(*words)
+        assert (result.exit_code, message in result.stderr) == (code, True), (words, result.exit_code, result.stderr)
+        assert not list(tmp_path.glob("x*")), words
+    assert (tmp_path / "taken.parquet").read_text() == "mine"
+
+
+def test_errors_are_json_too(tmp_path: Path) -> None:
+    record = call_json("score", tmp_path / "no", tmp_path / "no", "--out", tmp_path / "x.parquet")
+    assert record["status"] == "error"
+    assert "does not exist" in record["metrics"]["error"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    result = call("synth", "shapes", "--out", tmp_path / "x")
+    assert result.exit_code == 3
+    assert "Permission denied" in result.stderr
+
+
+def test_a_place_where_nothing_can_be_written_is_named() -> None:
+    result = call("synth", "shapes", "--per-class", "1", "--out", "/proc/x")
+    assert result.exit_code == 3
+    assert "Check the path, its permissions and the free space" in result.stderr
+
+
+def test_no_slip_of_the_keyboard_deletes_what_gan_probe_did_not_write(
+    images: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "config.json").write_text('{"my": "app"}')
+    (project / "thesis.tex").write_text("years")
+    assert call("train", images, "--out", project, "--steps", "1", "--overwrite").exit_code == 3
+    assert (project / "thesis.tex").read_text() == "years"
+    np.save(tmp_path / "mine.npy", np.zeros((8, 32, 32, 3), dtype=np.uint8))
+    assert call("score", run, tmp_path / "mine.npy", "--out", tmp_path / "mine.npy", "--overwrite").exit_code == 3
+    assert np.load(tmp_path / "mine.npy").shape == (8, 32, 32, 3)
+    assert call("synth", "shapes", "--out", tmp_path / "d", "--per-class", "1").exit_code == 0
+    monkeypatch.chdir(tmp_path / "d")
+    assert call("synth", "shapes", "--out", ".", "--per-class", "2", "--overwrite").exit_code == 0
+    assert len(pd.read_csv(tmp_path / "d" / "metadata.csv")) == 14
+    inside = call("train", tmp_path / "d" / "images", "--out", tmp_path / "d", "--overwrite", "--steps", "1")
+    assert inside.exit_code == 3
+    assert (tmp_path / "d" / "dataset.json").is_file()

@@ -1,0 +1,48 @@
+import json
+import shutil
+from pathlib import Path
+
+from gan_probe.critics.critic import Critic
+from gan_probe.images.image_set import ImageSet
+from tests.cli.conftest import call, call_json
+
+
+def test_stability_of_three_runs(runs: list[Path], few_images: Path, tmp_path: Path) -> None:
+    record = call_json("stability", *runs, "--data", few_images, "--out", tmp_path / "page")
+    found = record["metrics"]
+    assert {"reproducible_fraction", "ci_low", "lowest_rung", "runs_needed"} <= set(found)
+    assert 0 <= found["ci_low"] <= found["reproducible_fraction"] <= found["ci_high"] <= 1
+    page = json.loads((tmp_path / "page" / "report.json").read_text())
+    assert {row["of"] for row in page["rungs"]} == {
+        "trained critics", "untrained critics", "plain scalars regressed out"
+    }  # fmt: skip
+    assert {p.stem for p in (tmp_path / "page" / "figures").glob("*.png")} == {
+        "classes",
+        "ladder",
+        "shares",
+        "embeddings",
+    }
+    gated = call(
+        "stability", *runs, "--data", few_images, "--out", tmp_path / "g", "--no-controls", "--fail-if", "flip_rate>=0"
+    )
+    assert gated.exit_code == 4
+    few = call("stability", *runs[:2], "--data", few_images, "--out", tmp_path / "few")
+    assert (few.exit_code, "at least 3 runs, got 2" in few.stderr) == (3, True)
+    twice = call("stability", *runs, runs[0], "--data", few_images, "--out", tmp_path / "twice")
+    assert (twice.exit_code, "the same run is given twice" in twice.stderr) == (3, True)
+
+
+def test_stability_refuses_copies_and_leaves_diverged_runs_out_when_told(
+    runs: list[Path], few_images: Path, train_set: ImageSet, tmp_path: Path
+) -> None:
+    shutil.copytree(runs[0], tmp_path / "copy")
+    copied = call("stability", *runs, tmp_path / "copy", "--data", few_images, "--out", tmp_path / "a")
+    assert (copied.exit_code, "seed-0 and copy are the same critic" in copied.stderr) == (3, True)
+    broken = Critic.load(runs[1])
+    broken.module.head.weight.data.fill_(float("nan"))
+    broken.save(tmp_path / "diverged")
+    words = ("stability", *runs, tmp_path / "diverged", "--data", few_images, "--out", tmp_path / "b")
+    refused = call(*words)
+    assert (refused.exit_code, "diverged diverged: its scores are not finite" in refused.stderr) == (3, True)
+    record = call_json(*words, "--skip-diverged", "--no-controls")
+    assert "diverged diverged and is left out." in record["warnings"]

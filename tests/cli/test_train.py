@@ -1,0 +1,103 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_probe.images.image_set import ImageSet
+from tests.cli.conftest import call, call_json
+
+
+def test_epochs_are_passes_over_the_data(images: Path, tmp_path: Path) -> None:
+    plan = call_json("train", images, "--out", tmp_path / "r", "--epochs", "3", "--batch-size", "16", "--dry-run")
+    assert plan["metrics"]["plan"]["steps"] == "7"  # 3 x 72 images / (16 x 2), rounded up
+    assert not (tmp_path / "r").exists()
+
+
+def test_ctrl_c_exits_with_130_and_says_how_to_go_on(images: Path, tmp_path: Path) -> None:
+    words = ["train", str(images), "--out", str(tmp_path / "r"), "--steps", "5000", "--device", "cpu"]
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
+    process = subprocess.Popen([sys.executable, "-m", "gan_probe", *words], stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, inherited)
+    while not (tmp_path / "r" / "metrics.jsonl").is_file() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"Go on with: gan-probe {' '.join(words)} --resume" in stderr
+    result = call("score", tmp_path / "r", images, "--out", tmp_path / "s.parquet")
+    assert "is not finished" in result.stderr
+
+
+def test_resume_takes_the_settings_of_the_run(images: Path, tmp_path: Path) -> None:
+    arguments = ("train", images, "--out", tmp_path / "r", "--resume")
+    assert call(*arguments, "--steps", "2", "--batch-size", "4").exit_code == 0
+    assert call_json(*arguments)["metrics"]["steps"] == 2
+    refused = call(*arguments, "--batch-size", "8", "--steps", "2")
+    assert refused.exit_code == 3
+    assert "started with other settings: batch_size (was 4, now 8)" in refused.stderr
+
+
+def test_train_streams_and_says_so(images: Path, tmp_path: Path) -> None:
+    out = call("train", images, "--out", tmp_path / "run", "--stream", "--dry-run")
+    assert "streamed from disk" in out.stdout
+    assert "MiB resident" in call("train", images, "--out", tmp_path / "run", "--dry-run").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "conditional=1"], "conditional must be true or false, got 1"),
+        (["--set", "minibatch_kernels=8"], "penalty 'gradient' is a slope at each image alone"),
+        (["--network", "dcgan"], "critic of network 'dcgan' normalises over the batch"),
+        (["--network", "sngan", "--size", "64"], "network 'sngan' takes square images of 32 pixels"),
+        (["--set", "weight_clip=0.1", "--set", "penalty=none", "--set", "spectral_norm=true"], "choose one"),
+        (["--set", "acceleration=warp"], "unknown acceleration 'warp'"),
+        (["--set", "penalty=none"], "objective 'wasserstein' needs a bound on the slope"),
+    ],
+)
+def test_trainings_that_do_not_fit_together_end_before_they_begin(
+    words: list[str], message: str, images: Path, tmp_path: Path
+) -> None:
+    result = call("train", images, "--out", tmp_path / "run", *words)
+    assert result.exit_code == 3
+    assert message in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_conditional_training_without_labels_is_refused(tmp_path: Path, test_set: ImageSet) -> None:
+    np.save(tmp_path / "x.npy", test_set.images)
+    result = call("train", tmp_path / "x.npy", "--out", tmp_path / "run", "--set", "conditional=true")
+    assert result.exit_code == 3
+    assert "needs labels of at least two classes; " in result.stderr
+
+
+def test_train_runs_makes_runs_that_differ_in_what_was_named(images: Path, tmp_path: Path) -> None:
+    words = [
+        "train",
+        images,
+        "--out",
+        tmp_path / "init",
+        "--steps",
+        1,
+        "--batch-size",
+        4,
+        "--runs",
+        2,
+        "--vary",
+        "init",
+    ]
+    assert len({run["critic_hash"] for run in call_json(*words)["metrics"]["runs"]}) == 2
+    first, second = (json.loads((tmp_path / "init" / f"run-0{k}" / "config.json").read_text()) for k in range(2))
+    assert first["settings"]["seed"]["value"] == second["settings"]["seed"]["value"] == 0
+    assert [f["settings"]["init_seed"]["value"] for f in (first, second)] == [0, 1]
+    assert call(*words).exit_code == 3
+    again = call_json(*words, "--resume", "--jobs", 1)["metrics"]["runs"]
+    assert [run["steps"] for run in again] == [1, 1]
+    wrong = call(*words[:-1], "weather")
+    assert wrong.exit_code == 3
+    assert "unknown difference 'weather'. Known: all, init, order, sample" in wrong.stderr
