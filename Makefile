@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## the article's experiment, from nothing to a report, in about a minute
 	$(BIN)/gan-probe demo --out .demo --overwrite
 
-test: setup  ## everything but the slow tests, in random order, in about three minutes
+test: setup  ## everything but the slow tests, in random order, in about six minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m $(QUICK)
 
 test-slow: setup  ## the slow tests: minutes of training
@@ -59,7 +59,7 @@ check: setup  ## what a contribution must pass
 	$(MAKE) test
 
 ci:  ## all that .ci/run checks, with the seconds of each part at the end
-	tools/parts.sh setup check test-slow test-lowest
+	tools/parts.sh setup check test-slow nightly test-lowest
 
 docs: setup  ## the pages that are generated
 	$(BIN)/python docs/generate.py

@@ -26,7 +26,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 rm -rf dist
 "$python" -m venv "$scratch/builder"
-"$scratch/builder/bin/python" -m pip install --quiet build
+"$scratch/builder/bin/python" -m pip install --quiet --constraint constraints.txt build
 "$scratch/builder/bin/python" -m build --outdir dist . # the wheel is built from the sdist, so that is complete
 
 "$python" -m venv "$scratch/bare"

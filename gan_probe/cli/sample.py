@@ -1,4 +1,4 @@
-"""``gan-probe sample`` and ``gan-probe arithmetic``: what a generator makes, and what its latents mean."""
+"""``gan-probe sample``: what a generator makes."""
 
 from __future__ import annotations
 

@@ -119,13 +119,9 @@ def test_a_real_browser_shows_the_page_without_complaints(report: Path, tmp_path
     assert "CONSOLE" not in done.stderr  # where the browser reports blocked loads and script errors
 
 
-def test_the_same_scores_make_the_same_numbers_and_the_same_figure(
-    few_scores: ScoreTable, scalars: ScoreTable, report: Path, tmp_path: Path
-) -> None:
-    record = json.loads((report / "report.json").read_text())
-    again = json.loads(json.dumps(separation(few_scores).record()))
-    assert {key: record[key] for key in again} == again
-    separation(scalars).save(tmp_path / "r", title="A <b>bold</b> title", command="gan-probe report x")
+def test_the_same_scores_make_the_same_report(few_scores: ScoreTable, report: Path, tmp_path: Path) -> None:
+    separation(few_scores).save(tmp_path / "r", title="A <b>bold</b> title", command="gan-probe report x")
+    assert (tmp_path / "r" / "report.json").read_bytes() == (report / "report.json").read_bytes()
     assert (tmp_path / "r" / "figures" / "scores.svg").read_bytes() == (report / "figures" / "scores.svg").read_bytes()
 
 
