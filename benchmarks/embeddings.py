@@ -16,9 +16,10 @@ import record
 from gan_probe.critics.critic import Critic
 from gan_probe.images.readers.reading import read_images
 from gan_probe.scoring.score import score
-from gan_probe.scoring.table import CONTROL, EMBEDDING
+from gan_probe.scoring.table import CRITIC_ROWS
+from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.stats.clustering import cluster
-from gan_probe.studies.separation.result import SHARED_UNIT, UNTRAINED, measure_excess
+from gan_probe.studies.separation.analysis import measure_excess
 from gan_probe.training import RunFolder
 
 
@@ -33,13 +34,12 @@ def main() -> None:
     tables = [score(Critic.load(run), images, pooling=arguments.pooling) for run in arguments.runs]
     first = tables[0]
     labels = first.table["label"].astype(str).to_numpy()
-    controls = {c.removeprefix(CONTROL): first.table[c].to_numpy(dtype=float) for c in first.control_columns}
-    measures = measure_excess(tables, controls, labels)
-    sources = {f"critic.{i}": t.embeddings["embedding.critic"] for i, t in enumerate(tables)}
-    sources |= {n.removeprefix(EMBEDDING): r for n, r in first.embeddings.items() if n != "embedding.critic"}
+    measures = measure_excess(tables, first.scalars_beside(), labels)
+    sources = {f"critic.{i}": (CRITIC_ROWS, t.embeddings[CRITIC_ROWS]) for i, t in enumerate(tables)}
+    sources |= {s.short: (s, rows) for s, rows in first.embeddings.items() if s != CRITIC_ROWS}
     chosen = {}
-    for name, rows in sources.items():
-        found = cluster(rows, labels, standardise=EMBEDDING + name not in SHARED_UNIT)
+    for name, (source, rows) in sources.items():
+        found = cluster(rows, labels, standardise=not source.shares_unit)
         c = next(c for c in found if c.is_chosen)
         chosen[name] = {"ari": round(c.ari, 4), "method": c.method, "k": c.k}
     config, _ = RunFolder(arguments.runs[0]).read_config()
@@ -62,7 +62,7 @@ def main() -> None:
             ],
             "clusters_chosen_without_labels": {
                 "critic": record.spread([v["ari"] for n, v in chosen.items() if n.startswith("critic.")]),
-                "untrained": record.spread([v["ari"] for n, v in chosen.items() if n.startswith(UNTRAINED)]),
+                "untrained": record.spread([v["ari"] for n, v in chosen.items() if n.startswith(RANDOM_INIT)]),
                 "each": chosen,
             },
         },
