@@ -21,13 +21,13 @@ demo: setup  ## the article's experiment, from nothing to a report, in about a m
 	$(BIN)/gan-probe demo --out .demo --overwrite
 
 test: setup  ## everything but the slow tests, in random order, in about six minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m $(QUICK)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 -m $(QUICK)
 
 test-slow: setup  ## the slow tests: minutes of training
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --timeout 900 --durations 0
 
 nightly: setup  ## the simulations in full: do intervals cover the truth as often as they say?
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m nightly
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 900 -m nightly
 
 coverage: setup  ## how much of the code the tests of make test run, by file and in all
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m $(QUICK) --cov --cov-report=term:skip-covered

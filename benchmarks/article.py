@@ -44,8 +44,8 @@ def one_seed(seed: int, test: str, average: float, recipe: str, folder: Path) ->
         "n_separated": n_separated(analysis.critic_pairs),
         "missed": [f"{p.a} / {p.b}: {p.auroc:.3f}" for p in analysis.critic_pairs if not p.separated],
         "by_step": curve,
-        "untrained": analysis.untrained_counts(),
-        "scalars": {n: n_separated(p) for n, p in analysis.controls.items() if not n.startswith("untrained")},
+        "random_init": analysis.random_init_counts(),
+        "scalars": {n: n_separated(p) for n, p in analysis.controls.items() if not n.startswith("random_init")},
         "training_s": float(RunFolder(run).read_metrics()["elapsed_s"].iloc[-1]),
     }
     print(result, flush=True)
@@ -70,7 +70,7 @@ def main() -> None:
         {
             "what": f"pairs of {arguments.test}, of 45, at AUROC >= 0.99 by one score; preset {arguments.preset}",
             "n_separated": record.spread([row["n_separated"] for row in rows]),
-            "untrained": record.spread([n for row in rows for n in row["untrained"]]),
+            "random_init": record.spread([n for row in rows for n in row["random_init"]]),
             "seeds": rows,
         },
     )

@@ -1,4 +1,4 @@
-"""The smallest differences of noise, colour and size that critics tell, over trainings, beside untrained critics.
+"""The smallest differences of noise, colour and size that critics tell, over trainings, beside random critics.
 
 python benchmarks/detectable.py NAME=RUN,RUN,... [NAME=...] [--specs factors,jitter-test] [--bases 40] [--seed 0]
 
@@ -50,8 +50,8 @@ def spread(values: Sequence[float | None]) -> dict[str, Any]:
     }
 
 
-def together(trained: Sequence[Found], untrained: Sequence[Found]) -> dict[str, Any]:
-    """Return both differences of every question over trainings and over untrained critics."""
+def together(trained: Sequence[Found], random_init: Sequence[Found]) -> dict[str, Any]:
+    """Return both differences of every question over trainings and over randomly initialised critics."""
     return {
         question: {
             "from": first["from"],
@@ -59,7 +59,7 @@ def together(trained: Sequence[Found], untrained: Sequence[Found]) -> dict[str, 
             **{
                 what: {
                     "trained": spread([found[question][what] for found in trained]),
-                    "untrained": spread([found[question][what] for found in untrained]),
+                    "random_init": spread([found[question][what] for found in random_init]),
                 }
                 for what in ("noticed", "separated")
             },
@@ -82,7 +82,7 @@ def print_table(results: dict[str, Any]) -> None:
             cells = [
                 words(group[question]["noticed"][of], group[question]["largest"])
                 for group in groups.values()
-                for of in ("trained", "untrained")
+                for of in ("trained", "random_init")
             ]
             start = next(iter(groups.values()))[question]["from"]
             print(f"| `{spec}` | {question} | {start:g} | {' | '.join(cells)} |")
@@ -102,10 +102,10 @@ def main() -> None:
         for name, runs in groups.items():
             critics = [Critic.load(run) for run in runs]
             twins = [critics[0].random_init(seed) for seed in UNTRAINED_SEEDS]
-            trained, untrained = (
+            trained, random_init = (
                 [ask(critic, spec, options.bases, options.seed) for critic in several] for several in (critics, twins)
             )
-            results[spec][name] = together(trained, untrained)
+            results[spec][name] = together(trained, random_init)
     record.save(
         "detectable",
         {

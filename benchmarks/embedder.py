@@ -24,7 +24,7 @@ BATCH, N_PAIRS = 128, 7
 
 
 def ratios(network: str, images: torch.Tensor, folder: Path) -> dict[str, object]:
-    critic = Critic.untrained(network, images.shape[1:])
+    critic = Critic.from_network(network, images.shape[1:])
     critic.save(folder / network)
     rows = images.reshape(len(images), -1)
     pipeline = make_pipeline(CriticEmbedder(str(folder / network), batch_size=BATCH)).fit(rows[:2])

@@ -19,7 +19,7 @@ from gan_probe.scoring.score import score
 from gan_probe.scoring.table import CRITIC_ROWS
 from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.stats.clustering import cluster
-from gan_probe.studies.separation.analysis import measure_excess
+from gan_probe.studies.separation.analysis import measure_margins
 from gan_probe.training import RunFolder
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     tables = [score(Critic.load(run), images, pooling=arguments.pooling) for run in arguments.runs]
     first = tables[0]
     labels = first.table["label"].astype(str).to_numpy()
-    measures = measure_excess(tables, first.scalars_beside(), labels)
+    measures = measure_margins(tables, first.scalars_beside(), labels)
     sources = {f"critic.{i}": (CRITIC_ROWS, t.embeddings[CRITIC_ROWS]) for i, t in enumerate(tables)}
     sources |= {s.short: (s, rows) for s, rows in first.embeddings.items() if s != CRITIC_ROWS}
     chosen = {}
@@ -54,7 +54,7 @@ def main() -> None:
                     "measure": e.measure,
                     "critic": [round(v, 4) for v in (e.value, e.ci_low, e.ci_high)],
                     "best_control": e.best_control,
-                    "excess": [round(v, 4) for v in (e.excess, e.excess_low, e.excess_high)],
+                    "margin": [round(v, 4) for v in (e.margin, e.margin_low, e.margin_high)],
                     "controls": {name: round(v, 4) for name, v in e.controls.items()},
                     "chance": round(e.chance, 4),
                 }
@@ -62,7 +62,7 @@ def main() -> None:
             ],
             "clusters_chosen_without_labels": {
                 "critic": record.spread([v["ari"] for n, v in chosen.items() if n.startswith("critic.")]),
-                "untrained": record.spread([v["ari"] for n, v in chosen.items() if n.startswith(RANDOM_INIT)]),
+                "random_init": record.spread([v["ari"] for n, v in chosen.items() if n.startswith(RANDOM_INIT)]),
                 "each": chosen,
             },
         },

@@ -40,7 +40,7 @@ RANKINGS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "mean minus variance, aligned": lambda raw, aligned: aligned.mean(0) - aligned.var(0),
 }
 SINGLE = "one critic (mean over members)"
-CONTROLS = (OURS, "minus variance, aligned")  # also asked of untrained critics
+CONTROLS = (OURS, "minus variance, aligned")  # also asked of randomly initialised critics
 UNSEEN_DIGITS = (7, 8, 9)
 
 
@@ -51,12 +51,12 @@ def read(source: str, side_px: int) -> ImageSet:
     return concatenate([from_synthetic(make_dataset(name, seed=int(seed))) for seed in seeds.split(",")])
 
 
-def one_draw(raw: np.ndarray, untrained: np.ndarray, on_panel: np.ndarray, seen: np.ndarray) -> dict[str, float]:
+def one_draw(raw: np.ndarray, random_init: np.ndarray, on_panel: np.ndarray, seen: np.ndarray) -> dict[str, float]:
     """Return the AUROC of seen above unseen for each way to rank; scores are (members, panel and data)."""
-    aligned, control = affine(raw, on_panel)[:, ~on_panel], affine(untrained, on_panel)[:, ~on_panel]
+    aligned, control = affine(raw, on_panel)[:, ~on_panel], affine(random_init, on_panel)[:, ~on_panel]
     plain = raw[:, ~on_panel]
     ranked = {name: rank(plain, aligned) for name, rank in RANKINGS.items()}
-    ranked |= {f"{name}, untrained critics": RANKINGS[name](control, control) for name in CONTROLS}
+    ranked |= {f"{name}, randomly initialised critics": RANKINGS[name](control, control) for name in CONTROLS}
     found = {name: auroc(values[seen], values[~seen]) for name, values in ranked.items()}
     return found | {SINGLE: float(np.mean([auroc(row[seen], row[~seen]) for row in plain]))}
 
@@ -87,9 +87,9 @@ def one_case(data_source: str, panel_source: str, runs: list[str]) -> dict[str, 
     seen = data.table["label"].isin(classes).to_numpy()
     raw = np.stack([critic.score(images) for critic in critics]).astype(np.float64)
     twins = [critic.random_init(101 + number) for number, critic in enumerate(critics)]
-    untrained = np.stack([twin.score(images) for twin in twins]).astype(np.float64)
+    random_init = np.stack([twin.score(images) for twin in twins]).astype(np.float64)
     drawn = list(draws(len(runs)))
-    found = [one_draw(raw[list(d)], untrained[list(d)], on_panel, seen) for d in drawn]
+    found = [one_draw(raw[list(d)], random_init[list(d)], on_panel, seen) for d in drawn]
     rows = {}
     for name in found[0]:
         pairs = [(d, f[OURS] - f[name]) for d, f in zip(drawn, found, strict=True)]

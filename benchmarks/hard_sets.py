@@ -1,4 +1,4 @@
-"""How far one gets on the harder data sets without a critic: linear probes on pixels, nuisances, HOG, k-means patches.
+"""How far one gets on the harder data sets without a critic: probes on pixels, image statistics, HOG, k-means patches.
 
 python benchmarks/hard_sets.py [--seeds 0,1,2] [--per-class 40] [--sets equal-area-test,...]
 
@@ -44,7 +44,7 @@ PENALTIES = np.logspace(-1, 5, 7)
 # Images (n, h, w, c) uint8 and a seed in, rows (n, d) out.
 CONTROLS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "pixels": lambda images, seed: pixel_components(images, seed=seed),
-    "nuisances": lambda images, seed: np.column_stack(list(measure_statistics(images).values())),
+    "regressors": lambda images, seed: np.column_stack(list(measure_statistics(images).values())),
     "hog": lambda images, seed: PROBED["hog"](images, seed)(images),
     "kmeans_patches": lambda images, seed: PROBED["kmeans_patches"](images, seed)(images),
 }

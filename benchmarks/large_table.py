@@ -31,7 +31,7 @@ def draw(n_images: int, n_classes: int) -> ScoreTable:
             "critic_score": (0.3 * classes + rng.normal(size=n_images)).astype(np.float32),
         }
     )
-    for name in (*STATISTICS, "untrained.0", "untrained.1", "untrained.2"):
+    for name in (*STATISTICS, "random_init.0", "random_init.1", "random_init.2"):
         frame[f"control.{name}"] = (0.15 * classes + rng.normal(size=n_images)).astype(np.float32)
     return ScoreTable(frame, {})
 

@@ -35,7 +35,7 @@ from gan_probe.stats.auroc import auroc
 from gan_probe.stats.intervals import jackknife_width
 from gan_probe.stats.regression import linear_share
 from gan_probe.studies.stability.calibrations import make_panel
-from gan_probe.studies.stability.result import Comparison, climb, compare
+from gan_probe.studies.stability.result import Comparison, alignment_levels, compare
 from gan_probe.studies.stability.study import agreed_snapshots
 from gan_probe.training import RunFolder
 from gan_probe.training.settle import fake_bank, settle
@@ -73,22 +73,22 @@ def scored(critics: Sequence[Critic], data: ImageSet) -> np.ndarray:
 
 
 def rows_of(scores: np.ndarray, labels: np.ndarray, scalars: np.ndarray, seen: np.ndarray) -> dict[str, object]:
-    def triple(rungs: list, name: str = "affine") -> list[float]:
-        rung = next(r for r in rungs if r.alignment == name)
-        return [round(float(x), 4) for x in (rung.reproducible, rung.ci_low, rung.ci_high)]
+    def triple(levels: list, name: str = "affine") -> list[float]:
+        level = next(r for r in levels if r.alignment == name)
+        return [round(float(x), 4) for x in (level.reproducible, level.ci_low, level.ci_high)]
 
-    rungs = climb(scores, labels)
-    affine_rung = next(r for r in rungs if r.alignment == "affine")
+    levels = alignment_levels(scores, labels)
+    affine_level = next(r for r in levels if r.alignment == "affine")
     return {
         "n_runs": len(scores),
-        "raw": triple(rungs, "raw"),
-        "affine": triple(rungs),
-        "monotone": triple(rungs, "monotone"),
-        "affine, plain scalars regressed out": triple(climb(scores, labels, nuisances=scalars)),
-        "kendall_w": round(affine_rung.kendall_w, 4),
+        "raw": triple(levels, "raw"),
+        "affine": triple(levels),
+        "monotone": triple(levels, "monotone"),
+        "affine, image statistics regressed out": triple(alignment_levels(scores, labels, regressors=scalars)),
+        "kendall_w": round(affine_level.kendall_w, 4),
         "mean AUROC of two classes": spread([mean_auroc(row, labels) for row in scores]),
         "AUROC of seen above unseen": spread([auroc(row[seen], row[~seen]) for row in scores]),
-        "share of the score that is linear in plain scalars": spread(
+        "share of the score that is linear in image statistics": spread(
             [linear_share(row[None], scalars) for row in scores]
         ),
     }
@@ -144,15 +144,15 @@ def compare_all(name: str, data: ImageSet, panel: ImageSet, base: list[Path], va
     for title, scores in found.items():
         rows[title] = rows_of(scores, labels, scalars, seen)
         if title != "base":
-            plain = compare(scores, found["base"], labels, nuisances=scalars)
+            plain = compare(scores, found["base"], labels, regressors=scalars)
             rows[title] |= {
                 "affine minus base": difference(compare(scores, found["base"], labels)),
-                "affine, plain scalars regressed out, minus base": difference(plain),
+                "affine, image statistics regressed out, minus base": difference(plain),
             }
         print(title, json.dumps(rows[title]), flush=True)
     rows["run of three that agrees best"] = one_of_three(found["base"], labels)
     twins = [critic.random_init(SEEDS[0] + i) for i, critic in enumerate(critics["base"])]
-    rows["untrained"] = rows_of(scored(twins, data), labels, scalars, seen)
+    rows["random_init"] = rows_of(scored(twins, data), labels, scalars, seen)
     record.save(
         f"stabilisers-{name}",
         {

@@ -18,6 +18,6 @@ SMALL = Spec("small", (Type("square", VARIED), Type("circle", {"shape": "circle"
 
 @cache
 def asked() -> FactorsResult:
-    """Return what an untrained `PatchGan` follows in `SMALL`, with controls."""
+    """Return what a randomly initialised `PatchGan` follows in `SMALL`, with controls."""
     torch.manual_seed(0)
     return factors(Critic.from_module(PatchGan().eval(), (16, 16, 3)), spec=SMALL, per_class=60, n_bases=20)

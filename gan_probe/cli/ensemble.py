@@ -76,7 +76,7 @@ def ensemble(
         agreement = made.correlations()
         inits, notes = random_inits(made)
         session.warn(notes)
-        untrained = [_off_diagonal(other.correlations()) for other in inits if isinstance(other, EnsembleCritic)]
+        random_init = [_off_diagonal(other.correlations()) for other in inits if isinstance(other, EnsembleCritic)]
         table = Table("member", "shift", "scale", "agrees with the others", box=None)
         for number, name in enumerate(named):
             shift, scale = float(made.module.shifts[number]), float(made.module.scales[number])
@@ -84,7 +84,9 @@ def ensemble(
             table.add_row(name, f"{shift:.3g}", f"{scale:.3g}", f"{others:.2f}")
         session.show(table)
         mean = _off_diagonal(agreement)
-        beside = f", of untrained ones {min(untrained):.2f} to {max(untrained):.2f}" if untrained else ""
+        beside = (
+            f", of randomly initialised ones {min(random_init):.2f} to {max(random_init):.2f}" if random_init else ""
+        )
         session.say(f"{len(named)} critics as one in {out}, aligned on {len(made.panel)} images.")
         session.say(f"Mean correlation of two members there: {mean:.2f}{beside}.")
         session.say(f"Turned round: {', '.join(made.turned) or 'none'}.")
@@ -93,7 +95,7 @@ def ensemble(
             "n_members": len(named),
             "n_panel": len(made.panel),
             "agreement": mean,
-            "agreement_untrained": untrained,
+            "agreement_random_init": random_init,
             "turned": list(made.turned),
             "gauge": made.gauge,
             "critic_hash": made.hash,

@@ -44,7 +44,7 @@ def explain(
         str, typer.Option(help="What images are compared with: border (its median colour), white, black or blurred.")
     ] = "border",
     controls: Annotated[
-        bool, typer.Option("--controls/--no-controls", help="Make the same maps of untrained critics.")
+        bool, typer.Option("--controls/--no-controls", help="Make the same maps of randomly initialised critics.")
     ] = True,
     batch_size: Annotated[int, typer.Option(help="Variants of an image at a time.", min=1)] = 256,
     title: Title = None,
@@ -57,7 +57,7 @@ def explain(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Show which pixels move the score, beside maps of untrained critics, and measure them against masks."""
+    """Show which pixels move the score, beside maps of randomly initialised critics, and measure them against masks."""
     with Session("explain", json) as session:
         from gan_probe.critics.attribution import METHODS
         from gan_probe.images.masks import find_masks, read_masks

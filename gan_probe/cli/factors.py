@@ -30,7 +30,10 @@ def factors(
     per_class: Annotated[int, typer.Option(help="Images of each class for shares and probes.", min=10)] = 100,
     bases: Annotated[int, typer.Option(help="Base images of each sweep of one factor.", min=20)] = 40,
     controls: Annotated[
-        bool, typer.Option("--controls/--no-controls", help="Ask untrained critics, pixels and plain scalars, too.")
+        bool,
+        typer.Option(
+            "--controls/--no-controls", help="Ask randomly initialised critics, pixels and image statistics, too."
+        ),
     ] = True,
     layers: Annotated[
         list[str] | None, typer.Option("--layer", help="Layer of the embedding; repeatable. Default: all.")

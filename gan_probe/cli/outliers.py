@@ -33,7 +33,7 @@ def outliers(
         ),
     ] = None,
     fdr: Annotated[
-        float, typer.Option(help="Share of the flagged images that may be flagged wrongly, on average.")
+        float, typer.Option(help="Share of the images called outliers that may be called so wrongly, on average.")
     ] = 0.1,
     two_sided: Annotated[
         bool, typer.Option("--two-sided", help="Flag unusually high scores, too: some critics rank the unknown high.")
@@ -44,7 +44,7 @@ def outliers(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Flag images unlike the training data, with a bound on the share of false alarms."""
+    """Find images unlike the training data, with a bound on the share of false alarms."""
     with Session("outliers", json) as session:
         from gan_probe.report.outliers import class_table
         from gan_probe.scoring.table import read_scores

@@ -55,7 +55,7 @@ def probe(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Ask how many labels the critic's features need, beside untrained critics, pixels, PCA, HOG, k-means."""
+    """Ask how many labels the critic's features need, beside random critics, pixels, PCA, HOG, k-means."""
     with Session("probe", json) as session:
         from gan_probe.report.probe import lead_table
         from gan_probe.studies.probe.result import CLASSIFIERS

@@ -45,7 +45,7 @@ def stability(
         typer.Option(help="Folder of the same runs, by name, trained otherwise: which training is more reproducible?"),
     ] = None,
     controls: Annotated[
-        bool, typer.Option("--controls/--no-controls", help="Ask the same of untrained critics, too.")
+        bool, typer.Option("--controls/--no-controls", help="Ask the same of randomly initialised critics, too.")
     ] = True,
     nulls: Annotated[
         bool,

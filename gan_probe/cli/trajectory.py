@@ -32,7 +32,10 @@ def trajectory(
         typer.Option(metavar="CLASS", help="Centre scores on this class; default: the first of the training."),
     ] = None,
     controls: Annotated[
-        bool, typer.Option("--controls/--no-controls", help="Count pairs of untrained critics and plain scalars, too.")
+        bool,
+        typer.Option(
+            "--controls/--no-controls", help="Count pairs of randomly initialised critics and image statistics, too."
+        ),
     ] = True,
     title: Title = None,
     fail_if: Annotated[str | None, gate_option(TrajectoryMetrics)] = None,

@@ -2,7 +2,7 @@
 
 Both methods compare an image with a *baseline*, a picture that stands for "nothing there". Where an image equals its
 baseline there is nothing to attribute, and maps are zero whatever the critic is. So a map is read beside those of
-untrained critics and beside the plain difference between image and baseline (`image_alone`).
+randomly initialised critics and beside the plain difference between image and baseline (`image_alone`).
 """
 
 from __future__ import annotations

@@ -97,7 +97,13 @@ class Critic:
     # --- where critics come from ---
 
     @classmethod
-    def untrained(
+    def untrained(cls, *args: Any, **kwargs: Any) -> Critic:
+        """Return `from_network`, under the name of 0.1.0."""
+        warnings.warn("Critic.untrained is Critic.from_network now; the old name goes with 0.3.", DeprecationWarning, 2)
+        return cls.from_network(*args, **kwargs)
+
+    @classmethod
+    def from_network(
         cls,
         network: str,
         image_shape: ImageShape,
@@ -245,7 +251,7 @@ class Critic:
         if config.factory in KINDS:
             raise InputError(f"the weights of a stored graph ({config.network}) cannot be drawn anew.")
         if not isinstance(self.module, AdaptedCritic):
-            return Critic.untrained(
+            return Critic.from_network(
                 config.network, config.image_shape, seed=seed, device=self.device, heads=config.heads
             )
         options = {
@@ -357,7 +363,7 @@ class Critic:
         Examples
         --------
         >>> images = np.zeros((3, 32, 32, 1), dtype=np.uint8)
-        >>> Critic.untrained("compact", (32, 32, 1)).score(images).shape
+        >>> Critic.from_network("compact", (32, 32, 1)).score(images).shape
         (3,)
         """
         return self.forward(images, batch_size=batch_size, progress=progress).scores

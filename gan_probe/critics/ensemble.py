@@ -125,7 +125,7 @@ class EnsembleCritic(Critic):
     config : EnsembleConfig
     device : str or torch.device
     panel : ndarray of uint8, shape (n, h, w, c)
-        The images on which the members were aligned, to align untrained controls on.
+        The images on which the members were aligned, to align randomly initialised controls on.
     """
 
     module: AlignedMean
@@ -175,7 +175,7 @@ class EnsembleCritic(Critic):
         >>> from gan_probe import from_synthetic
         >>> from synthetic import make_dataset
         >>> panel = from_synthetic(make_dataset("article-dev", per_class=2))
-        >>> critics = {str(seed): Critic.untrained("compact", (64, 64, 3), seed=seed) for seed in range(3)}
+        >>> critics = {str(seed): Critic.from_network("compact", (64, 64, 3), seed=seed) for seed in range(3)}
         >>> mean, sd = EnsembleCritic.fit(critics, panel).score_with_uncertainty(panel.images)
         >>> bool(abs(mean.mean()) < 1e-5), bool((sd >= 0).all())
         (True, True)
@@ -204,7 +204,7 @@ class EnsembleCritic(Critic):
         return cls(module, config, members[0].device, panel=images)
 
     def random_init(self, seed: int) -> EnsembleCritic:
-        """Return as many untrained critics of the same architectures, aligned on the same panel.
+        """Return as many randomly initialised critics of the same architectures, aligned on the same panel.
 
         Raises
         ------
@@ -212,12 +212,12 @@ class EnsembleCritic(Critic):
             When weights from elsewhere cannot be drawn anew without a factory.
         """
         config = self.config
-        twins = [
+        inits = [
             member.random_init(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
             for number, member in enumerate(self.members)
         ]
         origin = (config.alignment, config.panel_fingerprint, config.panel_source)
-        return self._align(dict(zip(config.names, twins, strict=True)), self.panel, origin)
+        return self._align(dict(zip(config.names, inits, strict=True)), self.panel, origin)
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | str = "cpu", *, trust_code: bool = False) -> EnsembleCritic:

@@ -212,17 +212,17 @@ def _listed(kind: str, names: set[str]) -> str:
 
 
 def reinitialised(module: nn.Module, seed: int) -> nn.Module:
-    """Return a copy with weights drawn anew by each layer's own rule: the untrained control.
+    """Return a copy with weights drawn anew by each layer's own rule: the randomly initialised control.
 
     Raises
     ------
     InputError
         When a layer with weights has no rule (``reset_parameters``).
     """
-    twin = copy.deepcopy(module)
+    fresh = copy.deepcopy(module)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for name, layer in twin.named_modules():
+        for name, layer in fresh.named_modules():
             if not list(layer.parameters(recurse=False)):
                 continue
             reset = getattr(layer, "reset_parameters", None)
@@ -231,13 +231,13 @@ def reinitialised(module: nn.Module, seed: int) -> nn.Module:
                     f"layer {name or type(layer).__name__} has no reset_parameters; controls need a factory."
                 )
             reset()
-    kept = [n for (n, new), old in zip(twin.named_parameters(), module.parameters(), strict=True)
+    kept = [n for (n, new), old in zip(fresh.named_parameters(), module.parameters(), strict=True)
             if old.ndim > 1 and torch.equal(new, old)]  # fmt: skip
     if kept:
         raise InputError(
             f"the weights {', '.join(kept[:4])} cannot be drawn anew (spectral norm?); controls need a factory."
         )
-    return twin
+    return fresh
 
 
 def parse_layers(chosen: Sequence[str] | None, found: Mapping[str, int], inner: nn.Module) -> tuple[str, ...]:

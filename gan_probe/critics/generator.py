@@ -53,7 +53,7 @@ class GeneratorConfig:
     image_shape: ImageShape
     latent_dim: int
     classes: tuple[str, ...] = ()
-    run_id: str = "untrained"
+    run_id: str = "random_init"
     step: int = 0
     data_fingerprint: str = ""
 

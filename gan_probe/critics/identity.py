@@ -50,7 +50,7 @@ class CriticConfig:
     training_classes : tuple of str
         Labels of the training data; empty where it had none.
     run_id : str
-        Names the training; "untrained" before any.
+        Names the training; "random_init" before any.
     step : int
         Generator updates behind it.
     data_fingerprint : str
@@ -73,7 +73,7 @@ class CriticConfig:
     layer_sizes: tuple[int, ...] = ()
     value_range: tuple[float, float] = (-1.0, 1.0)
     training_classes: tuple[str, ...] = ()
-    run_id: str = "untrained"
+    run_id: str = "random_init"
     step: int = 0
     data_fingerprint: str = ""
     factory: str = ""

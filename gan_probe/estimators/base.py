@@ -80,7 +80,7 @@ class CriticEstimator(BaseEstimator):
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
             chosen = self.image_shape or shape or guess_image_shape(X.shape[1], self.network)
             height, width, channels = chosen
-            critic = Critic.untrained(self.network, (height, width, channels), seed=seed)
+            critic = Critic.from_network(self.network, (height, width, channels), seed=seed)
         self.config_: CriticConfig = critic.config
         self.critic_hash_: str = critic.hash
         self.weights_: dict[str, Rows] = {k: v.numpy().copy() for k, v in critic.module.state_dict().items()}

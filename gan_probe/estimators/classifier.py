@@ -37,8 +37,8 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
     Parameters
     ----------
     critic : str, optional
-        A run folder or critic folder. None: an untrained critic, seeded by ``random_state``. With ``mode="finetune"``
-        that is the same network trained from scratch.
+        A run folder or critic folder. None: a randomly initialised critic, seeded by ``random_state``. With
+        ``mode="finetune"`` that is the same network trained from scratch.
     mode : {"probe", "finetune"}
         "probe": logistic regression on frozen features. "finetune": that first, then the whole network with the
         regression as its head (Kumar et al. 2022), by Adam.

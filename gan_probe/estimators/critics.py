@@ -24,8 +24,8 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CriticEs
     Parameters
     ----------
     critic : str, optional
-        A run folder, critic folder or ensemble folder. None builds an *untrained* critic for the input, seeded by
-        ``random_state``: the control that a trained one must beat.
+        A run folder, critic folder or ensemble folder. None builds a *randomly initialised* critic for the input,
+        seeded by ``random_state``: the control that a trained one must beat.
     layers : sequence of str, optional
         Some of the critic's layers; default all.
     pooling : str
@@ -33,9 +33,9 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CriticEs
     n_components : int, optional
         Reduce the features to so many principal components, fitted on the training rows.
     network : str
-        Architecture of the untrained critic.
+        Architecture of the randomly initialised critic.
     image_shape : tuple of int, optional
-        Height, width, channels of the untrained critic's images. Default: guessed from the rows.
+        Height, width, channels of the randomly initialised critic's images. Default: guessed from the rows.
     value_range : tuple of float
         What is black and what is white in the rows.
     batch_size : int
@@ -44,7 +44,7 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CriticEs
     trust_code : bool
         Allow a critic from elsewhere to run the factory that builds it.
     random_state : int, RandomState or None
-        Of the untrained critic and of PCA.
+        Of the randomly initialised critic and of PCA.
 
     Attributes
     ----------

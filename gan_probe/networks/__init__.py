@@ -74,7 +74,7 @@ def check_image_shape(network: str, image_shape: ImageShape) -> None:
 def build_critic(
     network: str, image_shape: ImageShape, *, seed: int, n_classes: int = 0, n_kernels: int = 0
 ) -> nn.Module:
-    """Return an untrained critic; ``seed`` fixes its weights, and torch's own random state is left alone.
+    """Return a randomly initialised critic; ``seed`` fixes its weights, and torch's own random state is left alone.
 
     With ``n_classes`` or ``n_kernels`` it carries the heads of `gan_probe.networks.heads.CriticWithHeads`.
     """
@@ -90,7 +90,7 @@ def build_critic(
 def build_generator(
     network: str, image_shape: ImageShape, latent_dim: int, *, seed: int, n_classes: int = 0
 ) -> nn.Module:
-    """Return an untrained generator; see `build_critic`. A conditional one reads a one-hot label after the latent."""
+    """Return a random generator; see `build_critic`. A conditional one reads a one-hot label after the latent."""
     check_image_shape(network, image_shape)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -12,7 +12,8 @@ SECTIONS: tuple[Section[ClusterResult], ...] = (
         "clusters",
         "Clusters found without labels",
         "Agreement of clusters with the classes. The number of clusters is chosen without labels (silhouette, BIC,"
-        " density) or set to the number of classes. Lines on the bars of untrained embeddings span the seeds.",
+        " density) or set to the number of classes. Lines on the bars of embeddings of randomly initialised critics"
+        " span the seeds.",
         lambda result: figures.cluster_agreement(result.clusterings) if "label" in result.table else None,
     ),
 )

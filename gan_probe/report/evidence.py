@@ -1,4 +1,4 @@
-"""Figures of what stands behind a separation: excess over controls, factors, distances, unseen classes, clusters."""
+"""Figures of what stands behind a separation: margin over controls, factors, distances, unseen classes, clusters."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, cl
 from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.clustering import contingency
 from gan_probe.stats.conformal import Detection
-from gan_probe.stats.margin import Excess
+from gan_probe.stats.margin import Margin
 from gan_probe.stats.variance import Share
 from gan_probe.studies.separation.result import FIRST_INIT, FIRST_SCORE, SeparationResult
 
 MAX_ROWS = 40  # classes that are drawn one by one
 SHARE_NAMES = {
     CRITIC_SCORE: ("critic's score", CRITIC_COLOUR),
-    FIRST_SCORE: ("untrained critic's score", "#9a9a9a"),
+    FIRST_SCORE: ("randomly initialised critic's score", "#9a9a9a"),
     CRITIC_ROWS: ("critic's embedding", "#7fb0e6"),
-    FIRST_INIT: ("untrained embedding", "#d0d0d0"),
+    FIRST_INIT: ("embedding of a randomly initialised critic", "#d0d0d0"),
 }
 
 
-def excess(measures: Sequence[Excess]) -> Figure:
-    """Return each measure of the critic beside its controls, and the excess over the best one."""
+def margins(measures: Sequence[Margin]) -> Figure:
+    """Return each measure of the critic beside its controls, and the margin over the best one."""
     figure = canvas(10, 0.62 * len(measures) + 1.5)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.3, 1.0])
     for place, e in enumerate(measures):
@@ -40,10 +40,10 @@ def excess(measures: Sequence[Excess]) -> Figure:
         left.plot([e.chance, e.chance], [place - 0.3, place + 0.3], color="black", linewidth=1)
         if e.best_control:
             colour = {"ahead": "#2a7f3f", "behind": "#b3321b"}.get(e.verdict, "#555555")
-            _point(right, 100 * e.excess, 100 * e.excess_low, 100 * e.excess_high, place, colour)
+            _point(right, 100 * e.margin, 100 * e.margin_low, 100 * e.margin_high, place, colour)
             right.annotate(
                 f"over {e.best_control.replace('_', ' ')}",
-                (100 * e.excess, place),
+                (100 * e.margin, place),
                 xytext=(0, 8),
                 textcoords="offset points",
                 fontsize=7,
@@ -55,7 +55,7 @@ def excess(measures: Sequence[Excess]) -> Figure:
     left.xaxis.set_major_formatter(PercentFormatter(1.0))
     left.set_xlabel("images right: critic (blue), controls (grey), chance (line)", fontsize=8)
     right.axvline(0, color="black", linewidth=0.8)
-    right.set_xlabel("excess over the best control, points (95 %)", fontsize=8)
+    right.set_xlabel("margin over the best control, points (95 %)", fontsize=8)
     right.margins(x=0.15)
     for axis in (left, right):
         axis.tick_params(labelsize=8)

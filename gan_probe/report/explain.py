@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gan_probe.report.page import Page, Section, canvas
+from gan_probe.stats.beside import RANDOM_CRITICS
 from gan_probe.studies.explain.pointing import BAND_PX, MEASURES
 from gan_probe.studies.explain.result import (
     CHANCE,
@@ -18,32 +19,31 @@ from gan_probe.studies.explain.result import (
     CORRELATION,
     CRITIC,
     CRITIC_IMAGE,
-    CRITIC_UNTRAINED,
+    CRITIC_RANDOM,
     EDGE,
     EVERYWHERE,
     IMAGE,
     MASK,
+    RANDOM_RANDOM,
     TITLES,
-    UNTRAINED,
-    UNTRAINED_UNTRAINED,
     ExplainResult,
 )
 
 MAX_ROWS = 24  # classes whose maps are drawn
 CLIPPED = 0.995  # colours reach as far as this part of the pixels; single ones beyond are as dark as these
-COLOURS = {CRITIC: "#1f5aa6", UNTRAINED: "#8a8a8a", IMAGE: "#c98a00"}
-PAIR_COLOURS = {CRITIC_UNTRAINED: "#1f5aa6", UNTRAINED_UNTRAINED: "#8a8a8a", CRITIC_IMAGE: "#c98a00"}
+COLOURS = {CRITIC: "#1f5aa6", RANDOM_CRITICS: "#8a8a8a", IMAGE: "#c98a00"}
+PAIR_COLOURS = {CRITIC_RANDOM: "#1f5aa6", RANDOM_RANDOM: "#8a8a8a", CRITIC_IMAGE: "#c98a00"}
 REGIONS = {MASK: "in the mask", EDGE: f"within {BAND_PX} px of its edge"}
 
 
 def map_rows(result: ExplainResult) -> Figure:
-    """Return one row a class, its first image: the image, and the maps of the critic and of an untrained one."""
+    """Return one row a class, its first image: the image, and the maps of the critic and of a random one."""
     first = result.labels.drop_duplicates()[:MAX_ROWS]
     rows = first.index.to_numpy(dtype=np.intp)
     columns = [
-        (f"{TITLES[method]}{'' if of == CRITIC else ', untrained'}", maps[of][0])
+        (f"{TITLES[method]}{'' if of == CRITIC else ', randomly initialised'}", maps[of][0])
         for method, maps in result.maps.items()
-        for of in (CRITIC, UNTRAINED)
+        for of in (CRITIC, RANDOM_CRITICS)
         if maps[of]
     ]
     n_rows, n_columns = len(first), len(columns) + 1
@@ -104,7 +104,7 @@ def truth(result: ExplainResult) -> Figure | None:
 
 
 def sanity(result: ExplainResult) -> Figure | None:
-    """Return how alike maps are with trained and with random weights; None without untrained critics."""
+    """Return how alike maps are with trained and with random weights; None without randomly initialised critics."""
     if not (result.numbers["measure"] == CORRELATION).any():
         return None
     methods = list(result.maps)
@@ -143,31 +143,32 @@ SECTIONS: tuple[Section[ExplainResult], ...] = (
         "maps",
         "Which pixels move the score?",
         "The first image of each class. Red: the score is higher because of these pixels as they are; blue: lower."
-        " Occlusion covers a patch and shows how far the score falls, once for each pixel as the mean over its patches;"
-        " integrated gradients share out score(image) - score(baseline), and add up to it. Where an image equals its"
-        " baseline a map is zero whatever the critic is. Beside each map that of an untrained critic, with a colour bar"
-        f" of its own, as scales are not comparable. Colours end at the {CLIPPED:.1%} quantile of a column. Thin lines:"
-        " edges of the masks.",
+        " Occlusion covers a patch and shows how far the score falls, once for each pixel as the mean over its"
+        " patches; integrated gradients share out score(image) - score(baseline), and add up to it. Where an image"
+        " equals its baseline a map is zero whatever the critic is. Beside each map that of a randomly initialised"
+        f" critic, with a colour bar of its own, as scales are not comparable. Colours end at the {CLIPPED:.1%}"
+        " quantile of a column. Thin lines: edges of the masks.",
         map_rows,
         is_vector=False,
     ),
     Section(
         "truth",
         "Do the maps lie where the object is?",
-        "Pointing: is the largest |value| inside? IoU: of the k largest |values| with the mask, k its area. Share: how"
-        " much of all |values| lies inside. Beside the critic's maps those of untrained critics (mean over them), and"
-        " the map that needs no critic: how far each pixel is from the baseline. Dotted: maps of random numbers. Bars:"
-        " 95 % bootstrap intervals over images, for these three untrained critics; one without width says that all"
-        " images agree. On a plain ground every map lies inside the mask, so only a lead over the untrained critics"
-        " and the image alone says something of the critic.",
+        "Pointing: is the largest |value| inside? IoU: of the k largest |values| with the mask, k its area. Share:"
+        " how much of all |values| lies inside. Beside the critic's maps those of randomly initialised critics (mean"
+        " over them), and the map that needs no critic: how far each pixel is from the baseline. Dotted: maps of"
+        " random numbers. Bars: 95 % bootstrap intervals over images, for these three randomly initialised critics;"
+        " one without width says that all images agree. On a plain ground every map lies inside the mask, so only a"
+        " lead over the randomly initialised critics and the image alone says something of the critic.",
         truth,
     ),
     Section(
         "sanity",
         "Would a critic with random weights show the same?",
         "If a map hardly changes when all weights are drawn anew, it shows the image and not what the critic learned."
-        " Grey is the same between two untrained critics: how low it comes out without any training. Pixels that equal"
-        " their baseline are zero in every map and make all of them alike, so the numbers at the left leave them out.",
+        " Grey is the same between two randomly initialised critics: how low it comes out without any training."
+        " Pixels that equal their baseline are zero in every map and make all of them alike, so the numbers at the"
+        " left leave them out.",
         sanity,
     ),
 )
@@ -179,7 +180,7 @@ def _left_out(result: ExplainResult) -> list[str]:
 
 
 PAGE = Page[ExplainResult](
-    schema="gan_probe.explain/1",
+    schema="gan_probe.explain/2",
     title=lambda result: "Which pixels move the score?",
     sections=lambda result: SECTIONS,
     notes=_left_out,

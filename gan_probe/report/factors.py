@@ -22,7 +22,7 @@ from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.auroc import THRESHOLD
 from gan_probe.stats.variance import Share
 from gan_probe.studies.factors.curve import DETECTED
-from gan_probe.studies.factors.responses import ALONE, AMONG, Response, Threshold, aurocs, effect
+from gan_probe.studies.factors.responses import ALONE, AMONG, DetectionThreshold, Response, aurocs, effect
 from gan_probe.studies.factors.result import FactorsResult, single
 from gan_probe.studies.separation.result import FIRST_INIT, FIRST_SCORE
 
@@ -32,7 +32,7 @@ SETTINGS = {ALONE: "all else fixed", AMONG: "all else differs from image to imag
 
 
 def curves(result: FactorsResult, setting: str) -> Figure | None:
-    """Return one panel a numeric factor: the change of the score against the factor, the critic beside untrained."""
+    """Return one panel a numeric factor: the change of the score against the factor, the critic beside random ones."""
     ways: dict[str, list[Response]] = {}
     for response in result.numeric(setting):
         ways.setdefault(response.factor, []).append(response)
@@ -59,17 +59,17 @@ def curves(result: FactorsResult, setting: str) -> Figure | None:
         Line2D([], [], color=CRITIC_COLOUR, linestyle="--", label=f"noticed (AUROC {DETECTED:g})"),
         Line2D([], [], color=CRITIC_COLOUR, linestyle=":", label=f"separated (AUROC {THRESHOLD:g})"),
     ]
-    if result.numeric(setting)[0].untrained:
-        handles.append(Line2D([], [], color=CONTROL_COLOUR, label="untrained critics, means"))
+    if result.numeric(setting)[0].random_init:
+        handles.append(Line2D([], [], color=CONTROL_COLOUR, label="randomly initialised critics, means"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False)
     sns.despine(figure)
     return figure
 
 
 def _panel(axis: Axes, response: Response) -> None:
-    """Draw one way of one factor: untrained means, the critic's mean with its band, and where it begins to tell."""
-    for twin in response.untrained:
-        axis.plot(response.swept, effect(twin)[0], color=CONTROL_COLOUR, linewidth=1)
+    """Draw one way of one factor: random means, the critic's mean with its band, and where it begins to tell."""
+    for other in response.random_init:
+        axis.plot(response.swept, effect(other)[0], color=CONTROL_COLOUR, linewidth=1)
     mean, sd = effect(response.critic)
     axis.fill_between(response.swept, mean - sd, mean + sd, color=CRITIC_COLOUR, alpha=0.2, linewidth=0)
     axis.plot(response.swept, mean, color=CRITIC_COLOUR, marker="o", markersize=3, linewidth=1.4)
@@ -102,8 +102,8 @@ def names(result: FactorsResult) -> Figure | None:
     for axis, setting in zip(axes, settings, strict=True):
         for response in result.named(setting):
             where = np.array([places[response.factor, v] for v in response.swept[1:]])
-            for twin in response.untrained:
-                axis.scatter(effect(twin)[0][1:], where, s=16, color=CONTROL_COLOUR, alpha=0.8)
+            for other in response.random_init:
+                axis.scatter(effect(other)[0][1:], where, s=16, color=CONTROL_COLOUR, alpha=0.8)
             mean, sd = (part[1:] for part in effect(response.critic))
             told = np.array(aurocs(response.critic)[1:]) >= DETECTED
             axis.hlines(where, mean - sd, mean + sd, color=CRITIC_COLOUR, linewidth=1.5)
@@ -125,20 +125,20 @@ def names(result: FactorsResult) -> Figure | None:
 
 
 def shares(result: FactorsResult) -> Figure | None:
-    """Return what each factor alone explains of scores and embeddings, untrained ones as means with their range."""
+    """Return what each factor alone explains of scores and embeddings, random ones as means with their range."""
     found: dict[Source, Sequence[Share]] = {}
-    for source, untrained in ((CRITIC_SCORE, FIRST_SCORE), (CRITIC_ROWS, FIRST_INIT)):
+    for source, random_init in ((CRITIC_SCORE, FIRST_SCORE), (CRITIC_ROWS, FIRST_INIT)):
         if source in result.shares:
             found[source] = result.shares[source]
-            others = result.untrained_shares(is_embedding=source.is_embedding)
+            others = result.random_init_shares(is_embedding=source.is_embedding)
             if others:
-                found[untrained] = others
+                found[random_init] = others
     return evidence.factor_shares(found) if found else None
 
 
 def probes(result: FactorsResult) -> Figure | None:
     """Return how well a linear probe reads the level of each factor from the embedding, beside all controls."""
-    return evidence.excess(result.probes) if result.probes else None
+    return evidence.margins(result.probes) if result.probes else None
 
 
 SECTIONS: tuple[Section[FactorsResult], ...] = (
@@ -162,27 +162,27 @@ SECTIONS: tuple[Section[FactorsResult], ...] = (
         "names",
         "Shapes, backgrounds, textures, kinds of noise",
         "The change of the score when the first name of a factor is replaced by another, with one standard deviation"
-        " over base images. Filled: told by AUROC 0.75. Grey: untrained critics.",
+        " over base images. Filled: told by AUROC 0.75. Grey: randomly initialised critics.",
         names,
     ),
     Section(
         "shares",
         "What the variance follows",
         "Share of the variance between the levels of each factor alone (epsilon squared), with intervals over images;"
-        " of untrained critics the mean, with their range. Numbers are cut into eight levels.",
+        " of randomly initialised critics the mean, with their range. Numbers are cut into eight levels.",
         shares,
     ),
     Section(
         "probes",
         "What the embedding says of each factor",
-        "Five-fold linear probes that name the level of a factor, and the excess over the best control, paired by"
+        "Five-fold linear probes that name the level of a factor, and the margin over the best control, paired by"
         " image.",
         probes,
     ),
 )
 
 
-def _span(threshold: Threshold) -> str:
+def _span(threshold: DetectionThreshold) -> str:
     """Return a smallest difference with its interval, in words."""
     if threshold.value is None and threshold.ci_low is None:
         return threshold.text(None)
@@ -200,32 +200,33 @@ def _threshold_lines(result: FactorsResult) -> list[dict[str, str]]:
         line = {"setting": SETTINGS[r.setting], "name": r.name, "start": f"{r.swept[0]:.3g}"}
         for key, found in (("noticed", r.noticed), ("separated", r.separated)):
             line[key] = _span(found)
-            each = ", ".join(found.text(v) for v in found.untrained)
-            line[f"{key}_untrained"] = f"{found.text(found.untrained_median)} ({each})" if each else ""
+            each = ", ".join(found.text(v) for v in found.random_init)
+            line[f"{key}_random_init"] = f"{found.text(found.random_init_median)} ({each})" if each else ""
         line["verdict"] = r.noticed.verdict
         lines.append(line)
     return lines
 
 
 def _tables(result: FactorsResult) -> list[Table]:
-    """Return smallest differences, shares, probes and disentanglement."""
+    """Return detection thresholds, shares, probes and disentanglement."""
     note = (
         "The smallest swept difference from which on AUROC against the first value stays at 0.75 (noticed) and at 0.99"
-        f" (separated), with a 95 % interval (bootstrap over {result.n_bases} base images, this critic). Of untrained"
-        " critics the median, and each. Finer: smaller than every untrained critic's; coarser: larger."
+        f" (separated), with a 95 % interval (bootstrap over {result.n_bases} base images, this critic). Of randomly"
+        " initialised critics the median, and each. Finer: smaller than every randomly initialised critic's; coarser:"
+        " larger."
     )
     thresholds = [
         Col(title="", of="setting"),
         Col(title="factor", of="name"),
         Col(title="from", of="start"),
         Col(title="noticed", of="noticed"),
-        Col(title="untrained", of="noticed_untrained"),
+        Col(title="randomly initialised", of="noticed_random_init"),
         Col(title="", of="verdict"),
         Col(title="separated", of="separated"),
-        Col(title="untrained", of="separated_untrained"),
+        Col(title="randomly initialised", of="separated_random_init"),
     ]
     found = [
-        Table(name="thresholds", heading="Smallest differences", note=note, columns=thresholds,
+        Table(name="thresholds", heading="Detection thresholds", note=note, columns=thresholds,
               rows=_threshold_lines(result)),
     ]  # fmt: skip
     score = result.shares.get(CRITIC_SCORE, [])
@@ -252,11 +253,11 @@ def _tables(result: FactorsResult) -> list[Table]:
             Col(title="chance", of="chance", form="percent"),
             Col(title="best control", of="best_control"),
             Col(title="its share", of="control", form="percent"),
-            Col(title="excess, points", of="excess", form="points"),
-            Col(title="95 % interval", of=("excess_low", "excess_high"), form="points"),
+            Col(title="margin, points", of="margin", form="points"),
+            Col(title="95 % interval", of=("margin_low", "margin_high"), form="points"),
             Col(
-                title="over untrained, points",
-                of=lambda row: (row["over_untrained"] or {}).get("excess"),
+                title="over randomly initialised, points",
+                of=lambda row: (row["over_random_init"] or {}).get("margin"),
                 form="points",
             ),
         ]
@@ -283,7 +284,7 @@ def _tables(result: FactorsResult) -> list[Table]:
 
 
 PAGE = Page[FactorsResult](
-    schema="gan_probe.factors/1",
+    schema="gan_probe.factors/2",
     title=lambda result: "Which factors the critic follows",
     sections=lambda result: SECTIONS,
     tables=_tables,

@@ -26,7 +26,7 @@ from gan_probe.stats.clustering import Clustering
 from gan_probe.studies.separation.result import FIRST_INIT, PIXELS, SeparationResult
 
 N_BINS = 120
-MEDIAN = "untrained critic (median)"
+MEDIAN = "randomly initialised critic (median)"
 K_FROM = {"bic": "BIC"}
 N_CLOSEST = 6
 N_SHEETS = 6
@@ -166,9 +166,9 @@ def auroc_matrix(analysis: SeparationResult) -> Figure:
 def separated_pairs(analysis: SeparationResult) -> Figure:
     """Return one bar each for the critic and its controls: the number of pairs separated."""
     rows: list[tuple[str, float, str | Colour]] = [("critic", n_separated(analysis.critic_pairs), CRITIC_COLOUR)]
-    untrained = analysis.untrained_counts()
-    if untrained:
-        rows.append((MEDIAN, statistics.median(untrained), CONTROL_COLOUR))
+    random_init = analysis.random_init_counts()
+    if random_init:
+        rows.append((MEDIAN, statistics.median(random_init), CONTROL_COLOUR))
     rows += [
         (name.replace("_", " "), n_separated(pairs), CONTROL_COLOUR)
         for name, pairs in analysis.controls.baselines.items()
@@ -181,12 +181,12 @@ def separated_pairs(analysis: SeparationResult) -> Figure:
     for place, (name, count, _) in enumerate(rows):
         inside = "white" if count > total / 20 else "black"  # a short bar cannot hold its number
         axis.text(total / 100, place, f"{count:g}", va="center", fontsize=8, color=inside, fontweight="bold")
-        if untrained and name == MEDIAN:
-            axis.plot([min(untrained), max(untrained)], [place, place], color="black", linewidth=2)
+        if random_init and name == MEDIAN:
+            axis.plot([min(random_init), max(random_init)], [place, place], color="black", linewidth=2)
     axis.invert_yaxis()
     axis.axvline(total, color="black", linewidth=0.8, linestyle=":")
     axis.set_xlim(0, total * 1.08)
-    axis.set_xlabel(f"pairs separated (dotted line: all {total}; black line: range over untrained seeds)")
+    axis.set_xlabel(f"pairs separated (dotted line: all {total}; black line: range over random seeds)")
     axis.tick_params(labelsize=8)
     sns.despine(figure)
     return figure
@@ -197,7 +197,7 @@ def projections(analysis: SeparationResult, method: str) -> Figure:
     colours = class_colours(analysis.table)
     names = {
         CRITIC_ROWS: "critic",
-        FIRST_INIT: "untrained critic (1 of 3)",
+        FIRST_INIT: "randomly initialised critic (1 of 3)",
         PIXELS: "raw pixels",
     }
     shown = {name: view for name, view in analysis.projections.items() if name in names}
@@ -253,7 +253,7 @@ def _source_name(source: Source) -> str:
     if source.of == CRITIC:
         return "critic\nembedding" if source.is_embedding else "critic\nscore"
     if source.of != BASELINE:
-        return "untrained\n(median, range)"
+        return "randomly initialised\n(median, range)"
     return SCORED[source.name].title.replace(" (", "\n(").replace("k-means ", "k-means\n")
 
 

@@ -20,7 +20,7 @@ CRITIC_COLOUR = "#1f5aa6"
 
 
 def colours(result: ProbeResult) -> dict[str, Any]:
-    """Return a colour for each representation: blue the critic, greys the untrained ones, a hue each the others."""
+    """Return a colour for each representation: blue the critic, greys the random ones, a hue each the others."""
     others = [*result.baselines, *result.references]
     hues = sns.color_palette("Set2", max(3, len(others)))
     greys = dict.fromkeys(result.random_init, "#8a8a8a")
@@ -29,21 +29,21 @@ def colours(result: ProbeResult) -> dict[str, Any]:
 
 
 def curves(result: ProbeResult, classifier: str, group: str = EVERY) -> Figure:
-    """Return the error against labels a class, with intervals; the untrained critics as one range."""
+    """Return the error against labels a class, with intervals; the randomly initialised critics as one range."""
     figure = canvas(9, 5)
     axis = figure.subplots()
     shown = [CRITIC, *result.references, *result.baselines]
     paint = colours(result)
     for name in shown:
         _curve(axis, result.of(name, classifier), group, paint[name], is_lead=name == CRITIC)
-    twins = [result.of(c, classifier) for c in result.random_init]
-    if twins:
-        x = [o.per_class for o in twins[0]]
-        values = np.array([[o.accuracy(group) for o in twin] for twin in twins])
-        error, floor = 1 - values, _floor(twins[0], group)
+    inits = [result.of(c, classifier) for c in result.random_init]
+    if inits:
+        x = [o.per_class for o in inits[0]]
+        values = np.array([[o.accuracy(group) for o in init] for init in inits])
+        error, floor = 1 - values, _floor(inits[0], group)
         axis.plot(
             x, np.maximum(np.median(error, 0), floor), color="#8a8a8a", linestyle="--",
-            label=f"untrained (median of {len(twins)})",
+            label=f"randomly initialised (median of {len(inits)})",
         )  # fmt: skip
         axis.fill_between(
             x,
@@ -144,8 +144,8 @@ def _sections(result: ProbeResult) -> tuple[Section[ProbeResult], ...]:
         Section[ProbeResult](
             f"curves_{classifier}" + ("" if group == EVERY else f"_{group}"),
             f"{classifier.capitalize()} classifier" + ("" if group == EVERY else f", images of {group} classes"),
-            "Error against the number of labels, both logarithmic. Bands: 95 % intervals; of the untrained critics the"
-            " range over seeds.",
+            "Error against the number of labels, both logarithmic. Bands: 95 % intervals; of the randomly initialised"
+            " critics the range over seeds.",
             partial(curves, classifier=classifier, group=group),
         )
         for classifier in result.classifiers
@@ -177,7 +177,7 @@ def lead_table(result: ProbeResult) -> Table:
         Col(title="critic", of="accuracy", form="percent"),
         Col(title="best control", of="best_control"),
         Col(title="its accuracy", of="control_accuracy", form="percent"),
-        Col(title="difference, points", of="excess", form="points"),
+        Col(title="difference, points", of="margin", form="points"),
         Col(title="95 % interval", of=("ci_low", "ci_high"), form="points"),
     ]
     return Table(
@@ -207,7 +207,7 @@ def _tables(result: ProbeResult) -> list[Table]:
 
 
 PAGE = Page[ProbeResult](
-    schema="gan_probe.probe/1",
+    schema="gan_probe.probe/2",
     title=lambda result: "How many labels the critic's features need",
     sections=_sections,
     tables=_tables,

@@ -41,12 +41,12 @@ def _samples(m: SeparationResult) -> Figure | None:
 
 FIGURES: tuple[Section[SeparationResult], ...] = (
     Section(
-        "excess",
+        "margins",
         "What did the training add?",
         "How many images are given their right class, from the score alone and from the embedding, beside the same for"
-        " every control. The excess is over the control that does best, on the same images. Probes are linear"
+        " every control. The margin is over the control that does best, on the same images. Probes are linear"
         " discriminants in five folds, or on five labels a class, drawn twenty times.",
-        lambda m: evidence.excess(m.excess) if m.excess else None,
+        lambda m: evidence.margins(m.margins) if m.margins else None,
     ),
     Section(
         "examples",
@@ -65,8 +65,8 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
     Section(
         "controls",
         "How much of this is the training?",
-        "Pairs of classes that one number separates: the critic's score beside the scores of untrained critics and"
-        " plain scalars of the pixels. Only what it separates beyond the grey bars can be credited to the training.",
+        "Pairs of classes that one number separates: the critic's score beside the scores of randomly initialised"
+        " critics and image statistics. Only what it separates beyond the grey bars can be credited to the training.",
         lambda m: figures.separated_pairs(m) if m.controls.controls() else None,
     ),
     Section(
@@ -113,7 +113,8 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "clusters",
         "Clusters found without labels",
         "Agreement of clusters with the classes. The number of clusters is chosen without labels (silhouette, BIC,"
-        " density) or set to the number of classes. Lines on the bars of untrained embeddings span the seeds.",
+        " density) or set to the number of classes. Lines on the bars of embeddings of randomly initialised critics"
+        " span the seeds.",
         lambda m: figures.cluster_agreement(m.clusterings) if m.clusterings else None,
     ),
     Section(
@@ -144,8 +145,8 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
 def _tables(m: SeparationResult) -> list[Table]:
     """Return the tables of the page: every pair first, then those that stand under the figures."""
     found = [_pairs(m), class_table(m)]
-    if m.excess:
-        found.append(_excess(m))
+    if m.margins:
+        found.append(_margins(m))
     if m.shares:
         found.append(_shares(m))
     if m.detections:
@@ -166,14 +167,14 @@ def _pairs(m: SeparationResult) -> Table:
     place = {id(pair): i for i, pair in enumerate(m.closest())}
     ranked = sorted(m.pairs, key=lambda p: place[id(p.pair)])
     rows = [
-        {**vars(p.pair), **vars(p), "excess": p.excess, "excess_low": p.ci_low, "excess_high": p.ci_high,
+        {**vars(p.pair), **vars(p), "margin": p.margin, "margin_low": p.ci_low, "margin_high": p.ci_high,
          "ci_low": p.pair.ci_low, "ci_high": p.pair.ci_high, "best": p.best_control or "none",
          "state": "certain" if p.pair.certain else "yes" if p.pair.separated else "no"}
         for p in ranked[:MAX_PAIRS]
     ]  # fmt: skip
     null = max(p.null_auroc for p in m.critic_pairs)
     note = (
-        f"{RULE} Intervals: Newcombe's method 5. Excess: the critic's AUROC minus that of the control that separates"
+        f"{RULE} Intervals: Newcombe's method 5. Margin: the critic's AUROC minus that of the control that separates"
         " the same pair best, with an interval that pairs the images. In this data a pair without any difference stays"
         f" below AUROC {null:.2f} in 19 data sets of 20."
     )
@@ -189,8 +190,8 @@ def _pairs(m: SeparationResult) -> Table:
         Col(title="separated", of="state"),
         Col(title="best control", of="best"),
         Col(title="its AUROC", of="control_auroc", form="three"),
-        Col(title="excess", of="excess", form="signed"),
-        Col(title="95 % interval", of=("excess_low", "excess_high"), form="signed"),
+        Col(title="margin", of="margin", form="signed"),
+        Col(title="95 % interval", of=("margin_low", "margin_high"), form="signed"),
         Col(title="Cohen's d", of="cohens_d", form="two"),
         Col(title="overlap", of="overlap", form="two"),
     ]
@@ -215,15 +216,15 @@ def class_table(m: figures.Described) -> Table:
     return Table(name="classes", below="scores", note=clipped, columns=columns, rows=m.classes.to_dict("records"))
 
 
-def _excess(m: SeparationResult) -> Table:
+def _margins(m: SeparationResult) -> Table:
     rows: list[dict[str, Any]] = []
-    for e in m.excess:
+    for e in m.margins:
         rows.append({"measure": e.measure, "of": "critic", "value": e.value, "low": e.ci_low, "high": e.ci_high,
                      "behind": e.verdict == "behind"})  # fmt: skip
         for name, value in e.controls.items():
             best = name == e.best_control
-            ends = {"ahead_low": e.excess_low, "ahead_high": e.excess_high} if best else {}
-            rows.append({"of": name, "value": value, "ahead": e.excess if best else e.value - value, **ends})
+            ends = {"ahead_low": e.margin_low, "ahead_high": e.margin_high} if best else {}
+            rows.append({"of": name, "value": value, "ahead": e.margin if best else e.value - value, **ends})
     columns = [
         Col(title="measure", of="measure"),
         Col(title="of", of="of"),
@@ -233,7 +234,7 @@ def _excess(m: SeparationResult) -> Table:
         Col(title="95 % interval", of=("ahead_low", "ahead_high"), form="points"),
     ]
     return Table(
-        name="excess-table", below="excess", folded="As a table, every control", columns=columns, rows=rows,
+        name="margins-table", below="margins", folded="As a table, every control", columns=columns, rows=rows,
         is_marked=lambda row: bool(row.get("behind")),
     )  # fmt: skip
 
@@ -289,7 +290,7 @@ def cluster_table(clusterings: Mapping[Source, Sequence[Clustering]], **options:
 
 
 PAGE = Page[SeparationResult](
-    schema="gan_probe.report/1",
+    schema="gan_probe.separation/2",
     title=lambda m: "What the critic separates",
     sections=lambda m: FIGURES,
     tables=_tables,

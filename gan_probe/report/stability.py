@@ -1,4 +1,4 @@
-"""The page of several retrainings: class by class, rung by rung, and where the variance comes from."""
+"""The page of several retrainings: class by class, level by level, and where the variance comes from."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ COLOURS = ("#1f5aa6", "#9a9a9a", "#c98a00")
 
 def class_lines(result: StabilityResult) -> Figure:
     """Return the mean score of each class in each run, as it is and after the affine alignment."""
-    rungs = {rung.alignment: rung for rung in result.rungs}
-    order = np.argsort(rungs["affine"].means.mean(0))
+    levels = {level.alignment: level for level in result.levels}
+    order = np.argsort(levels["affine"].means.mean(0))
     n_classes = len(order)
     figure = canvas(10, 0.32 * n_classes + 1.6)
     axes = figure.subplots(1, 2, sharey=True)
     colours = sns.color_palette("husl", len(result.runs))
     titles = {"raw": "as they are", "affine": "after shift, scale and sign"}
     for axis, (name, title) in zip(axes, titles.items(), strict=True):
-        for colour, run, means in zip(colours, result.runs, rungs[name].means, strict=True):
+        for colour, run, means in zip(colours, result.runs, levels[name].means, strict=True):
             axis.plot(means[order], range(n_classes), color=colour, marker="o", markersize=3.5, linewidth=1, label=run)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("mean critic_score of a class (half of the images)")
@@ -43,13 +43,13 @@ def class_lines(result: StabilityResult) -> Figure:
     return figure
 
 
-def ladder(result: StabilityResult) -> Figure:
-    """Return the reproducible fraction on each rung, with intervals, beside what stands beside it."""
+def level_lines(result: StabilityResult) -> Figure:
+    """Return the reproducible fraction at each alignment level, with intervals, beside what stands beside it."""
     figure = canvas(9, 3.4)
-    axis, names = figure.subplots(), [rung.alignment for rung in result.rungs]
-    for number, (label, rungs) in enumerate(result.series().items()):
-        x = np.arange(len(rungs)) + 0.16 * (number - 1)
-        values = np.array([(r.reproducible, r.ci_low, r.ci_high) for r in rungs])
+    axis, names = figure.subplots(), [level.alignment for level in result.levels]
+    for number, (label, levels) in enumerate(result.series().items()):
+        x = np.arange(len(levels)) + 0.16 * (number - 1)
+        values = np.array([(r.reproducible, r.ci_low, r.ci_high) for r in levels])
         errors = np.abs(values[:, 1:].T - values[:, 0])
         axis.errorbar(
             x, values[:, 0], yerr=errors, fmt="o", color=COLOURS[number], capsize=3, markersize=5, label=label
@@ -64,9 +64,9 @@ def ladder(result: StabilityResult) -> Figure:
 
 def shares(result: StabilityResult) -> Figure:
     """Return where the variance of scores comes from, as shares."""
-    bars = {f"trained, {r.alignment}": r for r in result.rungs}
+    bars = {f"trained, {r.alignment}": r for r in result.levels}
     bars |= {
-        f"{name}, affine": next(r for r in rungs if r.alignment == "affine") for name, rungs in result.others.items()
+        f"{name}, affine": next(r for r in levels if r.alignment == "affine") for name, levels in result.others.items()
     }
     figure = canvas(9, 0.42 * len(bars) + 1.1)
     axis = figure.subplots()
@@ -86,7 +86,7 @@ def shares(result: StabilityResult) -> Figure:
 
 
 def embeddings(result: StabilityResult) -> Figure:
-    """Return how alike embeddings and clusters of two runs are, trained beside untrained, with intervals and chance."""
+    """Return how alike embeddings and clusters of two runs are, trained beside random, with intervals and chance."""
     names = [s.measure for s in next(iter(result.similarities.values()))]
     figure = canvas(9, 0.45 * len(names) + 1.1)
     axis = figure.subplots()
@@ -116,12 +116,12 @@ SECTIONS: tuple[Section[StabilityResult], ...] = (
         class_lines,
     ),
     Section(
-        "ladder",
+        "levels",
         "How much does an alignment mend?",
-        "class / (class + class x run), with 95 % intervals over new runs and new images, on images that the alignment"
-        " was not fitted on. A trained critic that does no better than an untrained one shows what the images make"
-        " easy.",
-        ladder,
+        "class / (class + class x run), with 95 % intervals over new runs and new images, on images that the"
+        " alignment was not fitted on. A trained critic that does no better than a randomly initialised one shows"
+        " what the images make easy.",
+        level_lines,
     ),
     Section(
         "shares",
@@ -160,7 +160,7 @@ def _tables(result: StabilityResult) -> list[Table]:
         " scores; ICC(3,1): the same without the shift between runs. In brackets: 95 % intervals. Within: mean rank"
         " correlation of two runs among the images of a class."
     )
-    rungs = [
+    levels = [
         Col(title="of", of="of"),
         Col(title="alignment", of="alignment"),
         Col(title="reproducible", of="reproducible", form="three"),
@@ -191,7 +191,7 @@ def _tables(result: StabilityResult) -> list[Table]:
     ]
     ranked = sorted(result.agreement.items(), key=lambda item: -item[1])
     found = [
-        Table(name="numbers", heading="Every number", note=note, columns=rungs, rows=result.rung_rows()),
+        Table(name="numbers", heading="Every number", note=note, columns=levels, rows=result.level_rows()),
         Table(name="alike", columns=alike, rows=result.similarity_rows()),
         Table(name="compared", columns=compared, rows=[vars(c) for c in result.comparisons]),
         Table(name="agreement", columns=agreement, rows=[{"run": run, "value": value} for run, value in ranked]),
@@ -200,15 +200,15 @@ def _tables(result: StabilityResult) -> list[Table]:
 
 
 def terminal_tables(result: StabilityResult, snapshots: Mapping[str, str]) -> list[Table]:
-    """Return what the terminal shows: the rungs, the similarities, and how each run agrees with the others."""
-    rungs = [
+    """Return what the terminal shows: alignment levels, similarities, and how each run agrees with the others."""
+    levels = [
         Col(title="alignment", of="alignment"),
         Col(title="reproducible", of="reproducible", form="three"),
         Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
         Col(title="Kendall's W", of="kendall_w", form="three"),
         Col(title="flips", of="flip_rate", form="percent"),
     ]
-    own = [row for row in result.rung_rows() if row["of"] == "trained critics"]
+    own = [row for row in result.level_rows() if row["of"] == "trained critics"]
     runs = [
         {"run": run, "value": value, "snapshot": snapshots[run]}
         for run, value in sorted(result.agreement.items(), key=lambda item: -item[1])
@@ -219,14 +219,14 @@ def terminal_tables(result: StabilityResult, snapshots: Mapping[str, str]) -> li
         Col(title="snapshot", of="snapshot"),
     ]
     return [
-        Table(name="rungs", columns=rungs, rows=own),
+        Table(name="levels", columns=levels, rows=own),
         *(table for table in _tables(result) if table.name == "alike"),
         Table(name="agreement", columns=agreement, rows=runs),
     ]
 
 
 PAGE = Page[StabilityResult](
-    schema="gan_probe.stability/1",
+    schema="gan_probe.stability/2",
     title=lambda result: "Would it come out the same if it were trained again?",
     sections=lambda result: SECTIONS,
     tables=_tables,

@@ -25,7 +25,7 @@ N_BINS = 80
 FAR = 30  # distances of class means, in units of the spread within classes, that need a logarithmic axis
 MAX_TICKS = 12
 MAX_PAIRS = 45
-SCALAR_COLOUR = "#c98a00"
+STATISTIC_COLOUR = "#c98a00"
 AS_NAMED, OTHER_WAY = CRITIC_COLOUR, "#d1662a"
 
 
@@ -100,14 +100,14 @@ def separated(result: TrajectoryResult) -> Figure:
     figure = canvas(9, 3.6)
     axis, n_pairs = figure.subplots(), len(result.courses)
     axis.plot(result.steps, result.n_separated, color=CRITIC_COLOUR, marker="o", markersize=4, label="critic")
-    if result.untrained:
-        counts = list(result.untrained.values())
+    if result.random_init:
+        counts = list(result.random_init.values())
         axis.axhspan(min(counts), max(counts), color=CONTROL_COLOUR, alpha=0.25, linewidth=0)
-        text = f"{len(counts)} untrained critics\n(median, range)"
+        text = f"{len(counts)} randomly initialised critics\n(median, range)"
         axis.axhline(float(np.median(counts)), color=CONTROL_COLOUR, linestyle="--", label=text)
-    if result.scalars:
-        text = f"best plain scalar\n({result.best_scalar.replace('_', ' ')})"
-        axis.axhline(result.scalars[result.best_scalar], color=SCALAR_COLOUR, linestyle="-.", label=text)
+    if result.statistics:
+        text = f"best image statistic\n({result.best_statistic.replace('_', ' ')})"
+        axis.axhline(result.statistics[result.best_statistic], color=STATISTIC_COLOUR, linestyle="-.", label=text)
     axis.axhline(n_pairs, color="black", linewidth=0.8, linestyle=":", label=f"all pairs ({n_pairs})")
     axis.set_ylim(-0.02 * n_pairs, 1.05 * n_pairs)
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -214,7 +214,8 @@ SECTIONS: tuple[Section[TrajectoryResult], ...] = (
     Section(
         "separated",
         "How many pairs are separated",
-        f"{RULE} Untrained critics are of the same architecture; plain scalars are brightness and the like.",
+        f"{RULE} Randomly initialised critics are of the same architecture; image statistics are brightness and the"
+        f" like.",
         separated,
     ),
     Section(
@@ -243,7 +244,7 @@ SECTIONS: tuple[Section[TrajectoryResult], ...] = (
 
 
 PAGE = Page[TrajectoryResult](
-    schema="gan_probe.trajectory/1",
+    schema="gan_probe.trajectory/2",
     title=lambda result: "How the classes fell apart during the training",
     sections=lambda result: SECTIONS,
 )

@@ -157,4 +157,4 @@ def random_inits(
     try:
         return [critic.random_init(seed) for critic, seed in jobs], ()
     except InputError as error:
-        return [], (f"no untrained control: {error}",)
+        return [], (f"no randomly initialised control: {error}",)

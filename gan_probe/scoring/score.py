@@ -41,10 +41,10 @@ def score(
     data : ImageSet
         Grey images are repeated into three channels, or colour reduced to grey, where the critic needs it.
     controls : bool
-        Add ``control.*``: the scores of three untrained critics of the same architecture, plain scalars of the pixels
+        Add ``control.*``: the scores of three randomly initialised critics of the same architecture, image statistics
         (`gan_probe.scoring.controls.CONTROLS`) and the first principal component of the pixels.
     embeddings : bool
-        Add ``embedding.critic`` and, with ``controls``, ``embedding.untrained.*``, ``embedding.pixels`` and, for at
+        Add ``embedding.critic`` and, with ``controls``, ``embedding.random_init.*``, ``embedding.pixels`` and, for at
         most 5,000 images, ``embedding.hog`` and ``embedding.kmeans_patches``.
     layers : sequence of str, optional
         Layers of the embedding; default all of the critic's.

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SCHEMA = "gan_probe.scores/1"
+SCHEMA, OLD_SCHEMA = "gan_probe.scores/2", "gan_probe.scores/1"
+_OLD_RANDOM_INIT = "untrained"  # what schema 1 called randomly initialised critics in its columns
 SCORE = "critic_score"
 UNCERTAINTY = "critic_uncertainty"  # of an ensemble: the standard deviation over its members
 UNNAMED = "(no label)"  # the class of images whose label is missing
@@ -64,7 +65,7 @@ class Source(NamedTuple):
 
     @property
     def short(self) -> str:
-        """The name without what kind it is: "critic", "untrained.0", "pixels"."""
+        """The name without what kind it is: "critic", "random_init.0", "pixels"."""
         return CRITIC if self.of == CRITIC else f"{RANDOM_INIT}.{self.name}" if self.of == RANDOM_INIT else self.name
 
     @property
@@ -237,9 +238,11 @@ def read_scores(path: str | Path) -> ScoreTable:
         provenance = {"schema": None} | json.loads(raw or b"{}")
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: its gan_probe metadata is broken ({error}). Score again.") from error
-    if provenance["schema"] not in (SCHEMA, None):
+    if provenance["schema"] not in (SCHEMA, OLD_SCHEMA, None):
         raise InputError(f"{path} has schema {provenance['schema']!r}; this version reads {SCHEMA!r}. Score again.")
     frame = table.to_pandas()
+    if provenance["schema"] != SCHEMA:
+        frame = frame.rename(columns=_new_name)
     if not len(frame):
         raise InputError(f"{path} holds no images.")
     if "critic_score" not in frame:
@@ -256,6 +259,27 @@ def read_scores(path: str | Path) -> ScoreTable:
     for column in (c for c in frame if (s := Source.parse(str(c))) and not s.is_embedding and s.of != CRITIC):
         frame[column] = pd.to_numeric(frame[column], errors="coerce")
     return ScoreTable(frame, provenance)
+
+
+def _new_name(column: object) -> object:
+    """Return what a column of schema 1 is called today."""
+    for prefix in (_CONTROL, _EMBEDDING):
+        if str(column).startswith(f"{prefix}{_OLD_RANDOM_INIT}."):
+            return str(column).replace(f"{prefix}{_OLD_RANDOM_INIT}", f"{prefix}{RANDOM_INIT}", 1)
+    return column
+
+
+def _check_versions(tables: Sequence[ScoreTable]) -> None:
+    """Raise where one version of gan-probe wrote some of the tables and another the others.
+
+    Their hashes cover different things, so one critic would pass for two.
+    """
+    found = {str(t.provenance.get("schema") or SCHEMA) for t in tables if "critic_hash" in t.provenance}
+    if len(found) > 1:
+        raise InputError(
+            f"these tables were written by two versions of gan-probe ({', '.join(sorted(found))}), in which the same"
+            " critic has different hashes. Score again with this one: gan-probe score CRITIC DATA --out FILE."
+        )
 
 
 def _is(column: object, what: str) -> bool:
@@ -284,6 +308,7 @@ def concatenate_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
     """
     if len(tables) == 1:
         return tables[0]
+    _check_versions(tables)
     hashes = [str(t.provenance.get("critic_hash", "unknown")) for t in tables]
     if len(set(hashes)) > 1:
         raise InputError(
@@ -313,8 +338,10 @@ def by_critic(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
     Raises
     ------
     InputError
-        When critics of several trainings scored different images, or embed with different layers.
+        When critics of several trainings scored different images, or embed with different layers; when two versions
+        of gan-probe wrote the tables.
     """
+    _check_versions(tables)
     groups: dict[str, list[ScoreTable]] = {}
     for table in tables:
         groups.setdefault(str(table.provenance.get("critic_hash", "unknown")), []).append(table)
@@ -352,7 +379,7 @@ def by_critic(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
 def average_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
     """Return one table with the mean critic_score of several critics that share a gauge, image by image.
 
-    What belongs to one critic alone is left out: embeddings, untrained controls, ``critic_uncertainty``.
+    What belongs to one critic alone is left out: embeddings, randomly initialised controls, ``critic_uncertainty``.
 
     Raises
     ------

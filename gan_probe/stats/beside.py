@@ -9,7 +9,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 U = TypeVar("U")
 
-RANDOM_INIT = "untrained"  # how the controls of the same architecture go by in records: untrained.0, untrained.1, ...
+# How the controls of the same architecture go by in records (random_init.0, random_init.1, ...), and in words.
+RANDOM_INIT, RANDOM_CRITICS = "random_init", "randomly initialised critics"
 
 
 def numbered(n: int) -> list[str]:
@@ -35,7 +36,7 @@ class Beside(Generic[T]):
     >>> pairs.best(), pairs.margin()
     (('brightness', 42.0), 2.0)
     >>> list(pairs.controls())
-    ['untrained.0', 'untrained.1', 'brightness']
+    ['random_init.0', 'random_init.1', 'brightness']
     """
 
     critic: T

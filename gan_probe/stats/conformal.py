@@ -191,7 +191,7 @@ def conformal_p(scores: Values, reference: Values, direction: str = "low") -> Va
     return np.minimum(1.0, 2 * np.minimum(below, above))
 
 
-def flagged(p_values: Values, *, fdr: float = FDR) -> npt.NDArray[np.bool_]:
+def call_outliers(p_values: Values, *, fdr: float = FDR) -> npt.NDArray[np.bool_]:
     """Return which images are called outliers so that at most a share ``fdr`` of the calls is wrong, on average.
 
     References
@@ -204,8 +204,8 @@ def flagged(p_values: Values, *, fdr: float = FDR) -> npt.NDArray[np.bool_]:
     return false_discovery_control(p_values) <= fdr if len(p_values) else np.zeros(0, dtype=bool)
 
 
-def smallest_flaggable(n_images: int, n_reference: int, *, fdr: float = FDR, direction: str = "low") -> int:
-    """Return how many images must look extreme at once before any of them can be flagged.
+def least_detectable(n_images: int, n_reference: int, *, fdr: float = FDR, direction: str = "low") -> int:
+    """Return how many images must look extreme at once before any of them can be called an outlier.
 
     With few held-out reals no p-value is small: among many images a single outlier then cannot be called one.
     """

@@ -28,7 +28,7 @@ Right = npt.NDArray[np.floating[Any]]  # how right each image is, 0 to 1
 
 
 @dataclass(frozen=True)
-class Excess:
+class Margin:
     """One measure of the critic beside its best control.
 
     Attributes
@@ -39,7 +39,7 @@ class Excess:
         The critic's, 0 to 1, with its 95 % interval over new images and, with several runs, new runs.
     best_control, control : str, float
         The control that does best, and how well. It is picked on these images, which favours it.
-    excess, excess_low, excess_high : float
+    margin, margin_low, margin_high : float
         Critic minus control, paired by image.
     chance : float
         What a guess gets: the share of the largest class.
@@ -52,16 +52,16 @@ class Excess:
     ci_high: float
     best_control: str
     control: float
-    excess: float
-    excess_low: float
-    excess_high: float
+    margin: float
+    margin_low: float
+    margin_high: float
     chance: float
     controls: Mapping[str, float]
 
     @property
     def verdict(self) -> str:
-        """What the interval of the excess allows to say: "ahead", "behind" or "not to be told apart"."""
-        return "ahead" if self.excess_low > 0 else "behind" if self.excess_high < 0 else "not to be told apart"
+        """What the interval of the margin allows to say: "ahead", "behind" or "not to be told apart"."""
+        return "ahead" if self.margin_low > 0 else "behind" if self.margin_high < 0 else "not to be told apart"
 
 
 def linear_probe(rows: Rows, labels: Labels, seed: int) -> Right:
@@ -103,15 +103,15 @@ EMBEDDING_MEASURES: dict[str, Callable[[Rows, Labels, int], Right]] = {
 }
 
 
-def excesses(
+def margins(
     measures: Mapping[str, Callable[[Rows, Labels, int], Right]],
     critic: Sequence[Rows],
     controls: Mapping[str, Sequence[Rows]],
     labels: Labels,
     *,
     seed: int = 0,
-) -> list[Excess]:
-    """Return one `Excess` for each measure.
+) -> list[Margin]:
+    """Return one `Margin` for each measure.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def excesses(
     critic : sequence of ndarray, shape (n,) or (n, d)
         By run.
     controls : mapping of str to sequence of ndarray
-        By name; untrained critics are several seeds of one control.
+        By name; randomly initialised critics are several seeds of one control.
     labels : ndarray, shape (n,)
     seed : int
     """
@@ -135,7 +135,7 @@ def excesses(
         best = max(others, key=lambda name: float(others[name].mean()), default="")
         ahead = difference(own, others[best]) if best else (math.nan, math.nan, math.nan)
         found.append(
-            Excess(
+            Margin(
                 measure, value, max(low, 0.0), min(high, 1.0),
                 best, float(others[best].mean()) if best else math.nan, *ahead,
                 chance, {name: float(other.mean()) for name, other in others.items()},

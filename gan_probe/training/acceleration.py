@@ -1,6 +1,6 @@
-"""Faster ways to take the same step: a ladder of eager, compiled, CUDA graph.
+"""Faster ways to take the same step: compiled, or captured as a CUDA graph.
 
-A rung is used only where it was seen, on the first batch, to do what eager does; otherwise the training goes on
+One is used only where it was seen, on the first batch, to do what eager does; otherwise the training goes on
 eagerly and says why.
 """
 
@@ -40,18 +40,18 @@ Log = Callable[[str], None]
 def accelerate(
     state: State, config: TrainConfig, precision: str, *, ranks: Ranks = ALONE, log: Log | None = None
 ) -> TakeStep:
-    """Return the function that takes a step of this training; the ladder is climbed at its first call.
+    """Return the function that takes a step of this training; its first call tries the faster way.
 
     Parameters
     ----------
     state : State
     config : TrainConfig
-        ``acceleration`` names the rung.
+        ``acceleration`` names the way.
     precision : str
         Resolved.
     ranks : Ranks
     log : callable, optional
-        Told which rung is used, and why not another.
+        Told which way is used, and why not another.
     """
     say = log or (lambda _: None)
     device = next(state.critic.parameters()).device
@@ -64,20 +64,20 @@ def accelerate(
 
     if wanted == "eager":
         return eager
-    climb = {"compiled": _compiled, "graph": _graph}[wanted]
+    attempt = {"compiled": _compiled, "graph": _graph}[wanted]
     chosen: list[TakeStep] = []
 
     def take(batch: StepBatch) -> dict[str, Tensor]:
         if not chosen:
-            rung, reason = climb(state, batch, config, precision, ranks)
-            say(f"acceleration: {wanted}" if rung else f"acceleration: eager, not {wanted}: {reason}")
-            chosen.append(rung or eager)
+            faster, reason = attempt(state, batch, config, precision, ranks)
+            say(f"acceleration: {wanted}" if faster else f"acceleration: eager, not {wanted}: {reason}")
+            chosen.append(faster or eager)
         return chosen[0](batch)
 
     return take
 
 
-Rung = tuple[TakeStep | None, str]  # the step, or None and why there is none
+Attempt = tuple[TakeStep | None, str]  # the step, or None and why there is none
 
 
 def relative_error(found: Iterable[Tensor], expected: Iterable[Tensor]) -> float:
@@ -90,7 +90,7 @@ def relative_error(found: Iterable[Tensor], expected: Iterable[Tensor]) -> float
 # --- compiled ----------------------------------------------------------------------------------------------------
 
 
-def _compiled(state: State, batch: StepBatch, config: TrainConfig, precision: str, ranks: Ranks) -> Rung:
+def _compiled(state: State, batch: StepBatch, config: TrainConfig, precision: str, ranks: Ranks) -> Attempt:
     """Return a step whose critic gradients come from one compiled function."""
     if any(True for _ in state.critic.buffers()) or NETWORKS[config.network].batch_dependent:
         return None, "the critic changes buffers as it runs (batch or spectral normalisation)."
@@ -156,7 +156,7 @@ def _gradient_error(
 # --- CUDA graph --------------------------------------------------------------------------------------------------
 
 
-def _graph(state: State, batch: StepBatch, config: TrainConfig, precision: str, ranks: Ranks) -> Rung:
+def _graph(state: State, batch: StepBatch, config: TrainConfig, precision: str, ranks: Ranks) -> Attempt:
     """Return a step that replays one captured graph of all updates."""
     if not batch.generator.z.is_cuda:
         return None, "CUDA graphs need a CUDA device."

@@ -30,9 +30,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def random_init(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("critic") / "c"
-    Critic.untrained("compact", (32, 32, 3)).save(folder)
+    Critic.from_network("compact", (32, 32, 3)).save(folder)
     return folder
 
 
@@ -52,8 +52,8 @@ def test_masks_are_found_and_the_report_is_written(run: Path, data: Path, tmp_pa
     assert not (tmp_path / "r" / "maps-gradients.npy").exists()
 
 
-def test_a_split_takes_its_own_masks(untrained: Path, data: Path, tmp_path: Path) -> None:
-    words = (untrained, data, "--method", "occlusion", "--no-controls", *QUICK, "--json")
+def test_a_split_takes_its_own_masks(random_init: Path, data: Path, tmp_path: Path) -> None:
+    words = (random_init, data, "--method", "occlusion", "--no-controls", *QUICK, "--json")
     record = json.loads(call(*words, "--split", "odd", "--out", tmp_path / "r").stdout)
     assert record["metrics"]["n_images"] == 3
     table = pd.read_csv(tmp_path / "r" / "images.csv")
@@ -65,20 +65,20 @@ def test_a_split_takes_its_own_masks(untrained: Path, data: Path, tmp_path: Path
         assert table[name].tolist() == pytest.approx(every.loc[table["sample_id"], name].tolist())
 
 
-def test_dry_run_writes_nothing(untrained: Path, data: Path, tmp_path: Path) -> None:
-    result = call(untrained, data, "--out", tmp_path / "r", "--dry-run")
+def test_dry_run_writes_nothing(random_init: Path, data: Path, tmp_path: Path) -> None:
+    result = call(random_init, data, "--out", tmp_path / "r", "--dry-run")
     assert result.exit_code == 0
     assert f"masks: {data / 'masks'}" in result.stdout
     assert "up to 4 of each class, of 6" in result.stdout
     assert not (tmp_path / "r").exists()
 
 
-def test_images_of_another_size_are_resized_with_their_masks(untrained: Path, tmp_path: Path) -> None:
+def test_images_of_another_size_are_resized_with_their_masks(random_init: Path, tmp_path: Path) -> None:
     write_dataset(make_dataset("article-train", per_class=1), tmp_path / "d", masks=True, format="npy")
-    result = call(untrained, tmp_path / "d", "--out", tmp_path / "r", *QUICK, "--size", 32, "--no-controls")
+    result = call(random_init, tmp_path / "d", "--out", tmp_path / "r", *QUICK, "--size", 32, "--no-controls")
     assert result.exit_code == 0
     assert "Occlusion against the masks" in result.stdout
-    assert call(untrained, tmp_path / "d", "--out", tmp_path / "s", *QUICK).exit_code == 3
+    assert call(random_init, tmp_path / "d", "--out", tmp_path / "s", *QUICK).exit_code == 3
 
 
 @pytest.mark.parametrize(
@@ -95,18 +95,18 @@ def test_images_of_another_size_are_resized_with_their_masks(untrained: Path, tm
     ],
 )
 def test_bad_input_is_said_and_exits_with_3(
-    words: tuple[str, str], message: str, untrained: Path, data: Path, tmp_path: Path
+    words: tuple[str, str], message: str, random_init: Path, data: Path, tmp_path: Path
 ) -> None:
     np.save(tmp_path / "few.npy", np.ones((4, 32, 32), bool))
     np.save(tmp_path / "small.npy", np.ones((6, 8, 8), bool))
-    result = call(untrained, data, "--out", tmp_path / "r", *(word.format(tmp=tmp_path) for word in words))
+    result = call(random_init, data, "--out", tmp_path / "r", *(word.format(tmp=tmp_path) for word in words))
     assert result.exit_code == 3
     assert message in result.stderr
     assert not (tmp_path / "r").exists()
 
 
-def test_a_folder_without_images_is_refused(untrained: Path, tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused(random_init: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    result = call(untrained, tmp_path / "empty", "--out", tmp_path / "r")
+    result = call(random_init, tmp_path / "empty", "--out", tmp_path / "r")
     assert result.exit_code == 3
     assert "holds no images" in result.stderr

@@ -7,7 +7,7 @@ def test_probe_prints_the_comparison_writes_the_page_and_gates(run: Path, few_im
     few = ("--labels", 1, "--labels", 3, "--draws", 3, "--classifier", "linear")
     record = call_json("probe", run, few_images, "--out", tmp_path / "r", *few)
     assert record["status"] == "ok"
-    assert set(record["metrics"]) >= {"accuracy", "best_control", "excess", "ci_low", "ci_high", "labels_per_class"}
+    assert set(record["metrics"]) >= {"accuracy", "best_control", "margin", "ci_low", "ci_high", "labels_per_class"}
     assert (tmp_path / "r" / "report.html").is_file()
     shown = call("probe", run, few_images, "--out", tmp_path / "s", *few, "--fail-if", "accuracy<1.1")
     assert shown.exit_code == 4

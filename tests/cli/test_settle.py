@@ -39,7 +39,7 @@ def test_runs_are_settled_on_a_shared_bank_and_compared_with_what_they_were(imag
     settled = [tmp_path / "settled" / run.name for run in runs]
     options = ["--data", images, "--no-controls"]
     found = call_json("stability", *settled, *options, "--out", tmp_path / "a", "--against", tmp_path / "runs")
-    assert set(found["metrics"]["against"]) == {"raw", "affine", "affine, plain scalars regressed out"}
+    assert set(found["metrics"]["against"]) == {"raw", "affine", "affine, image statistics regressed out"}
     agreed = call_json("stability", *runs, *options, "--out", tmp_path / "b", "--step", "agreed")["metrics"]
     assert set(agreed["snapshots"]) == {run.name for run in runs}
     assert agreed["typical_run"] in agreed["snapshots"]

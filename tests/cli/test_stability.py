@@ -10,15 +10,15 @@ from tests.cli.conftest import call, call_json
 def test_stability_of_three_runs(runs: list[Path], few_images: Path, tmp_path: Path) -> None:
     record = call_json("stability", *runs, "--data", few_images, "--out", tmp_path / "page")
     found = record["metrics"]
-    assert {"reproducible_fraction", "ci_low", "lowest_rung", "runs_needed"} <= set(found)
+    assert {"reproducible_fraction", "ci_low", "lowest_level", "runs_needed"} <= set(found)
     assert 0 <= found["ci_low"] <= found["reproducible_fraction"] <= found["ci_high"] <= 1
     page = json.loads((tmp_path / "page" / "report.json").read_text())
-    assert {row["of"] for row in page["rungs"]} == {
-        "trained critics", "untrained critics", "plain scalars regressed out"
+    assert {row["of"] for row in page["levels"]} == {
+        "trained critics", "randomly initialised critics", "image statistics regressed out"
     }  # fmt: skip
     assert {p.stem for p in (tmp_path / "page" / "figures").glob("*.png")} == {
         "classes",
-        "ladder",
+        "levels",
         "shares",
         "embeddings",
     }

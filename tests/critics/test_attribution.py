@@ -115,7 +115,7 @@ def test_integrated_gradients_of_a_curved_critic_add_up_and_more_steps_are_more_
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network_of_ours_has_complete_maps(network: str, test_set: ImageSet) -> None:
-    critic = Critic.untrained(network, (32, 32, 3), heads={"n_classes": 2} if network == "compact" else None)
+    critic = Critic.from_network(network, (32, 32, 3), heads={"n_classes": 2} if network == "compact" else None)
     images = test_set.images[:1]
     found = integrated_gradients(critic, images, n_steps=64)
     errors = completeness_errors(found, critic.score(images), critic.score(baseline_images(images)))
@@ -164,7 +164,7 @@ def test_a_constant_critic_has_flat_maps(images: Images) -> None:
 
 def test_where_an_image_equals_its_baseline_maps_are_zero_and_no_critic_is_asked() -> None:
     plain = np.full((1, 32, 32, 3), 200, np.uint8)
-    critic = Critic.untrained("compact", (32, 32, 3))
+    critic = Critic.from_network("compact", (32, 32, 3))
     for found in (occlusion(critic, plain), integrated_gradients(critic, plain), image_alone(plain, "gradients")):
         assert (found == 0).all()
 

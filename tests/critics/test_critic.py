@@ -50,7 +50,7 @@ def test_untrained_twins_share_the_architecture_and_differ_by_seed(critic: Criti
     assert twins[0].hash == twins[1].hash
     assert len({critic.hash, twins[0].hash, twins[2].hash}) == 3
     assert twins[0].config.layer_sizes == critic.config.layer_sizes
-    assert twins[0].config.run_id == "untrained"
+    assert twins[0].config.run_id == "random_init"
 
 
 def test_no_image_gives_no_score(critic: Critic) -> None:

@@ -47,13 +47,13 @@ def linear(*arguments: float, bend: float = 0.0) -> Critic:
 
 
 @pytest.fixture(scope="module")
-def untrained() -> dict[str, Critic]:
-    return {f"run-{seed}": Critic.untrained("compact", SHAPE, seed=seed) for seed in range(3)}
+def random_init() -> dict[str, Critic]:
+    return {f"run-{seed}": Critic.from_network("compact", SHAPE, seed=seed) for seed in range(3)}
 
 
 @pytest.fixture(scope="module")
-def ensemble(untrained: dict[str, Critic], test_set: ImageSet) -> EnsembleCritic:
-    return EnsembleCritic.fit(untrained, test_set)
+def ensemble(random_init: dict[str, Critic], test_set: ImageSet) -> EnsembleCritic:
+    return EnsembleCritic.fit(random_init, test_set)
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +77,10 @@ def test_shift_scale_and_sign_are_undone(test_set: ImageSet, train_set: ImageSet
     assert np.allclose(made.module.scales / made.module.scales[0], [1, 3, -0.5], atol=1e-4)
 
 
-def test_on_the_panel_members_are_as_the_rung_affine_has_them(
-    untrained: dict[str, Critic], ensemble: EnsembleCritic, test_set: ImageSet
+def test_on_the_panel_members_are_as_the_level_affine_has_them(
+    random_init: dict[str, Critic], ensemble: EnsembleCritic, test_set: ImageSet
 ) -> None:
-    scores = np.stack([critic.score(test_set.images) for critic in untrained.values()]).astype(np.float64)
+    scores = np.stack([critic.score(test_set.images) for critic in random_init.values()]).astype(np.float64)
     found, expected = ensemble.member_scores(test_set.images), affine(scores, np.ones(len(test_set), bool))
     assert np.abs(found - expected).max() < 1e-4 or np.abs(found + expected).max() < 1e-4
     assert np.allclose(found.mean(1), 0, atol=1e-4)
@@ -121,7 +121,7 @@ def test_where_half_point_the_other_way_the_first_decides_and_it_is_said(test_se
 
 
 def test_saved_and_loaded_it_is_the_same_bit_for_bit(
-    ensemble: EnsembleCritic, folder: Path, untrained: dict[str, Critic], train_set: ImageSet
+    ensemble: EnsembleCritic, folder: Path, random_init: dict[str, Critic], train_set: ImageSet
 ) -> None:
     again = Critic.load(folder)
     assert isinstance(again, EnsembleCritic)
@@ -132,16 +132,16 @@ def test_saved_and_loaded_it_is_the_same_bit_for_bit(
         assert np.array_equal(found, expected)
     assert np.array_equal(again.embed(train_set.images), ensemble.embed(train_set.images))
     assert again.random_init(5).hash == ensemble.random_init(5).hash
-    assert Critic.load(folder / "members" / "01").hash == untrained["run-1"].hash
+    assert Critic.load(folder / "members" / "01").hash == random_init["run-1"].hash
     with pytest.raises(FileExistsError):
         ensemble.save(folder)
 
 
-def test_an_ensemble_that_is_not_whole_is_refused(folder: Path, untrained: dict[str, Critic], tmp_path: Path) -> None:
+def test_an_ensemble_that_is_not_whole_is_refused(folder: Path, random_init: dict[str, Critic], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no ensemble.json. Make one with: gan-probe ensemble RUN RUN"):
         EnsembleCritic.load(tmp_path)
     shutil.copytree(folder, tmp_path / "a")
-    untrained["run-0"].save(tmp_path / "a" / "members" / "01", overwrite=True)
+    random_init["run-0"].save(tmp_path / "a" / "members" / "01", overwrite=True)
     with pytest.raises(InputError, match="was changed since it was saved, so its members may no longer be aligned"):
         Critic.load(tmp_path / "a")
     (tmp_path / "a" / "panel.npy").unlink()
@@ -154,14 +154,14 @@ def test_an_ensemble_that_is_not_whole_is_refused(folder: Path, untrained: dict[
 
 
 def test_embeddings_are_the_members_side_by_side_each_of_length_one(
-    ensemble: EnsembleCritic, untrained: dict[str, Critic], test_set: ImageSet
+    ensemble: EnsembleCritic, random_init: dict[str, Critic], test_set: ImageSet
 ) -> None:
     sizes = dict(zip(ensemble.config.layers, ensemble.config.layer_sizes, strict=True))
     whole = ensemble.embed(test_set.images)
     assert whole.shape == (len(test_set), sum(sizes.values()))
     assert np.allclose(np.concatenate([ensemble.embed(test_set.images, layers=[name]) for name in sizes], 1), whole)
-    own = untrained["run-1"].embed(test_set.images, layers=["stem"])
-    norm = np.linalg.norm(untrained["run-1"].embed(test_set.images), axis=1).mean()
+    own = random_init["run-1"].embed(test_set.images, layers=["stem"])
+    norm = np.linalg.norm(random_init["run-1"].embed(test_set.images), axis=1).mean()
     width = own.shape[1]
     stem = ensemble.embed(test_set.images, layers=["stem"])
     assert stem.shape[1] == 3 * width == sizes["stem"]
@@ -169,7 +169,7 @@ def test_embeddings_are_the_members_side_by_side_each_of_length_one(
 
 
 def test_members_with_other_layers_are_scored_with_and_not_embedded_with(test_set: ImageSet) -> None:
-    critics = {name: Critic.untrained(name, SHAPE) for name in ("compact", "dcgan")}
+    critics = {name: Critic.from_network(name, SHAPE) for name in ("compact", "dcgan")}
     made = EnsembleCritic.fit(critics, test_set)
     assert made.score(test_set.images[:2]).shape == (2,)
     assert any("differ in network" in note for note in made.notes)
@@ -187,7 +187,7 @@ def test_untrained_twins_are_aligned_on_the_same_panel(ensemble: EnsembleCritic,
     each = twins[0].member_scores(test_set.images)
     assert np.allclose(each.mean(1), 0, atol=1e-4)
     assert np.allclose(each.std(1), 1, atol=1e-4)
-    assert (twins[0].gauge, twins[0].config.run_id) == (ensemble.gauge, "untrained")
+    assert (twins[0].gauge, twins[0].config.run_id) == (ensemble.gauge, "random_init")
 
 
 def test_of_a_large_panel_256_images_are_drawn(train_set: ImageSet) -> None:
@@ -204,7 +204,7 @@ def test_of_a_large_panel_256_images_are_drawn(train_set: ImageSet) -> None:
 def test_what_cannot_be_put_together_is_named(ensemble: EnsembleCritic, test_set: ImageSet, tmp_path: Path) -> None:
     a, b = linear(), linear(2.0)
     broken, flat = linear(float("nan")), linear(0.0, 3.0)
-    small = Critic.untrained("compact", (16, 16, 3))
+    small = Critic.from_network("compact", (16, 16, 3))
     for critics, message in (
         ({"a": a}, "needs at least two critics, got 1"),
         ({"a": a, "b": b, "c": linear()}, "a and c are the same critic"),
@@ -228,26 +228,26 @@ def test_what_cannot_be_put_together_is_named(ensemble: EnsembleCritic, test_set
 
 
 def test_tables_carry_the_gauge_and_the_uncertainty(
-    ensemble: EnsembleCritic, untrained: dict[str, Critic], test_set: ImageSet, tmp_path: Path
+    ensemble: EnsembleCritic, random_init: dict[str, Critic], test_set: ImageSet, tmp_path: Path
 ) -> None:
     again = replace(test_set, table=test_set.table.assign(critic_uncertainty=9.0))  # scored before
     write_scores(score(ensemble, again, embeddings=False), tmp_path / "s.parquet")
     found = read_scores(tmp_path / "s.parquet")
     assert np.array_equal(found.table["critic_uncertainty"], ensemble.score_with_uncertainty(test_set.images)[1])
     assert found.provenance["gauge"] == {"alignment": "affine", "panel": test_set.fingerprint}
-    assert "control.untrained.2" in found.table
-    single = score(untrained["run-0"], test_set, controls=False, embeddings=False)
+    assert "control.random_init.2" in found.table
+    single = score(random_init["run-0"], test_set, controls=False, embeddings=False)
     assert single.provenance["gauge"] == {"alignment": "raw", "panel": ""}
     assert "critic_uncertainty" not in single.table
 
 
-def test_only_scores_of_one_gauge_are_averaged(untrained: dict[str, Critic], test_set: ImageSet) -> None:
-    more = {f"run-{seed}": Critic.untrained("compact", SHAPE, seed=seed) for seed in (3, 4)}
+def test_only_scores_of_one_gauge_are_averaged(random_init: dict[str, Critic], test_set: ImageSet) -> None:
+    more = {f"run-{seed}": Critic.from_network("compact", SHAPE, seed=seed) for seed in (3, 4)}
 
     def scored(critics: dict[str, Critic], panel: ImageSet) -> ScoreTable:
         return score(EnsembleCritic.fit(critics, panel), test_set, embeddings=False)
 
-    first, second = scored(untrained, test_set), scored(more, test_set)
+    first, second = scored(random_init, test_set), scored(more, test_set)
     shuffled = ScoreTable(second.table.iloc[::-1].reset_index(drop=True), second.provenance)
     mean = average_scores([first, shuffled])
     expected = (first.table["critic_score"] + second.table["critic_score"]) / 2
@@ -255,7 +255,7 @@ def test_only_scores_of_one_gauge_are_averaged(untrained: dict[str, Critic], tes
     assert "critic_uncertainty" not in mean.table
     assert list(mean.sources) == [s for s in first.sources if not s.is_embedding and s.of != RANDOM_INIT]
     assert mean.provenance["averaged"] == [first.provenance["critic_hash"], second.provenance["critic_hash"]]
-    raw = score(untrained["run-0"], test_set, controls=False, embeddings=False)
+    raw = score(random_init["run-0"], test_set, controls=False, embeddings=False)
     with pytest.raises(InputError, match="raw scores of different trainings .*no mean. .*gan-probe ensemble RUN RUN"):
         average_scores([first, raw])
     elsewhere = scored(more, test_set.take(np.arange(0, len(test_set), 2)))
@@ -308,7 +308,7 @@ def test_the_command_line_from_three_trainings_to_an_analysis(
     assert isinstance(loaded, EnsembleCritic)
     expected = loaded.correlations()[np.triu_indices(3, 1)].mean()
     assert record["metrics"]["agreement"] == pytest.approx(expected)
-    assert len(record["metrics"]["agreement_untrained"]) == 3
+    assert len(record["metrics"]["agreement_random_init"]) == 3
     assert json.loads((made / "ensemble.json").read_text())["members"][2]["name"] == "seed-2"
     assert call(*words)[0] == 3  # it is there
     assert call(*words, "--overwrite")[1]["metrics"]["critic_hash"] == record["metrics"]["critic_hash"]

@@ -86,7 +86,7 @@ def test_conditional_discriminators_need_the_number_of_labels_and_are_averaged(t
 
 def test_a_foreign_critic_is_scored_beside_its_own_untrained_twins(test_set: ImageSet) -> None:
     scores = score(Critic.from_module(foreign.seeded("PatchGan"), SHAPE), test_set.take(np.arange(16)))
-    assert {"control.untrained.0", "embedding.untrained.2"} <= set(scores.table)
+    assert {"control.random_init.0", "embedding.random_init.2"} <= set(scores.table)
     assert scores.provenance["network"] == "PatchGan"
 
 

@@ -86,7 +86,10 @@ def test_what_a_stored_graph_cannot_do_is_said(files: Path, test_set: ImageSet, 
     Critic.from_file(files / "PatchGan.onnx", SHAPE).save(tmp_path / "onnx")
     script = Critic.from_file(files / "PatchGan.pt", SHAPE, trust_code=True)
     scores = score(script, test_set)
-    assert [w.split(":")[0] for w in scores.provenance["warnings"]] == ["no embeddings", "no untrained control"]
+    assert [w.split(":")[0] for w in scores.provenance["warnings"]] == [
+        "no embeddings",
+        "no randomly initialised control",
+    ]
     assert "control.brightness" in scores.table
     labels = test_set.table["factor.shape"].to_numpy()
     CriticClassifier(str(tmp_path / "onnx")).fit(test_set.images, labels)

@@ -1,4 +1,4 @@
-"""scikit-learn's own battery, whole, on the defaults: an untrained critic built for whatever rows come."""
+"""scikit-learn's own battery, whole, on the defaults: a randomly initialised critic built for whatever rows come."""
 
 from typing import Any
 

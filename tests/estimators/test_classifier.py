@@ -77,7 +77,7 @@ def test_fitted_models_pickle_clone_and_search(run: Path, X: np.ndarray, y: np.n
 
 def test_without_a_critic_fine_tuning_is_training_from_scratch(X: np.ndarray, y: np.ndarray) -> None:
     model = CriticClassifier(**TUNED).fit(X, y)
-    assert model.config_.run_id == "untrained"
+    assert model.config_.run_id == "random_init"
     assert model.score(X, y) > 0.8
 
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from gan_probe import TrainConfig, read_images, train
-from gan_probe.studies.probe.result import CRITIC, excess
+from gan_probe.studies.probe.result import CRITIC, paired_margin
 from gan_probe.studies.probe.study import probe
 
 
@@ -20,6 +20,6 @@ def test_a_critic_of_digits_beats_pixels_and_is_set_beside_everything_else(tmp_p
     result = probe(critic, data, per_class=(10,), n_draws=30, classifiers=("linear",))
     ours, pixels = (result.of(name, "linear")[0] for name in (CRITIC, "pixels"))
     assert ours.accuracy() > 0.9
-    assert excess(ours, pixels).ci_low > 0
+    assert paired_margin(ours, pixels).ci_low > 0
     best = result.against(result.controls, "linear")[0][1]
     assert best.accuracy() >= pixels.accuracy()  # on images this small k-means patches do as well, and the page says so

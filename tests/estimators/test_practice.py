@@ -128,11 +128,11 @@ def test_novelty_keeps_its_rate_of_false_alarms(run: Path, train_set: ImageSet) 
     assert strict.guaranteed_rate_ == pytest.approx(1 / 21)  # twenty rows cannot promise 0.01
 
 
-def test_without_a_critic_one_is_built_seeded_and_untrained(X: np.ndarray) -> None:
+def test_without_a_critic_one_is_built_seeded_and_random_init(X: np.ndarray) -> None:
     a, b, c = (CriticScorer(random_state=s).fit(X) for s in (0, 0, 1))
     assert a.critic_hash_ == b.critic_hash_ != c.critic_hash_
     assert a.config_.image_shape == (32, 32, 3)
-    assert a.config_.run_id == "untrained"
+    assert a.config_.run_id == "random_init"
 
 
 def test_paths_bytes_and_pictures_are_loaded_alike(test_set: ImageSet, tmp_path: Path) -> None:

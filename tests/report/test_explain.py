@@ -37,7 +37,7 @@ def folder(result: ExplainResult, tmp_path_factory: pytest.TempPathFactory) -> P
 
 def test_the_folder_holds_the_page_the_maps_and_every_number(folder: Path, result: ExplainResult) -> None:
     record = json.loads((folder / "report.json").read_text())
-    assert record["schema"] == "gan_probe.explain/1"
+    assert record["schema"] == "gan_probe.explain/2"
     assert len(record["numbers"]) == len(result.numbers) > 0
     assert record["findings"] == result.findings()
     assert len(record["images"]) == 8
@@ -63,7 +63,8 @@ def test_each_class_has_a_row_and_each_map_a_column(result: ExplainResult) -> No
     assert len(pictures) == 4 * 5
     assert [axis.get_ylabel() for axis in pictures[::5]] == list(result.labels.unique())
     assert [axis.get_title() for axis in pictures[:5]] == [
-        "image", "occlusion", "occlusion,\nuntrained", "integrated gradients", "integrated gradients,\nuntrained",
+        "image", "occlusion", "occlusion,\nrandomly initialised", "integrated gradients", "integrated"
+        " gradients,\nrandomly initialised",
     ]  # fmt: skip
     second = int((result.labels == result.labels.unique()[1]).to_numpy().argmax())
     assert np.array_equal(pictures[6].images[0].get_array(), result.maps["occlusion"][CRITIC][0][second])
@@ -87,14 +88,14 @@ def test_numbers_are_drawn_beside_their_controls_and_chance(result: ExplainResul
     assert drawn.get_label() == CRITIC
     assert drawn.lines[0].get_xdata()[0] == pytest.approx(row["value"])
     assert [text.get_text() for text in figure.legends[0].get_texts()][1:] == [
-        "critic", "untrained critics", "image alone",
+        "critic", "randomly initialised critics", "image alone",
     ]  # fmt: skip
     other = sanity(result)
     assert other is not None
     assert [axis.get_title() for axis in other.axes] == ["pixels unlike the baseline", "all pixels"]
 
 
-def test_without_masks_and_untrained_critics_only_maps_are_drawn(critic: Critic, tmp_path: Path) -> None:
+def test_without_masks_and_random_init_critics_only_maps_are_drawn(critic: Critic, tmp_path: Path) -> None:
     data = from_synthetic(make_dataset(small_spec("article-train", 1)))
     bare = explain(critic, data, methods=["gradients"], n_steps=4, controls=False)
     assert truth(bare) is None

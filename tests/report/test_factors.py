@@ -26,7 +26,7 @@ def folder(result: FactorsResult, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def stepping(factor: str, setting: str, slope: float) -> Response:
-    """A score that moves by ``slope`` of its spread with each value; untrained ones that stay."""
+    """A score that moves by ``slope`` of its spread with each value; randomly initialised ones that stay."""
     base = np.random.default_rng(0).normal(size=60)
     scores = np.stack([base + slope * base.std(ddof=1) * k for k in range(4)])
     return respond(factor, setting, VALUES, scores, [np.stack([base] * 4)] * 3)
@@ -40,12 +40,12 @@ def bare(*responses: Response) -> FactorsResult:
 
 def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, result: FactorsResult) -> None:
     record = json.loads((folder / "report.json").read_text())
-    assert record["schema"] == "gan_probe.factors/1"
+    assert record["schema"] == "gan_probe.factors/2"
     assert record["findings"] == result.findings()
     assert set(record["shares"]) == {source.column for source in result.shares}
     assert [p["factor"] for p in record["probes"]] == ["shape", "base", "size"]
-    assert record["probes"][0]["over_untrained"]["excess"] == result.gains[0].excess
-    assert set(record["disentanglement"]) == {"critic", "untrained.0", "untrained.1", "untrained.2"}
+    assert record["probes"][0]["over_random_init"]["margin"] == result.gains[0].margin
+    assert set(record["disentanglement"]) == {"critic", "random_init.0", "random_init.1", "random_init.2"}
     assert len(record["thresholds"]) == 2 * 12  # nine numbers, three of them in both directions
     assert len(record["curves"]) == len(result.curve_table())
     assert record["headline"]["noticed"] == result.metrics().noticed
@@ -55,14 +55,14 @@ def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, re
     html = (folder / "report.html").read_text()
     assert "&lt;b&gt;What&lt;/b&gt;" in html
     assert "http" not in html.replace("http-equiv", "")
-    for heading in ("Smallest differences", "Shares of the variance", "Probes", "Disentanglement of the embedding"):
+    for heading in ("Detection thresholds", "Shares of the variance", "Probes", "Disentanglement of the embedding"):
         assert f"<h2>{heading}" in html
 
 
 def test_the_table_of_curves_says_the_same_as_the_responses(folder: Path, result: FactorsResult) -> None:
     table = pd.read_csv(folder / "curves.csv")
     assert list(table) == ["factor", "setting", "direction", "of", "value", "difference", "sd", "auroc"]
-    assert set(table["of"]) == {"critic", "untrained.0", "untrained.1", "untrained.2"}
+    assert set(table["of"]) == {"critic", "random_init.0", "random_init.1", "random_init.2"}
     noise = table[(table["factor"] == "noise") & (table["setting"] == ALONE) & (table["direction"] == "up")]
     (response,) = (r for r in result.numeric(ALONE) if r.name == "noise up")
     np.testing.assert_allclose(noise[noise["of"] == "critic"]["difference"], effect(response.critic)[0])
@@ -122,9 +122,10 @@ def test_findings_say_what_is_noticed_and_what_is_not() -> None:
     lines = bare(stepping("noise", ALONE, 2.0), stepping("x", ALONE, 0.0)).findings()
     assert lines == [
         "The smallest difference that the score notices with all else fixed (images of one class that differ in their"
-        " random noise only): noise 0.1 up from 0 (untrained > 0.3).",
+        " random noise only): noise 0.1 up from 0 (randomly initialised > 0.3).",
         "Noticed at no swept difference: with all else fixed x up.",
-        "Smallest differences beside untrained critics: with all else fixed 1 of 2 finer and 0 coarser than those of"
-        " each. Of one more untrained critic about a quarter would be finer, and a quarter coarser.",
+        "Detection thresholds beside randomly initialised critics: with all else fixed 1 of 2 finer and 0 coarser"
+        " than those of each. Of one more randomly initialised critic about a quarter would be finer, and a quarter"
+        " coarser.",
     ]
     assert bare().findings() == ["Nothing could be said; see the warnings."]

@@ -25,7 +25,7 @@ def folder(result: ProbeResult, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_the_critic_stands_beside_every_control_and_each_of_its_layers(result: ProbeResult, critic: Critic) -> None:
     assert set(result.controls) == {
-        "untrained.0", "untrained.1", "untrained.2", "pixels", "pca", "hog", "kmeans_patches",
+        "random_init.0", "random_init.1", "random_init.2", "pixels", "pca", "hog", "kmeans_patches",
     }  # fmt: skip
     assert result.layers == tuple(f"critic {layer}" for layer in critic.config.layers)
     assert result.groups == ("all", "seen", "unseen")
@@ -35,11 +35,11 @@ def test_the_critic_stands_beside_every_control_and_each_of_its_layers(result: P
 
 def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, result: ProbeResult) -> None:
     record = json.loads((folder / "report.json").read_text())
-    assert record["schema"] == "gan_probe.probe/1"
+    assert record["schema"] == "gan_probe.probe/2"
     assert len(record["outcomes"]) == len(result.outcomes) * 3 == len(pd.read_csv(folder / "probe.csv"))
     assert len(record["lead"]) == 2 * 2 * 3
     lead = record["lead"][0]
-    assert lead["excess"] == pytest.approx(lead["accuracy"] - lead["control_accuracy"])
+    assert lead["margin"] == pytest.approx(lead["accuracy"] - lead["control_accuracy"])
     drawn = {p.stem for p in (folder / "figures").glob("*.png")}
     assert drawn == {"lead", "layers"} | {
         f"curves_{c}{g}" for c in ("linear", "knn") for g in ("", "_seen", "_unseen")

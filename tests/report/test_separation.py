@@ -47,14 +47,14 @@ def report(few_scores: ScoreTable, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_the_folder_holds_what_the_docs_promise(report: Path, few_scores: ScoreTable) -> None:
     record = json.loads((report / "report.json").read_text())
-    assert record["schema"] == "gan_probe.report/1"
+    assert record["schema"] == "gan_probe.separation/2"
     assert record["separation"]["n_pairs"] == 6
     assert len(record["separation"]["pairs"]) == 6
     assert record["separation"]["n_separated"] == sum(p["separated"] for p in record["separation"]["pairs"])
-    assert {"a", "b", "auroc", "ci_low", "ci_high", "best_control", "excess"} <= set(record["separation"]["pairs"][0])
+    assert {"a", "b", "auroc", "ci_low", "ci_high", "best_control", "margin"} <= set(record["separation"]["pairs"][0])
     assert len(record["classes"]) == 4
     assert set(record["clusters"]) >= {"critic_score", "embedding.critic", "embedding.pixels"}
-    assert set(record["controls"]) >= {"untrained.0", "brightness", "pixels_pc1"}
+    assert set(record["controls"]) >= {"random_init.0", "brightness", "pixels_pc1"}
     assert record["provenance"]["critic_hash"] == few_scores.provenance["critic_hash"]
     assert len(pd.read_csv(report / "scores.csv")) == len(few_scores.table)
     assert len(read_scores(report / "scores.parquet").table) == len(few_scores.table)
@@ -133,7 +133,7 @@ def test_a_report_is_possible_from_scores_of_any_origin(tmp_path: Path) -> None:
     assert "no controls" in text
     assert "no run folder was found" in text
     assert "so none are shown" in text
-    assert json.loads((tmp_path / "r" / "report.json").read_text())["separation"]["pairs"][0]["excess"] is None
+    assert json.loads((tmp_path / "r" / "report.json").read_text())["separation"]["pairs"][0]["margin"] is None
 
 
 def test_a_failed_report_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from gan_probe.report import stability as page
 from gan_probe.stats.similarity import Similarity
 from gan_probe.stats.splits import halves
-from gan_probe.studies.stability.result import StabilityResult, climb, compare
+from gan_probe.studies.stability.result import StabilityResult, alignment_levels, compare
 
 
 def made_up(n_classes: int, *, n_runs: int = 4) -> StabilityResult:
@@ -19,11 +19,11 @@ def made_up(n_classes: int, *, n_runs: int = 4) -> StabilityResult:
     seen = codes == 0
     table = pd.DataFrame({"sample_id": labels, "label": labels, "half": np.where(halves(labels), "fit", "report")})
     alike = [Similarity("Procrustes", 0.9, 0.8, 1.0, 0.0), Similarity("shared neighbours", 0.2, -0.1, 0.4, 0.05)]
-    rungs = climb(scores, labels, seen=seen)
+    levels = alignment_levels(scores, labels, seen=seen)
     return StabilityResult(
-        rungs=rungs,
-        others={"untrained critics": rungs, "plain scalars regressed out": rungs},
-        similarities={"trained critics": alike, "untrained critics": alike},
+        levels=levels,
+        others={"randomly initialised critics": levels, "image statistics regressed out": levels},
+        similarities={"trained critics": alike, "randomly initialised critics": alike},
         runs=tuple(f"run-{i:02d}" for i in range(n_runs)),
         classes=tuple(np.unique(labels)),
         panel=table,
@@ -43,9 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path) -> None:
     record = json.loads((folder / "report.json").read_text())
-    assert record["schema"] == "gan_probe.stability/1"
-    assert len(record["rungs"]) == 3 * 6
-    first = record["rungs"][0]
+    assert record["schema"] == "gan_probe.stability/2"
+    assert len(record["levels"]) == 3 * 6
+    first = record["levels"][0]
     assert first["kendall_w_low"] <= first["kendall_w"] <= first["kendall_w_high"]
     assert record["agreement"] == {"run-00": 0.0, "run-01": 0.25, "run-02": 0.5, "run-03": 0.75}
     assert record["comparisons"][0]["of"] == "<affine>"
@@ -59,7 +59,7 @@ def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path) ->
     assert record["similarities"][0] == {
         "of": "trained critics", "measure": "Procrustes", "value": 0.9, "ci_low": 0.8, "ci_high": 1.0, "chance": 0.0
     }  # fmt: skip
-    assert {p.stem for p in (folder / "figures").glob("*.png")} == {"classes", "ladder", "shares", "embeddings"}
+    assert {p.stem for p in (folder / "figures").glob("*.png")} == {"classes", "levels", "shares", "embeddings"}
 
 
 def test_the_panel_lies_beside_the_page(folder: Path) -> None:
@@ -84,5 +84,5 @@ def test_figures_name_every_class_and_stay_within_bounds(n_classes: int) -> None
     axis = page.embeddings(result).axes[0]
     assert [t.get_text() for t in axis.get_yticklabels()] == ["Procrustes", "shared neighbours"]
     assert axis.get_xlim()[0] <= -0.1
-    ticks = [t.get_text() for t in page.ladder(result).axes[0].get_xticklabels()]
+    ticks = [t.get_text() for t in page.level_lines(result).axes[0].get_xticklabels()]
     assert ticks == ["raw", "shift", "affine", "monotone", "density-ratio", "conformal"]

@@ -32,19 +32,19 @@ def many_classes(n: int) -> TrajectoryResult:
     table = pd.DataFrame({"sample_id": labels, "label": labels})
     return TrajectoryResult(
         steps=(0, 1), scores=scores, table=table, reference=str(labels[0]), courses=courses((0, 1), scores, labels),
-        shares=shares((0, 1), scores, table), untrained={}, scalars={}, sheets={}, provenance={}, warnings=[],
+        shares=shares((0, 1), scores, table), random_init={}, statistics={}, sheets={}, provenance={}, warnings=[],
     )  # fmt: skip
 
 
 def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, result: TrajectoryResult) -> None:
     record = json.loads((folder / "report.json").read_text())
-    assert record["schema"] == "gan_probe.trajectory/1"
+    assert record["schema"] == "gan_probe.trajectory/2"
     assert record["steps"] == [0, 1, 3, 8]
     assert len(record["pairs"]) == 45
     assert len(record["classes"]) == 4 * 10
     assert record["headline"]["n_separated"] == sum(pair["separated"][-1] for pair in record["pairs"])
     assert set(record["shares"][0]) == {"step", "shape", "base", "sign", "noise", "class"}
-    assert record["controls"]["untrained"] == dict(result.untrained)
+    assert record["controls"]["random_init"] == dict(result.random_init)
     drawn = {p.stem for p in (folder / "figures").glob("*.png")}
     assert drawn == {p.stem for p in (folder / "figures").glob("*.svg")} | {"histograms"}
     assert drawn == {"histograms", "separated", "means", "timeline", "factors"}
@@ -97,9 +97,9 @@ def test_counts_are_drawn_with_their_controls(result: TrajectoryResult) -> None:
     axis = page.separated(result).axes[0]
     lines = {line.get_label().split("\n")[0]: line for line in axis.lines}
     np.testing.assert_array_equal(lines["critic"].get_ydata(), result.n_separated)
-    assert lines["4 untrained critics"].get_ydata()[0] == np.median(list(result.untrained.values()))
-    assert lines["best plain scalar"].get_ydata()[0] == max(result.scalars.values())
-    bare = page.separated(replace(result, untrained={}, scalars={})).axes[0]
+    assert lines["4 randomly initialised critics"].get_ydata()[0] == np.median(list(result.random_init.values()))
+    assert lines["best image statistic"].get_ydata()[0] == max(result.statistics.values())
+    bare = page.separated(replace(result, random_init={}, statistics={})).axes[0]
     assert {line.get_label() for line in bare.lines} == {"critic", "all pairs (45)"}
 
 

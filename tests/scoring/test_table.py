@@ -1,14 +1,16 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.scoring.score import score
-from gan_probe.scoring.table import CRITIC_ROWS, ScoreTable, concatenate_scores, read_scores, write_scores
+from gan_probe.scoring.table import CRITIC_ROWS, ScoreTable, by_critic, concatenate_scores, read_scores, write_scores
 
 
 def test_scores_survive_the_round_trip_with_embeddings_and_provenance(scores: ScoreTable, tmp_path: Path) -> None:
@@ -20,9 +22,9 @@ def test_scores_survive_the_round_trip_with_embeddings_and_provenance(scores: Sc
     assert np.array_equal(found.embeddings[CRITIC_ROWS], scores.embeddings[CRITIC_ROWS])
     assert {source.short for source in found.embeddings} == {
         "critic",
-        "untrained.0",
-        "untrained.1",
-        "untrained.2",
+        "random_init.0",
+        "random_init.1",
+        "random_init.2",
         "pixels",
         "hog",
         "kmeans_patches",
@@ -80,3 +82,23 @@ def test_a_table_without_images_and_words_in_seen_are_refused(tmp_path: Path) ->
         read_scores(tmp_path / "words.parquet")
     pd.DataFrame({"critic_score": [1.0, 2.0], "seen": ["True", "False"]}).to_parquet(tmp_path / "text.parquet")
     assert read_scores(tmp_path / "text.parquet").table["seen"].tolist() == [True, False]
+
+
+def test_tables_of_the_old_schema_are_read_and_not_mixed_with_the_new(scores: ScoreTable, tmp_path: Path) -> None:
+    write_scores(scores, tmp_path / "new.parquet")
+    table = pq.read_table(tmp_path / "new.parquet")
+    written = json.loads(table.schema.metadata[b"gan_probe"])
+    old = table.rename_columns([name.replace(".random_init.", ".untrained.") for name in table.column_names])
+    for name, known in (
+        ("old", written | {"schema": "gan_probe.scores/1", "critic_hash": "as-before"}),
+        ("bare", None),
+    ):
+        metadata = {"gan_probe": json.dumps(known)} if known else None
+        pq.write_table(old.replace_schema_metadata(metadata), tmp_path / f"{name}.parquet")
+        read = read_scores(tmp_path / f"{name}.parquet")
+        assert len(read.scalars_beside().random_init) == len(scores.scalars_beside().random_init) > 0
+    new, old_table = read_scores(tmp_path / "new.parquet"), read_scores(tmp_path / "old.parquet")
+    assert by_critic([old_table, old_table])
+    for put in (by_critic, concatenate_scores):
+        with pytest.raises(InputError, match=r"two versions of gan-probe \(gan_probe.scores/1, gan_probe.scores/2\)"):
+            put([new, old_table])

@@ -94,12 +94,12 @@ def test_each_pair_stands_beside_its_best_control_in_the_control_s_own_direction
     ramp = np.r_[np.zeros(20), np.ones(20)] + np.linspace(0, 0.5, 40)
     noise = np.random.default_rng(5).normal(size=40)
     (found,), pairs = with_controls(ramp, {"noise": noise, "flipped": -ramp}, labels)
-    assert (found.best_control, found.control_auroc, found.excess) == ("flipped", 1.0, 0.0)
+    assert (found.best_control, found.control_auroc, found.margin) == ("flipped", 1.0, 0.0)
     assert found.ci_low < 0 < found.ci_high  # no overlap in twenty images is not none at all
     assert (pairs["flipped"][0].a, pairs["flipped"][0].auroc) == ("a", 1.0)
     ((alone,), _) = with_controls(ramp, {}, labels)
     assert alone.best_control == ""
-    assert np.isnan(alone.excess)
+    assert np.isnan(alone.margin)
 
 
 def test_what_cannot_be_separated_is_refused() -> None:
@@ -119,7 +119,7 @@ def test_the_null_is_what_shuffled_labels_reach() -> None:
     assert 0.92 < np.mean(np.array(largest) < wanted) < 0.99
 
 
-def test_the_interval_of_the_excess_covers_the_truth_and_knows_that_images_are_shared() -> None:
+def test_the_interval_of_the_margin_covers_the_truth_and_knows_that_images_are_shared() -> None:
     rng, labels = np.random.default_rng(7), np.repeat(["a", "b"], 40)
     far, near = 1.2815515655446004 * np.sqrt(2), 0.5244005127080407 * np.sqrt(2)  # AUROC 0.9 and 0.7
     covered, widths = [], []

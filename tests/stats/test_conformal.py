@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from gan_probe.errors import InputError
-from gan_probe.stats.conformal import conformal_p, detect, detections, flagged, smallest_flaggable, split_reals
+from gan_probe.stats.conformal import call_outliers, conformal_p, detect, detections, least_detectable, split_reals
 from gan_probe.studies.outliers.result import find
 
 RNG = np.random.default_rng(0)
@@ -40,7 +40,7 @@ def test_false_discoveries_stay_below_their_rate_and_clear_outliers_are_found() 
     wrong, found = [], []
     for _ in range(100):
         scores = np.r_[RNG.normal(size=90), RNG.normal(-6, 1, 30)]
-        called = flagged(conformal_p(scores, RNG.normal(size=300)), fdr=0.1)
+        called = call_outliers(conformal_p(scores, RNG.normal(size=300)), fdr=0.1)
         wrong.append(called[:90].sum() / max(1, called.sum()))
         found.append(called[90:].mean())
     assert np.mean(wrong) <= 0.1
@@ -48,11 +48,11 @@ def test_false_discoveries_stay_below_their_rate_and_clear_outliers_are_found() 
 
 
 def test_few_reals_cannot_make_one_image_of_many_an_outlier() -> None:
-    needed = smallest_flaggable(100, 59, fdr=0.1)
+    needed = least_detectable(100, 59, fdr=0.1)
     assert needed == 17
     for extreme in (needed, needed - 1):
         scores = np.r_[np.full(extreme, -99.0), np.full(100 - extreme, 0.0)]
-        called = flagged(conformal_p(scores, np.linspace(-1, 1, 59)), fdr=0.1)
+        called = call_outliers(conformal_p(scores, np.linspace(-1, 1, 59)), fdr=0.1)
         assert called.sum() == (extreme if extreme >= needed else 0)
 
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_told_is_refused() -> None:
     with pytest.raises(InputError, match="at least 10 held-out reals, got 3"):
         conformal_p(np.zeros(2), np.zeros(3))
     with pytest.raises(InputError, match="must lie between 0 and 1, got 2"):
-        flagged(np.ones(3), fdr=2)
+        call_outliers(np.ones(3), fdr=2)
 
 
 def test_finding_names_the_images_most_unlike_first_and_says_what_it_cannot_do() -> None:
@@ -102,14 +102,14 @@ def test_finding_names_the_images_most_unlike_first_and_says_what_it_cannot_do()
     assert found.by_class()[0][1] == 1.0
     assert "images have scores too low" in found.findings()[0]
     few = find(table, REFERENCE[:20])
-    assert "none is flagged unless 29 look extreme at once" in few.warnings[0]
+    assert "none is called an outlier unless 29 look extreme at once" in few.warnings[0]
     high = find(table.assign(critic_score=-table["critic_score"]), -REFERENCE)
     assert "A low score will never find them; try --two-sided" in high.findings()[-1]
     two = find(table.assign(critic_score=-table["critic_score"]), -REFERENCE, direction="two-sided")
     assert two.table["is_outlier"].head(30).all()
 
 
-def test_without_labels_images_are_still_flagged() -> None:
+def test_without_labels_images_are_still_called_outliers() -> None:
     found = find(pd.DataFrame({"critic_score": np.r_[np.zeros(5), np.full(20, -99.0)]}), REFERENCE)
     assert found.metrics().n_outliers == 20
     assert found.metrics().classes == []

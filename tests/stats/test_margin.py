@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gan_probe.stats.margin import EMBEDDING_MEASURES, SCORE_MEASURES, difference, excesses, mean_interval
+from gan_probe.stats.margin import EMBEDDING_MEASURES, SCORE_MEASURES, difference, margins, mean_interval
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(list("abc"), 30)
@@ -11,41 +11,41 @@ NOISE = [RNG.normal(size=(90, 6)) for _ in range(3)]
 
 def test_a_good_embedding_is_ahead_of_noise_and_noise_behind_a_good_one() -> None:
     for own, other, verdict in ((GOOD, NOISE[0], "ahead"), (NOISE[0], GOOD, "behind")):
-        found = excesses(EMBEDDING_MEASURES, [own], {"other": [other]}, LABELS)
+        found = margins(EMBEDDING_MEASURES, [own], {"other": [other]}, LABELS)
         assert [e.verdict for e in found] == [verdict] * 3
         assert [e.measure for e in found] == list(EMBEDDING_MEASURES)
 
 
 def test_against_itself_nothing_is_gained_and_the_interval_is_open() -> None:
-    for e in excesses(EMBEDDING_MEASURES, [GOOD], {"itself": [GOOD]}, LABELS):
-        assert e.excess == 0
-        assert e.excess_low < 0 < e.excess_high
+    for e in margins(EMBEDDING_MEASURES, [GOOD], {"itself": [GOOD]}, LABELS):
+        assert e.margin == 0
+        assert e.margin_low < 0 < e.margin_high
         assert e.verdict == "not to be told apart"
 
 
 def test_noise_is_right_as_often_as_chance() -> None:
-    for e in excesses(EMBEDDING_MEASURES, NOISE, {"noise": [RNG.normal(size=(90, 6))]}, LABELS):
+    for e in margins(EMBEDDING_MEASURES, NOISE, {"noise": [RNG.normal(size=(90, 6))]}, LABELS):
         assert e.chance == pytest.approx(1 / 3)
         assert e.value == pytest.approx(1 / 3, abs=0.12)
 
 
 def test_the_best_control_is_named_and_seeds_of_one_control_are_averaged() -> None:
-    controls = {"untrained": [GOOD, NOISE[0], NOISE[1]], "pixels": [GOOD]}
-    (e, *_) = excesses(EMBEDDING_MEASURES, [GOOD], controls, LABELS)
+    controls = {"random_init": [GOOD, NOISE[0], NOISE[1]], "pixels": [GOOD]}
+    (e, *_) = margins(EMBEDDING_MEASURES, [GOOD], controls, LABELS)
     assert e.best_control == "pixels"
-    assert e.controls["untrained"] < 0.75
+    assert e.controls["random_init"] < 0.75
 
 
 def test_a_scalar_is_measured_like_an_embedding() -> None:
-    (e,) = excesses(SCORE_MEASURES, [GOOD[:, 0]], {"noise": [NOISE[0][:, 0]]}, LABELS)
+    (e,) = margins(SCORE_MEASURES, [GOOD[:, 0]], {"noise": [NOISE[0][:, 0]]}, LABELS)
     assert e.value > 0.55  # one class of three stands apart
     assert e.verdict == "ahead"
 
 
-def test_without_controls_there_is_no_excess() -> None:
-    (e,) = excesses(SCORE_MEASURES, [GOOD[:, 0]], {}, LABELS)
+def test_without_controls_there_is_no_margin() -> None:
+    (e,) = margins(SCORE_MEASURES, [GOOD[:, 0]], {}, LABELS)
     assert e.best_control == ""
-    assert np.isnan(e.excess)
+    assert np.isnan(e.margin)
 
 
 def test_intervals_cover_over_new_runs_and_new_images() -> None:

@@ -1,4 +1,4 @@
-"""Each rung of the ladder takes eager's step, or is not used. What needs a GPU is in test_gpu.py."""
+"""Each faster way takes eager's step, or is not used. What needs a GPU is in test_gpu.py."""
 
 from dataclasses import replace
 
@@ -64,7 +64,7 @@ def test_a_stand_in_that_loses_the_penalty_is_found_out(train_set: ImageSet) -> 
         ({"acceleration": "compiled", "spectral_norm": True}, "eager, not compiled: the critic changes buffers"),
     ],
 )
-def test_a_rung_that_does_not_fit_is_not_climbed(train_set: ImageSet, changes: dict[str, object], reason: str) -> None:
+def test_a_way_that_does_not_fit_is_not_taken(train_set: ImageSet, changes: dict[str, object], reason: str) -> None:
     config, said = CONFIG.updated(changes), []
     state, batch = begin(train_set, config)
     metrics = accelerate(state, config, "fp32", log=said.append)(batch)

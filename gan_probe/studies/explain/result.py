@@ -1,4 +1,4 @@
-"""What the maps of a critic say, beside those of untrained critics, of the image alone, and of chance."""
+"""What the maps of a critic say, beside those of randomly initialised critics, of the image alone, and of chance."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gan_probe.stats.beside import RANDOM_CRITICS
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.explain.metrics import ExplainMetrics
 from gan_probe.studies.explain.pointing import (
@@ -27,21 +28,22 @@ from gan_probe.studies.explain.pointing import (
 from gan_probe.types import Maps, Masks, Values
 
 TITLES = {"occlusion": "occlusion", "gradients": "integrated gradients"}
-CRITIC, UNTRAINED, IMAGE, CHANCE = "critic", "untrained critics", "image alone", "chance"
+CRITIC, IMAGE, CHANCE = "critic", "image alone", "chance"
 MASK, EDGE = "mask", "edge"
 CORRELATION = "rank correlation"
 EVERYWHERE, CHANGED = "all pixels", "pixels unlike the baseline"
-CRITIC_UNTRAINED = "critic and untrained"
-UNTRAINED_UNTRAINED = "untrained and untrained"
+CRITIC_RANDOM = "critic and random"
+RANDOM_RANDOM = "random and random"
 CRITIC_IMAGE = "critic and image alone"
-_CONTROLS = {UNTRAINED: "untrained critics", IMAGE: "the image alone", CHANCE: "chance"}
+_CONTROLS = {RANDOM_CRITICS: RANDOM_CRITICS, IMAGE: "the image alone", CHANCE: "chance"}
 _COMPARED = (CRITIC, *_CONTROLS, *(f"{CRITIC} - {other}" for other in _CONTROLS))
 OURS = ("sample_id", "path", "label", "seen", "critic_score", "baseline_score", "completeness_error")
 INEXACT = 0.05  # median error of completeness beyond which more steps are advised
 HIGH, LOW = 0.5**0.5, 0.1**0.5  # rank correlations at which maps have half, and a tenth, of their variance in common
 EMPTY_GROUND = 0.99  # share of the image alone beyond which no map can miss a mask
 
-# For every method: the critic's map, those of its untrained twins (maybe none), and that of the image alone.
+# For every method: the critic's map, those of its randomly initialised copies (maybe none), and that of the image
+# alone.
 MapsOf = Mapping[str, Sequence[Maps]]
 
 
@@ -56,7 +58,7 @@ class ExplainResult(StudyResult):
     masks : ndarray of bool, shape (n, h, w), or None
         Where the truth lies, if it is known.
     maps : mapping of str to mapping
-        For every method, under `CRITIC`, `UNTRAINED` and `IMAGE`, lists of maps (n, h, w).
+        For every method, under `CRITIC`, `RANDOM_CRITICS` and `IMAGE`, lists of maps (n, h, w).
     numbers : DataFrame
         ``method``, ``region``, ``measure``, ``of``, ``value``, ``ci_low``, ``ci_high``, ``n``: see `compare`.
     table : DataFrame
@@ -93,8 +95,8 @@ class ExplainResult(StudyResult):
         return _sentences(self)
 
     def metrics(self) -> ExplainMetrics:
-        """Return the critic's own numbers, and the correlations with untrained critics, by name."""
-        chosen = self.numbers[self.numbers["of"].isin([CRITIC, UNTRAINED, CHANCE, CRITIC_UNTRAINED])]
+        """Return the critic's own numbers, and the correlations with randomly initialised critics, by name."""
+        chosen = self.numbers[self.numbers["of"].isin([CRITIC, RANDOM_CRITICS, CHANCE, CRITIC_RANDOM])]
         names = [".".join(row) for row in chosen[["method", "region", "measure", "of"]].to_numpy()]
         return ExplainMetrics(
             n_images=len(self.table), measures=dict(zip(names, chosen["value"].astype(float), strict=True))
@@ -132,7 +134,7 @@ def class_labels(table: pd.DataFrame) -> pd.Series:
 def image_measures(maps: MapsOf, masks: Masks) -> dict[tuple[str, str], dict[str, Values]]:
     """Return the measures of each image, (n,), by (region, measure) and by whose map it is.
 
-    That of `UNTRAINED` is the mean over the untrained critics.
+    That of `RANDOM_CRITICS` is the mean over the randomly initialised critics.
     """
     found: dict[tuple[str, str], dict[str, Values]] = {}
     for region, truth in {MASK: masks, EDGE: edge_bands(masks)}.items():
@@ -145,28 +147,28 @@ def image_measures(maps: MapsOf, masks: Masks) -> dict[tuple[str, str], dict[str
 
 
 def correlations(maps: MapsOf, changed: Masks) -> dict[str, dict[str, Values]]:
-    """Return Spearman's correlations in each image, (n,), by region and pair; none without untrained critics.
+    """Return Spearman's correlations in each image, (n,), by region and pair; none without random critics.
 
-    Those with several untrained critics are means over them. High with random weights, a map shows the image and not
-    what the critic learned. Low, it depends on the weights, which any map of pixel noise does: two untrained critics
-    with each other show how low the same images come out without any training.
+    Those with several randomly initialised critics are means over them. High with random weights, a map shows the
+    image and not what the critic learned. Low, it depends on the weights, which any map of pixel noise does: two
+    randomly initialised critics with each other show how low the same images come out without any training.
 
     References
     ----------
     Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 4 (all weights drawn anew).
     """
-    critic, twins, image = maps[CRITIC][0], maps[UNTRAINED], maps[IMAGE][0]
-    if not twins:
+    critic, inits, image = maps[CRITIC][0], maps[RANDOM_CRITICS], maps[IMAGE][0]
+    if not inits:
         return {}
     found = {}
     for region, where in {EVERYWHERE: None, CHANGED: changed}.items():
-        pairs = [rank_correlations(a, b, where) for i, a in enumerate(twins) for b in twins[:i]]
+        pairs = [rank_correlations(a, b, where) for i, a in enumerate(inits) for b in inits[:i]]
         found[region] = {
-            CRITIC_UNTRAINED: np.mean([rank_correlations(critic, twin, where) for twin in twins], axis=0),
+            CRITIC_RANDOM: np.mean([rank_correlations(critic, init, where) for init in inits], axis=0),
             CRITIC_IMAGE: rank_correlations(critic, image, where),
         }
         if pairs:
-            found[region][UNTRAINED_UNTRAINED] = np.mean(pairs, axis=0)
+            found[region][RANDOM_RANDOM] = np.mean(pairs, axis=0)
     return found
 
 
@@ -278,8 +280,8 @@ def _with_interval(row: Mapping[str, Any] | None) -> str:
 
 def _about_sanity(result: ExplainResult, method: str) -> Iterator[str]:
     """Yield whether the map depends on the weights."""
-    critic = result.number(method, CHANGED, CORRELATION, CRITIC_UNTRAINED)
-    twins = result.number(method, CHANGED, CORRELATION, UNTRAINED_UNTRAINED)
+    critic = result.number(method, CHANGED, CORRELATION, CRITIC_RANDOM)
+    inits = result.number(method, CHANGED, CORRELATION, RANDOM_RANDOM)
     if critic is None or not critic["n"]:
         return
     if critic["value"] >= HIGH:
@@ -289,12 +291,12 @@ def _about_sanity(result: ExplainResult, method: str) -> Iterator[str]:
     else:
         verdict = (
             "Low: these maps depend on the weights. Maps of pixel noise would, too; what was learned shows only where"
-            " they are ahead of untrained critics."
+            " they are ahead of randomly initialised critics."
         )
     yield (
         f"{TITLES[method].capitalize()} with random weights: the critic's |map| has a rank correlation of"
-        f" {_with_interval(critic)} with those of untrained critics, and these with each other {_with_interval(twins)}"
-        f" ({CHANGED}). {verdict}"
+        f" {_with_interval(critic)} with those of randomly initialised critics, and these with each other"
+        f" {_with_interval(inits)} ({CHANGED}). {verdict}"
     )
 
 

@@ -29,10 +29,10 @@ from gan_probe.images.image_set import ImageSet
 from gan_probe.names import check_name
 from gan_probe.scoring.controls import random_inits
 from gan_probe.scoring.engines import LOCAL
+from gan_probe.stats.beside import RANDOM_CRITICS
 from gan_probe.studies.explain.result import (
     CRITIC,
     IMAGE,
-    UNTRAINED,
     ExplainResult,
     class_labels,
     compare,
@@ -61,7 +61,7 @@ def explain(
     seed: int = 0,
     progress: Progress = iter,
 ) -> ExplainResult:
-    """Return maps of which pixels move the score, beside those of three untrained critics and of the image alone.
+    """Return maps of which pixels move the score, beside those of three random critics and of the image alone.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def explain(
     baseline : str
         What images are compared with: a row of `gan_probe.critics.attribution.BASELINES`.
     controls : bool
-        Make the same maps of untrained critics.
+        Make the same maps of randomly initialised critics.
     batch_size, seed : int
     progress : callable, optional
         Wraps the iterable of maps to make.
@@ -107,7 +107,7 @@ def explain(
         )
     others, notes = random_inits(critic) if controls else ([], ())
     warnings.extend(notes)
-    networks = {CRITIC: [critic], UNTRAINED: others}
+    networks = {CRITIC: [critic], RANDOM_CRITICS: others}
     patch = patches(data.images.shape[1:3], patch_px)[0][0].stop
     how: dict[str, Any] = {"baseline": baseline, "batch_size": batch_size}
     makers: dict[str, Maker] = {

@@ -17,7 +17,7 @@ class FactorsMetrics:
     noticed : dict of str to dict
         By setting the smallest noticed difference of each factor; None where no swept one is.
     n_probes, n_probes_ahead, n_probes_gained : int
-        Factors probed; where the embedding is ahead of every control; of untrained critics.
+        Factors probed; where the embedding is ahead of every control; of randomly initialised critics.
     disentanglement : dict or None
     n_bases : int
     """

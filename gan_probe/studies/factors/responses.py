@@ -26,7 +26,7 @@ MIN_BASES = 20  # with fewer, chance alone reaches AUROC 0.7 in one comparison o
 
 
 @dataclass(frozen=True)
-class Threshold:
+class DetectionThreshold:
     """The smallest difference of a factor that a score tells.
 
     Attributes
@@ -35,8 +35,8 @@ class Threshold:
         The smallest swept difference from which on AUROC stays; None where none is enough.
     ci_low, ci_high : float or None
         Its 95 % interval over base images; None beyond the largest swept difference.
-    untrained : tuple of float or None
-        Of each untrained critic.
+    random_init : tuple of float or None
+        Of each randomly initialised critic.
     largest : float
         The largest difference that was swept.
     """
@@ -44,20 +44,20 @@ class Threshold:
     value: float | None
     ci_low: float | None
     ci_high: float | None
-    untrained: tuple[float | None, ...]
+    random_init: tuple[float | None, ...]
     largest: float
 
     @property
-    def untrained_median(self) -> float | None:
-        """The median over untrained critics; None where there are none, or half of them tell no swept difference."""
-        return _finite(float(np.median(_ends(self.untrained)))) if self.untrained else None
+    def random_init_median(self) -> float | None:
+        """The median over random critics; None where there are none, or half of them tell no swept difference."""
+        return _finite(float(np.median(_ends(self.random_init)))) if self.random_init else None
 
     @property
     def verdict(self) -> str:
-        """Whether it is "finer" or "coarser" than every untrained critic's, or "among" them; "" without any."""
-        if not self.untrained:
+        """Whether it is "finer" or "coarser" than every random critic's, or "among" them; "" without any."""
+        if not self.random_init:
             return ""
-        own, others = _ends([self.value])[0], _ends(self.untrained)
+        own, others = _ends([self.value])[0], _ends(self.random_init)
         return "finer" if own < min(others) else "coarser" if own > max(others) else "among"
 
     def text(self, value: float | None) -> str:
@@ -67,7 +67,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Response:
-    """Scores against the values of one factor, of a critic and of untrained ones.
+    """Scores against the values of one factor, of a critic and of randomly initialised ones.
 
     Attributes
     ----------
@@ -79,8 +79,8 @@ class Response:
     swept : list
         The values, the first one where the others are compared with.
     critic : Curve
-    untrained : tuple of Curve
-    noticed, separated : Threshold or None
+    random_init : tuple of Curve
+    noticed, separated : DetectionThreshold or None
         At AUROC 0.75 and 0.99; None for names.
     """
 
@@ -89,9 +89,9 @@ class Response:
     direction: str
     swept: list[Any]
     critic: Curve
-    untrained: tuple[Curve, ...]
-    noticed: Threshold | None
-    separated: Threshold | None
+    random_init: tuple[Curve, ...]
+    noticed: DetectionThreshold | None
+    separated: DetectionThreshold | None
 
     @property
     def name(self) -> str:
@@ -107,7 +107,7 @@ class Response:
     def rows(self) -> pd.DataFrame:
         """Return one row for each value and critic: mean and sd of the difference in units of sd, and AUROC."""
         parts = []
-        named = {"critic": self.critic, **{f"untrained.{i}": c for i, c in enumerate(self.untrained)}}
+        named = {"critic": self.critic, **{f"random_init.{i}": c for i, c in enumerate(self.random_init)}}
         for of, found in named.items():
             mean, sd = effect(found)
             parts.append(
@@ -137,7 +137,7 @@ def aurocs(found: Curve) -> list[float]:
 
 
 def respond(
-    factor: str, setting: str, values: Sequence[Any], scores: Values, untrained: Sequence[Values], *, seed: int = 0
+    factor: str, setting: str, values: Sequence[Any], scores: Values, random_init: Sequence[Values], *, seed: int = 0
 ) -> Response:
     """Return the `Response` to a sweep.
 
@@ -148,7 +148,7 @@ def respond(
         The first one is where the others are compared with; numbers all lie on one side of it.
     scores : ndarray, shape (values, bases)
         Of the critic.
-    untrained : sequence of ndarray, shape (values, bases)
+    random_init : sequence of ndarray, shape (values, bases)
     seed : int
         Of the bootstrap over base images.
 
@@ -166,17 +166,17 @@ def respond(
             f"a sweep needs at least {MIN_BASES} base images, got {scores.shape[1]}: with fewer chance alone tells"
             " values apart."
         )
-    own, others = curve(factor, values, scores), tuple(curve(factor, values, s) for s in untrained)
+    own, others = curve(factor, values, scores), tuple(curve(factor, values, s) for s in random_init)
     if isinstance(values[0], str):
         return Response(factor, setting, NAMES, list(values), own, others, None, None)
     largest = round(max(abs(value - values[0]) for value in values), DIGITS)
     n = scores.shape[1]
     drawn = _drawn_aurocs(scores, np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=N_DRAWS))
 
-    def threshold(which: str, wanted: float) -> Threshold:
+    def threshold(which: str, wanted: float) -> DetectionThreshold:
         ends = np.quantile(_from_where_on(values, drawn, wanted), TAILS, method="inverted_cdf")
-        value, *twins = (_finite(v) for v in _ends([getattr(c, which) for c in (own, *others)]))
-        return Threshold(value, _finite(ends[0]), _finite(ends[1]), tuple(twins), largest)
+        value, *random_init = (_finite(v) for v in _ends([getattr(c, which) for c in (own, *others)]))
+        return DetectionThreshold(value, _finite(ends[0]), _finite(ends[1]), tuple(random_init), largest)
 
     direction = UP if values[-1] > values[0] else DOWN
     thresholds = threshold("noticed", DETECTED), threshold("separated", THRESHOLD)

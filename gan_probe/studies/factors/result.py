@@ -13,7 +13,7 @@ import pandas as pd
 
 from gan_probe.scoring.table import CRITIC_SCORE, Source
 from gan_probe.stats.beside import RANDOM_INIT
-from gan_probe.stats.margin import Excess
+from gan_probe.stats.margin import Margin
 from gan_probe.stats.variance import Share
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.factors.disentanglement import Disentanglement
@@ -34,19 +34,19 @@ BRIEFLY = {ALONE: "with all else fixed", AMONG: "among others"}
 
 @dataclass(frozen=True, kw_only=True)
 class FactorsResult(StudyResult):
-    """What a critic follows, beside untrained critics.
+    """What a critic follows, beside randomly initialised critics.
 
     Attributes
     ----------
     shares : dict of Source to list of Share
-        By what is explained: scores and embeddings of the critic and of untrained ones.
-    probes : list of Excess
+        By what is explained: scores and embeddings of the critic and of randomly initialised ones.
+    probes : list of Margin
         One a factor: how well its level is read from the embedding, beside the best of all controls; ``measure`` is
         the factor.
-    gains : list of Excess
-        The same beside untrained critics alone: what the training added.
+    gains : list of Margin
+        The same beside randomly initialised critics alone: what the training added.
     disentanglement : dict of str to Disentanglement
-        "critic", "untrained.0", ...; empty where it has no meaning.
+        "critic", "random_init.0", ...; empty where it has no meaning.
     responses : list of Response
     n_bases : int
         Base images of each sweep.
@@ -57,16 +57,16 @@ class FactorsResult(StudyResult):
     study: ClassVar = "factors"
 
     shares: Mapping[Source, list[Share]]
-    probes: Sequence[Excess]
-    gains: Sequence[Excess]
+    probes: Sequence[Margin]
+    gains: Sequence[Margin]
     disentanglement: Mapping[str, Disentanglement]
     responses: Sequence[Response]
     n_bases: int
     provenance: dict[str, Any]
     warnings: list[str]
 
-    def untrained_shares(self, *, is_embedding: bool) -> list[Share]:
-        """Return means over untrained critics, the interval being their range; empty without them.
+    def random_init_shares(self, *, is_embedding: bool) -> list[Share]:
+        """Return means over randomly initialised critics, the interval being their range; empty without them.
 
         Parameters
         ----------
@@ -107,8 +107,8 @@ class FactorsResult(StudyResult):
             for name, found in (("noticed", response.noticed), ("separated", response.separated)):
                 row[name] = found.value
                 row[f"{name}_ci_low"], row[f"{name}_ci_high"] = found.ci_low, found.ci_high
-                row[f"{name}_untrained"] = list(found.untrained)
-                row[f"{name}_untrained_median"] = found.untrained_median
+                row[f"{name}_random_init"] = list(found.random_init)
+                row[f"{name}_random_init_median"] = found.random_init_median
                 row[f"{name}_verdict"] = found.verdict
             rows.append(row)
         return rows
@@ -138,7 +138,7 @@ class FactorsResult(StudyResult):
         return {"curves": self.curve_table()}
 
     def probe_rows(self) -> list[dict[str, Any]]:
-        """Return one row a probed factor, beside all controls and beside untrained critics alone."""
+        """Return one row a probed factor, beside all controls and beside randomly initialised critics alone."""
         gains = {g.measure: g for g in self.gains}
         return [_probe_row(probe, gains.get(probe.measure)) for probe in self.probes]
 
@@ -156,16 +156,16 @@ class FactorsResult(StudyResult):
         }
 
 
-def _probe_row(probe: Excess, gain: Excess | None) -> dict[str, Any]:
-    beside = {"excess": gain.excess, "excess_low": gain.excess_low, "excess_high": gain.excess_high} if gain else None
+def _probe_row(probe: Margin, gain: Margin | None) -> dict[str, Any]:
+    beside = {"margin": gain.margin, "margin_low": gain.margin_low, "margin_high": gain.margin_high} if gain else None
     fields = {k: v for k, v in vars(probe).items() if k not in ("measure", "controls")}
     return {
         "factor": probe.measure,
         **plain(fields),
         "verdict": probe.verdict if probe.best_control else "",
         "controls": plain(probe.controls),
-        "over_untrained": plain(beside) if beside else None,
-        "verdict_untrained": gain.verdict if gain else "",
+        "over_random_init": plain(beside) if beside else None,
+        "verdict_random_init": gain.verdict if gain else "",
     }
 
 
@@ -192,7 +192,7 @@ def _sentences(result: FactorsResult) -> list[str]:
         *_shares(result),
         *_thresholds(result),
         *_unnoticed(result),
-        *_beside_untrained(result),
+        *_beside_random_init(result),
         *_names(result),
         *_probes(result),
         *_disentangled(result),
@@ -205,12 +205,12 @@ def _shares(result: FactorsResult) -> list[str]:
     found = result.shares.get(CRITIC_SCORE, [])
     if not found:
         return []
-    untrained = {s.factor: s for s in result.untrained_shares(is_embedding=False)}
+    random_init = {s.factor: s for s in result.random_init_shares(is_embedding=False)}
     followed = [s for s in single(found) if s.epsilon_squared >= FOLLOWED and s.ci_low > 0]
     ignored = [s.factor for s in single(found) if s.ci_low <= 0 <= s.ci_high]
     parts = [
         f"{s.factor} {s.epsilon_squared:.2f} ({s.ci_low:.2f} to {s.ci_high:.2f}"
-        + (f"; untrained {untrained[s.factor].epsilon_squared:.2f})" if untrained else ")")
+        + (f"; randomly initialised {random_init[s.factor].epsilon_squared:.2f})" if random_init else ")")
         for s in followed
     ]
     what = ", ".join(parts) or f"no factor reaches {FOLLOWED:g}"
@@ -233,8 +233,8 @@ def _thresholds(result: FactorsResult) -> list[str]:
             ways = [(r, r.noticed) for r in result.numeric(setting) if r.factor == factor and r.noticed is not None]
             if ways:
                 told = " and ".join(f"{noticed.text(noticed.value)} {r.direction}" for r, noticed in ways)
-                medians = " and ".join(n.text(n.untrained_median) for _, n in ways if n.untrained)
-                beside = f" (untrained {medians})" if medians else ""
+                medians = " and ".join(n.text(n.random_init_median) for _, n in ways if n.random_init)
+                beside = f" (randomly initialised {medians})" if medians else ""
                 parts.append(f"{factor} {told} from {ways[0][0].swept[0]:.3g}{beside}")
         if parts:
             lines.append(f"The smallest difference that the score notices {how}: {'; '.join(parts)}.")
@@ -251,8 +251,8 @@ def _unnoticed(result: FactorsResult) -> list[str]:
     return [f"Noticed at no swept difference: {'; '.join(parts)}."] if parts else []
 
 
-def _beside_untrained(result: FactorsResult) -> list[str]:
-    """Return how often the critic notices less, or more, than every untrained one."""
+def _beside_random_init(result: FactorsResult) -> list[str]:
+    """Return how often the critic notices less, or more, than every randomly initialised one."""
     parts = []
     for setting, how in BRIEFLY.items():
         verdicts = [r.noticed.verdict for r in result.numeric(setting) if r.noticed is not None and r.noticed.verdict]
@@ -262,8 +262,8 @@ def _beside_untrained(result: FactorsResult) -> list[str]:
     if not parts:
         return []
     return [
-        f"Smallest differences beside untrained critics: {'; '.join(parts)}. Of one more untrained critic about a"
-        " quarter would be finer, and a quarter coarser."
+        f"Detection thresholds beside randomly initialised critics: {'; '.join(parts)}. Of one more randomly"
+        " initialised critic about a quarter would be finer, and a quarter coarser."
     ]
 
 
@@ -284,7 +284,7 @@ def _probes(result: FactorsResult) -> list[str]:
     best = sorted(result.probes, key=lambda p: -(p.value - p.chance))
     listed = ", ".join(f"{p.measure} {p.value:.0%} (chance {p.chance:.0%})" for p in best[:N_NAMED])
     lines = [f"A linear probe reads from the embedding the level of {listed}."]
-    for what, probes in (("untrained critics", result.gains), ("the best of all controls", result.probes)):
+    for what, probes in (("randomly initialised critics", result.gains), ("the best of all controls", result.probes)):
         if any(p.best_control for p in probes):
             ahead, behind = ([p.measure for p in probes if p.verdict == v] for v in ("ahead", "behind"))
             rest = len(probes) - len(ahead) - len(behind)
@@ -296,7 +296,7 @@ def _probes(result: FactorsResult) -> list[str]:
 
 
 def _disentangled(result: FactorsResult) -> list[str]:
-    """Return whether single dimensions follow single factors more than in every untrained critic."""
+    """Return whether single dimensions follow single factors more than in every randomly initialised critic."""
     own = result.disentanglement.get(CRITIC)
     if own is None:
         return []
@@ -307,8 +307,8 @@ def _disentangled(result: FactorsResult) -> list[str]:
     dci, mig = [d.disentanglement for d in others], [d.mig for d in others]
     verdicts = [_beside(own.disentanglement, dci), _beside(own.mig, mig)]
     return [
-        f"{text}; of untrained critics {min(dci):.2f} to {max(dci):.2f} and {min(mig):.2f} to {max(mig):.2f}:"
-        f" {verdicts[0]} and {verdicts[1]}."
+        f"{text}; of randomly initialised critics {min(dci):.2f} to {max(dci):.2f} and {min(mig):.2f} to"
+        f" {max(mig):.2f}: {verdicts[0]} and {verdicts[1]}."
     ]
 
 

@@ -26,7 +26,7 @@ from gan_probe.scoring.table import (
     factor_columns,
 )
 from gan_probe.stats.beside import RANDOM_INIT
-from gan_probe.stats.margin import Excess, excesses, linear_probe
+from gan_probe.stats.margin import Margin, linear_probe, margins
 from gan_probe.stats.regression import standardised
 from gan_probe.stats.variance import Share, explained, varying
 from gan_probe.studies.factors.disentanglement import Disentanglement, disentanglement
@@ -172,7 +172,7 @@ def factors(
     engine: Engine = LOCAL,
     on_step: OnPart = lambda name: None,
 ) -> FactorsResult:
-    """Return which factors a critic's score and embedding follow, beside three untrained critics.
+    """Return which factors a critic's score and embedding follow, beside three randomly initialised critics.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def factors(
     n_bases : int
         Base images of each sweep.
     controls : bool
-        Ask untrained critics, pixels, HOG, k-means patches and plain scalars the same.
+        Ask randomly initialised critics, pixels, HOG, k-means patches and image statistics the same.
     layers, pooling
         Of the embedding, as in `gan_probe.scoring.score.score`.
     seed : int
@@ -250,7 +250,7 @@ def factors(
 def _shares(
     scores: ScoreTable, found: Mapping[str, Codes], labels: Labels, warnings: list[str], seed: int
 ) -> dict[Source, list[Share]]:
-    """Return what each factor explains of the critic's score and embedding, and of those of untrained critics."""
+    """Return what each factor explains of the critic's score and embedding, and of those of random critics."""
     embeddings = scores.embeddings
     shares: dict[Source, list[Share]] = {}
     for source in sorted((s for s in scores.sources if s.of != BASELINE), key=lambda s: s.is_embedding):
@@ -267,15 +267,15 @@ def _shares(
 
 def _probes(
     scores: ScoreTable, found: Mapping[str, Codes], warnings: list[str], seed: int
-) -> tuple[list[Excess], list[Excess]]:
-    """Return how well the level of each factor is read from the embedding: beside all controls, beside untrained."""
+) -> tuple[list[Margin], list[Margin]]:
+    """Return how well the level of each factor is read from the embedding: beside all controls, beside random."""
     rows = scores.embeddings_beside()
     if rows is None:
         return [], []
     every, scalars = rows.grouped(), together(scores.scalars_beside().baselines)
-    untrained = {name: seeds for name, seeds in every.items() if name == RANDOM_INIT}
+    random_init = {name: seeds for name, seeds in every.items() if name == RANDOM_INIT}
     if scalars is not None:
-        every["plain scalars"] = (scalars,)
+        every["image statistics"] = (scalars,)
     probes, gains = [], []
     for name, codes in found.items():
         rarest = int(np.unique(codes, return_counts=True)[1].min())
@@ -283,16 +283,16 @@ def _probes(
             warnings.append(f"{name} is not probed: its rarest level has {rarest} images, {MIN_LEVEL} are needed.")
             continue
         measure, own, names = {name: linear_probe}, [rows.critic], codes.astype(str)
-        probes += excesses(measure, own, every, names, seed=seed)
-        if untrained:
-            gains += excesses(measure, own, untrained, names, seed=seed)
+        probes += margins(measure, own, every, names, seed=seed)
+        if random_init:
+            gains += margins(measure, own, random_init, names, seed=seed)
     return probes, gains
 
 
 def _disentanglement(
     scores: ScoreTable, found: Mapping[str, Codes], warnings: list[str], seed: int
 ) -> dict[str, Disentanglement]:
-    """Return DCI and MIG of the critic's embedding and those of untrained critics; empty, with a warning, if none."""
+    """Return DCI and MIG of the critic's embedding and those of random critics; empty, with a warning, if none."""
     measured: dict[str, Disentanglement] = {}
     for source, rows in scores.embeddings.items():
         if source.of == BASELINE:
@@ -322,7 +322,7 @@ def responses(
     warnings: list[str] | None = None,
     on_step: OnPart = lambda name: None,
 ) -> list[Response]:
-    """Return how the scores of a critic, and of untrained ones, answer to each factor.
+    """Return how the scores of a critic, and of randomly initialised ones, answer to each factor.
 
     Parameters
     ----------
@@ -331,7 +331,7 @@ def responses(
         Of the critic's image size; see `fitted`.
     n_bases : int
     controls : bool
-        Ask three untrained critics too.
+        Ask three randomly initialised critics too.
     only : sequence of str, optional
         Factors to ask for.
     seed : int

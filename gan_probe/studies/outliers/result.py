@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gan_probe.errors import InputError
-from gan_probe.stats.conformal import FDR, Detection, conformal_p, detections, flagged, smallest_flaggable
+from gan_probe.stats.conformal import FDR, Detection, call_outliers, conformal_p, detections, least_detectable
 from gan_probe.studies.base import StudyResult
 from gan_probe.studies.outliers.metrics import OutlierMetrics
 from gan_probe.types import Values
@@ -25,7 +25,7 @@ class OutlierResult(StudyResult):
     table : DataFrame
         What names each image, ``critic_score``, ``p_value`` and ``is_outlier``, the smallest p-value first.
     n_reference : int
-        Held-out reals that p-values compare with.
+        Images of the calibration set: held-out reals that p-values compare with.
     direction : str
         A row of `DIRECTIONS`.
     fdr : float
@@ -46,7 +46,7 @@ class OutlierResult(StudyResult):
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def by_class(self) -> list[tuple[Detection, float]]:
-        """Return each unseen class with the share of its images that is flagged."""
+        """Return each unseen class with the share of its images that are called outliers."""
         if not self.detections:
             return []
         shares = self.table.groupby("label")["is_outlier"].mean()
@@ -59,10 +59,10 @@ class OutlierResult(StudyResult):
         lines = [
             f"{numbers.n_outliers} of {numbers.n_images} images have scores too {sided} for the training data:"
             f" of such calls at most {self.fdr:.0%} are wrong on average, as long as the {self.n_reference} held-out"
-            " reals are like those that will come."
+            " reals of the calibration set are like those that will come."
         ]
         if numbers.share_of_seen is not None:
-            lines.append(f"Of images of seen classes {numbers.share_of_seen:.1%} are flagged.")
+            lines.append(f"Of images of seen classes {numbers.share_of_seen:.1%} are called outliers.")
         wrong = [d.label for d in self.detections if d.is_reversed]
         if wrong and self.direction == "low":
             lines.append(
@@ -124,13 +124,14 @@ def find(
     """
     named = table[[c for c in ("sample_id", "path", "label", "seen", "critic_score") if c in table]].copy()
     p_values = conformal_p(named["critic_score"].to_numpy(dtype=np.float64), reference, direction)
-    named["p_value"], named["is_outlier"] = p_values, flagged(p_values, fdr=fdr)
+    named["p_value"], named["is_outlier"] = p_values, call_outliers(p_values, fdr=fdr)
     warnings = []
-    needed = smallest_flaggable(len(named), len(reference), fdr=fdr, direction=direction)
+    needed = least_detectable(len(named), len(reference), fdr=fdr, direction=direction)
     if needed > 1:
         warnings.append(
-            f"with {len(reference)} held-out reals and {len(named)} images, none is flagged unless {needed} look"
-            " extreme at once. More reals (--reference) or fewer images at a time make the test sharper."
+            f"with {len(reference)} held-out reals in the calibration set and {len(named)} images, none is called an"
+            f" outlier unless {needed} look extreme at once. More reals (--reference) or fewer images at a time make"
+            " the test sharper."
         )
     measured = []
     if "seen" in named and "label" in named and named["seen"].nunique() == 2:

@@ -33,7 +33,7 @@ def outliers(
         fewer than ten, a random half of the table's seen images, which are then not tested.
     direction : {"low", "two-sided"}
     fdr : float
-        Share of the flagged images that may be flagged wrongly, on average.
+        Share of the images called outliers that may be called so wrongly, on average.
     seed : int
         Of that half.
 

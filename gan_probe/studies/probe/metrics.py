@@ -16,7 +16,7 @@ class ProbeMetrics:
     accuracy : float
         Of the critic's features, 0 to 1.
     best_control : str
-    excess, ci_low, ci_high : float or None
+    margin, ci_low, ci_high : float or None
         Critic minus best control with its 95 % interval; None without controls.
     """
 
@@ -24,6 +24,6 @@ class ProbeMetrics:
     labels_per_class: int
     accuracy: float
     best_control: str = ""
-    excess: float | None = None
+    margin: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None

@@ -80,7 +80,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Excess:
+class PairedMargin:
     """How far a representation is ahead of another on the same draws and test images."""
 
     value: float
@@ -239,7 +239,7 @@ def _correct(model: Any, rows: Rows, labels: Labels, drawn: Indices, tested: Ind
     return model.fit(rows[drawn], labels[drawn]).predict(rows[tested]) == labels[tested]
 
 
-def excess(of: Outcome, over: Outcome, group: str = EVERY) -> Excess:
+def paired_margin(of: Outcome, over: Outcome, group: str = EVERY) -> PairedMargin:
     """Return how far one outcome is ahead of another that saw the same draws, with a 95 % interval.
 
     Raises
@@ -253,7 +253,7 @@ def excess(of: Outcome, over: Outcome, group: str = EVERY) -> Excess:
     by_image = of.by_image[group] - over.by_image[group]
     # one image more for each side (after Agresti and Min 2005): no interval of width zero
     low, high = _interval(by_draw, by_image, extra=(1.0, -1.0), bounds=(-1.0, 1.0))
-    return Excess(float(by_draw.mean()), low, high)
+    return PairedMargin(float(by_draw.mean()), low, high)
 
 
 def _interval(
@@ -329,8 +329,8 @@ class ProbeResult(StudyResult):
 
     def against(
         self, names: Sequence[str], classifier: str, group: str = EVERY
-    ) -> list[tuple[Outcome, Outcome, Excess]]:
-        """Return (the critic, the best of some others, the excess) for every number of labels.
+    ) -> list[tuple[Outcome, Outcome, PairedMargin]]:
+        """Return (the critic, the best of some others, the margin) for every number of labels.
 
         The best is picked by the test images, which favours the others.
         """
@@ -339,7 +339,7 @@ class ProbeResult(StudyResult):
             same = [o for name in names for o in self.of(name, classifier) if o.per_class == outcome.per_class]
             if same:
                 rival = max(same, key=lambda o: o.accuracy(group))
-                found.append((outcome, rival, excess(outcome, rival, group)))
+                found.append((outcome, rival, paired_margin(outcome, rival, group)))
         return found
 
     def table(self) -> pd.DataFrame:
@@ -363,7 +363,7 @@ class ProbeResult(StudyResult):
                     "sd_over_draws": float(o.by_draw[group].std(ddof=1)) if o.n_draws > 1 else math.nan,
                 }
                 if o.representation != CRITIC:
-                    ahead = excess(critics[o.classifier, o.per_class], o, group)
+                    ahead = paired_margin(critics[o.classifier, o.per_class], o, group)
                     row |= {"critic_ahead": ahead.value, "ahead_low": ahead.ci_low, "ahead_high": ahead.ci_high}
                 rows.append(row)
         return pd.DataFrame(rows)
@@ -383,7 +383,7 @@ class ProbeResult(StudyResult):
             labels_per_class=critic.per_class,
             accuracy=critic.accuracy(),
             best_control=rival.representation if rival else "",
-            excess=found.value if found else None,
+            margin=found.value if found else None,
             ci_low=found.ci_low if found else None,
             ci_high=found.ci_high if found else None,
         )
@@ -402,7 +402,7 @@ class ProbeResult(StudyResult):
                 "accuracy": critic.accuracy(group),
                 "best_control": rival.representation,
                 "control_accuracy": rival.accuracy(group),
-                "excess": found.value,
+                "margin": found.value,
                 "ci_low": found.ci_low,
                 "ci_high": found.ci_high,
             }
@@ -464,12 +464,12 @@ def _middle_outcome(outcomes: Sequence[Outcome]) -> Outcome:
     return min(outcomes, key=lambda o: abs(math.log(o.per_class / 10)))
 
 
-def _middle(compared: Sequence[tuple[Outcome, Outcome, Excess]]) -> tuple[Outcome, Outcome, Excess]:
+def _middle(compared: Sequence[tuple[Outcome, Outcome, PairedMargin]]) -> tuple[Outcome, Outcome, PairedMargin]:
     chosen = _middle_outcome([critic for critic, _, _ in compared])
     return next(c for c in compared if c[0] is chosen)
 
 
-def _lead_sentence(classifier: str, compared: Sequence[tuple[Outcome, Outcome, Excess]], group: str) -> str:
+def _lead_sentence(classifier: str, compared: Sequence[tuple[Outcome, Outcome, PairedMargin]], group: str) -> str:
     verdicts = {
         "ahead of every control at": [o.per_class for o, _, e in compared if e.ci_low > 0],
         "behind the best control at": [o.per_class for o, _, e in compared if e.ci_high < 0],

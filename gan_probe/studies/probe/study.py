@@ -52,7 +52,7 @@ def probe(
     max_pool : int
         Images at most that labels are drawn from.
     controls : bool
-        Run the same probe on untrained critics, on the baselines of `gan_probe.scoring.controls.CONTROLS`
+        Run the same probe on randomly initialised critics, on the baselines of `gan_probe.scoring.controls.CONTROLS`
         and, where it is installed, on a network trained on ImageNet.
     batch_size : int
     engine : Engine

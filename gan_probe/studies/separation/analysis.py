@@ -28,7 +28,7 @@ from gan_probe.stats.conformal import detections
 from gan_probe.stats.describe import describe_classes
 from gan_probe.stats.information import bits, chosen_rows, entropy, group_jackknife, null_information
 from gan_probe.stats.intervals import hierarchical_bootstrap
-from gan_probe.stats.margin import EMBEDDING_MEASURES, SCORE_MEASURES, Excess, excesses
+from gan_probe.stats.margin import EMBEDDING_MEASURES, SCORE_MEASURES, Margin, margins
 from gan_probe.stats.regression import residuals, standardised
 from gan_probe.stats.variance import Share, explained, varying
 from gan_probe.studies.base import Notes
@@ -109,7 +109,7 @@ def analyse(
     )
     analysis.remaining.extend(_remaining(runs, controls, labels))
     on_step("what the critic adds")
-    analysis.excess.extend(measure_excess([scores, *more], controls, labels, seed=seed))
+    analysis.margins.extend(measure_margins([scores, *more], controls, labels, seed=seed))
     found: dict[str, Any] = {"information": _information(runs[0], controls, labels, seed)}
     with notes.part("distances"):
         found["distances"] = relative_distances(table, reference)
@@ -193,19 +193,19 @@ def _remaining(runs: Values, controls: Beside[Values], labels: Labels) -> list[P
     return [] if scalars is None else separation(residuals(runs, scalars), labels)
 
 
-def measure_excess(
+def measure_margins(
     runs: Sequence[ScoreTable], controls: Beside[Values], labels: Labels, *, seed: int = 0
-) -> list[Excess]:
+) -> list[Margin]:
     """Return what scores and embeddings of one or more trainings tell of the classes, beside the controls."""
-    found = excesses(SCORE_MEASURES, [run.scores for run in runs], controls.grouped(), labels, seed=seed)
+    found = margins(SCORE_MEASURES, [run.scores for run in runs], controls.grouped(), labels, seed=seed)
     rows = runs[0].embeddings_beside()
     if rows is None:
         return found
     others, scalars = rows.grouped(), together(controls.baselines)
     if scalars is not None:
-        others["plain scalars"] = (scalars,)
+        others["image statistics"] = (scalars,)
     own = [run.embeddings[CRITIC_ROWS] for run in runs]
-    return found + excesses(EMBEDDING_MEASURES, own, others, labels, seed=seed)
+    return found + margins(EMBEDDING_MEASURES, own, others, labels, seed=seed)
 
 
 def _information(scores: Values, controls: Beside[Values], labels: Labels, seed: int) -> Information:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gan_probe.scoring.table import BASELINE, CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.auroc import n_separated
 from gan_probe.stats.beside import RANDOM_INIT
-from gan_probe.stats.margin import Excess
+from gan_probe.stats.margin import Margin
 
 if TYPE_CHECKING:
     from gan_probe.studies.separation.result import SeparationResult
@@ -20,9 +20,9 @@ INTERPRETED = ("class named by the score alone", "linear probe", "linear probe, 
 
 
 def sentences(analysis: SeparationResult) -> list[str]:
-    """Return some sentences: the excess over the controls first, losses as plainly as wins."""
+    """Return some sentences: the margin over the controls first, losses as plainly as wins."""
     return [
-        *_excess_sentences(analysis),
+        *_margin_sentences(analysis),
         _separation_sentence(analysis),
         *_control_sentences(analysis),
         *_remaining_sentences(analysis),
@@ -34,13 +34,13 @@ def sentences(analysis: SeparationResult) -> list[str]:
     ]
 
 
-def _excess_sentences(analysis: SeparationResult) -> list[str]:
+def _margin_sentences(analysis: SeparationResult) -> list[str]:
     """Say for each measure whether the critic is ahead of its best control."""
-    known = {e.measure: e for e in analysis.excess if e.best_control}
-    return [_excess_sentence(known[name]) for name in INTERPRETED if name in known]
+    known = {e.measure: e for e in analysis.margins if e.best_control}
+    return [_margin_sentence(known[name]) for name in INTERPRETED if name in known]
 
 
-def _excess_sentence(e: Excess) -> str:
+def _margin_sentence(e: Margin) -> str:
     what = {
         "class named by the score alone": "The score alone names the class of",
         "linear probe": "A linear probe on the critic's embedding names the class of",
@@ -53,8 +53,8 @@ def _excess_sentence(e: Excess) -> str:
     }[e.verdict]
     return (
         f"{what} {e.value:.1%} of the images ({e.ci_low:.1%} to {e.ci_high:.1%}; chance {e.chance:.0%}), the best"
-        f" control ({e.best_control.replace('_', ' ')}) {e.control:.1%}: excess {100 * e.excess:+.1f} points"
-        f" ({100 * e.excess_low:+.1f} to {100 * e.excess_high:+.1f}), {verdict}."
+        f" control ({e.best_control.replace('_', ' ')}) {e.control:.1%}: margin {100 * e.margin:+.1f} points"
+        f" ({100 * e.margin_low:+.1f} to {100 * e.margin_high:+.1f}), {verdict}."
     )
 
 
@@ -81,20 +81,20 @@ def _control_sentences(analysis: SeparationResult) -> list[str]:
     """Say what the controls separate, in one line; when the critic does not beat them, say that too."""
     n = n_separated(analysis.critic_pairs)
     parts, rivals = [], []
-    untrained = analysis.untrained_counts()
-    if untrained:
-        middle = statistics.median(untrained)
+    random_init = analysis.random_init_counts()
+    if random_init:
+        middle = statistics.median(random_init)
         rivals.append(middle)
         parts.append(
-            f"Untrained critics of the same architecture separate {middle:g} (median of {len(untrained)} seeds, from"
-            f" {min(untrained)} to {max(untrained)}): {_than(n, middle)} the trained one."
+            f"Randomly initialised critics of the same architecture separate {middle:g} (median of {len(random_init)}"
+            f" seeds, from {min(random_init)} to {max(random_init)}): {_than(n, middle)} the trained one."
         )
-    best = analysis.best_nuisance()
+    best = analysis.best_statistic()
     if best:
         name, count = best
         rivals.append(count)
         parts.append(
-            f"The best plain scalar, {name.replace('_', ' ')}, separates {count}: {_than(n, count)} the critic."
+            f"The best image statistic, {name.replace('_', ' ')}, separates {count}: {_than(n, count)} the critic."
         )
     if rivals and max(rivals) >= n:
         parts.append(
@@ -109,7 +109,7 @@ def _remaining_sentences(analysis: SeparationResult) -> list[str]:
         return []
     n, before = n_separated(analysis.remaining), n_separated(analysis.critic_pairs)
     return [
-        f"With the plain scalars of the pixels regressed out of the score, {n} of {len(analysis.pairs)} pairs stay"
+        f"With image statistics regressed out of the score, {n} of {len(analysis.pairs)} pairs stay"
         f" separated ({before} before)."
     ]
 
@@ -168,7 +168,7 @@ def _cluster_sentences(analysis: SeparationResult) -> list[str]:
     names = {
         CRITIC_SCORE: "the scores",
         CRITIC_ROWS: "the critic's embedding",
-        FIRST_INIT: "untrained embeddings (median)",
+        FIRST_INIT: "embeddings of randomly initialised critics (median)",
         PIXELS: "raw pixels (PCA)",
     }
     values = {what: analysis.chosen_ari(what) for what in names}

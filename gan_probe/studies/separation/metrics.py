@@ -15,7 +15,7 @@ class SeparationMetrics:
         Pairs of classes; those that the critic's score separates; those of them that are certain.
     n_runs : int
         Trainings.
-    probe_excess, probe_excess_low : float or None
+    probe_margin, probe_margin_low : float or None
         Linear probe on the embedding, critic minus best control, 0 to 1, and the lower end of its 95 % interval; None
         without embeddings or controls.
     """
@@ -24,5 +24,5 @@ class SeparationMetrics:
     n_separated: int
     n_certain: int
     n_runs: int
-    probe_excess: float | None = None
-    probe_excess_low: float | None = None
+    probe_margin: float | None = None
+    probe_margin_low: float | None = None

@@ -34,7 +34,7 @@ class ControlledPair:
         Empty without controls.
     control_auroc : float
     ci_low, ci_high : float
-        95 % interval of `excess`; both numbers are measured on the same images, and the interval knows it.
+        95 % interval of `margin`; both numbers are measured on the same images, and the interval knows it.
     """
 
     pair: Pair
@@ -46,7 +46,7 @@ class ControlledPair:
     ci_high: float = math.nan
 
     @property
-    def excess(self) -> float:
+    def margin(self) -> float:
         """The critic's AUROC minus the best control's: above zero, the critic adds something."""
         return self.pair.auroc - self.control_auroc
 
@@ -85,7 +85,7 @@ def with_controls(
 
 
 def _against_best(found: Pairwise, k: int, pairs: Sequence[Pair]) -> Iterator[tuple[float, float, float, float]]:
-    """Yield for each pair the number of its best control, that control's AUROC, and the interval of the excess over it.
+    """Yield for each pair the number of its best control, that control's AUROC, and the interval of the margin over it.
 
     The first ``k`` scalars of the comparison are the critic's runs, the others the controls.
     """

@@ -24,7 +24,7 @@ from gan_probe.stats.auroc import RULE, Pair, n_separated
 from gan_probe.stats.beside import RANDOM_INIT, Beside
 from gan_probe.stats.clustering import Clustering
 from gan_probe.stats.conformal import Detection
-from gan_probe.stats.margin import Excess
+from gan_probe.stats.margin import Margin
 from gan_probe.stats.variance import Share
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.diagnose.result import TrainingRecord
@@ -65,8 +65,8 @@ class SeparationResult(StudyResult):
     controls : Beside of list of Pair
         The same pairs by the critic's scalar and by each control's.
     remaining : list of Pair
-        The critic's pairs after the plain scalars of the pixels are regressed out; empty without them.
-    excess : list of Excess
+        The critic's pairs after image statistics are regressed out; empty without them.
+    margins : list of Margin
         What scores and embeddings tell of the classes beyond their controls.
     information : Information or None
     clusterings : dict of Source to list of Clustering
@@ -102,7 +102,7 @@ class SeparationResult(StudyResult):
     pairs: list[ControlledPair]
     controls: Beside[list[Pair]]
     remaining: list[Pair] = field(default_factory=list)
-    excess: list[Excess] = field(default_factory=list)
+    margins: list[Margin] = field(default_factory=list)
     information: Information | None = None
     clusterings: dict[Source, list[Clustering]] = field(default_factory=dict)
     shares: dict[Source, list[Share]] = field(default_factory=dict)
@@ -133,11 +133,11 @@ class SeparationResult(StudyResult):
 
         return sorted(self.critic_pairs, key=lambda p: (p.auroc, distance(p)))
 
-    def untrained_counts(self) -> list[int]:
-        """Return how many pairs each untrained critic separates, one number a seed."""
+    def random_init_counts(self) -> list[int]:
+        """Return how many pairs each randomly initialised critic separates, one number a seed."""
         return [n_separated(pairs) for pairs in self.controls.random_init]
 
-    def best_nuisance(self) -> tuple[str, int] | None:
+    def best_statistic(self) -> tuple[str, int] | None:
         """Return the scalar computed from pixels that separates most pairs, and how many."""
         counts = {name: n_separated(pairs) for name, pairs in self.controls.baselines.items()}
         return max(counts.items(), key=lambda item: item[1]) if counts else None
@@ -152,24 +152,24 @@ class SeparationResult(StudyResult):
         return [c for clusterings in found for c in clusterings if c.is_chosen]
 
     def chosen_ari(self, what: Source) -> float | None:
-        """Return the ARI of the clustering chosen without labels; the median over untrained seeds."""
+        """Return the ARI of the clustering chosen without labels; the median over random seeds."""
         values = [c.ari for c in self.chosen(what)]
         return statistics.median(values) if values else None
 
     def findings(self) -> list[str]:
-        """Return some sentences: the excess over the controls first, losses as plainly as wins."""
+        """Return some sentences: the margin over the controls first, losses as plainly as wins."""
         return sentences(self)
 
     def metrics(self) -> SeparationMetrics:
         """Return the numbers that gates read."""
-        probe = next((e for e in self.excess if e.measure == "linear probe" and e.best_control), None)
+        probe = next((e for e in self.margins if e.measure == "linear probe" and e.best_control), None)
         return SeparationMetrics(
             n_pairs=len(self.pairs),
             n_separated=n_separated(self.critic_pairs),
             n_certain=sum(p.certain for p in self.critic_pairs),
             n_runs=self.n_runs,
-            probe_excess=probe.excess if probe else None,
-            probe_excess_low=probe.excess_low if probe else None,
+            probe_margin=probe.margin if probe else None,
+            probe_margin_low=probe.margin_low if probe else None,
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -188,11 +188,11 @@ class SeparationResult(StudyResult):
                     **dataclasses.asdict(p.pair),
                     "best_control": p.best_control,
                     "control_auroc": p.control_auroc,
-                    "excess": p.excess,
+                    "margin": p.margin,
                     "cohens_d": p.cohens_d,
                     "overlap": p.overlap,
-                    "excess_low": p.ci_low,
-                    "excess_high": p.ci_high,
+                    "margin_low": p.ci_low,
+                    "margin_high": p.ci_high,
                 }
             )
             for p in self.pairs
@@ -206,7 +206,7 @@ class SeparationResult(StudyResult):
         return {
             "n_runs": self.n_runs,
             "ari_over_runs": self.ari_over_runs,
-            "excess": [plain(vars(e)) | {"verdict": e.verdict, "controls": plain(e.controls)} for e in self.excess],
+            "margins": [plain(vars(e)) | {"verdict": e.verdict, "controls": plain(e.controls)} for e in self.margins],
             "information": None
             if self.information is None
             else plain(vars(self.information)) | {"controls": plain(self.information.controls)},
@@ -216,7 +216,7 @@ class SeparationResult(StudyResult):
                 "n_pairs": len(pairs),
                 "n_separated": n_separated(self.critic_pairs),
                 "n_certain": sum(p.certain for p in self.critic_pairs),
-                "n_separated_without_scalars": n_separated(self.remaining) if self.remaining else None,
+                "n_separated_without_statistics": n_separated(self.remaining) if self.remaining else None,
                 "pairs": pairs,
             },
             "factors": {name.column: [plain(vars(s)) for s in found] for name, found in self.shares.items()},

@@ -1,4 +1,4 @@
-"""Rungs that know reals from negatives: scores of one run, calibrated on the panel's own half.
+"""Alignment levels that know reals from negatives: scores of one run, calibrated on the panel's own half.
 
 To add one: a function and a row in ``CALIBRATIONS``.
 """
@@ -53,7 +53,7 @@ def density_ratio(scores: Scores, panel: Panel) -> Scores:
     """Return log p(score | real) / p(score | negative) of each image, in nats, by a line fitted in each run.
 
     Monotone within a run. Where no line tells reals from negatives, because reals lie on both sides of them, the slope
-    is near zero and so is what the rung says.
+    is near zero and so is what the alignment level says.
 
     References
     ----------
@@ -93,7 +93,7 @@ CALIBRATIONS: dict[str, Callable[[Scores, Panel], Scores]] = {
 
 
 def left_out(panel: Panel) -> dict[str, str]:
-    """Return the rungs of `CALIBRATIONS` that this panel has too few images for, each with the reason."""
+    """Return the alignment levels of `CALIBRATIONS` that this panel has too few images for, each with the reason."""
     n_reals, n_negatives = int((panel.fit & panel.reals).sum()), int((panel.fit & panel.negatives).sum())
     if n_reals < MIN_REFERENCE:
         why = (

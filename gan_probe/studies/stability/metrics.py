@@ -17,9 +17,9 @@ class StabilityMetrics:
     kendall_w, flip_rate : float
     runs_needed : int or None
         For a mean with reliability 0.9; None where no number is enough.
-    lowest_rung : str or None
+    lowest_level : str or None
         The first alignment after which runs certainly agree.
-    explained_by_plain_scalars : float or None
+    explained_by_image_statistics : float or None
     typical_run : str
     panel : str
         Fingerprint of the images.
@@ -32,8 +32,8 @@ class StabilityMetrics:
     kendall_w: float
     flip_rate: float
     runs_needed: int | None
-    lowest_rung: str | None
-    explained_by_plain_scalars: float | None
+    lowest_level: str | None
+    explained_by_image_statistics: float | None
     typical_run: str
     panel: str
     against: dict[str, dict[str, Any]]

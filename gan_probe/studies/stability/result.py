@@ -38,7 +38,7 @@ from gan_probe.studies.stability.metrics import StabilityMetrics
 from gan_probe.types import Indices, Labels, Mask, Scores
 
 MIN_RUNS = 3
-PLAIN = "plain scalars regressed out"
+STATISTICS_OUT = "image statistics regressed out"
 AGREED = 0.9  # lower end of the reproducible fraction's interval from which runs are said to agree
 N_DRAWS = 100  # of images, for a standard error
 LEAST = {"icc_2_1": -1.0, "icc_3_1": -1.0}  # else 0; the most is 1 for all measures
@@ -51,7 +51,7 @@ LEAST = {"icc_2_1": -1.0, "icc_3_1": -1.0}  # else 0; the most is 1 for all meas
 
 
 @dataclass(frozen=True)
-class Rung:
+class AlignmentLevel:
     """How well runs agree after one alignment, on images that it was not fitted on.
 
     Attributes
@@ -88,15 +88,15 @@ class Rung:
         return self.intervals["reproducible"][1]
 
 
-def climb(
+def alignment_levels(
     scores: Scores,
     labels: Labels,
     *,
     seen: Mask | None = None,
-    nuisances: Scores | None = None,
+    regressors: Scores | None = None,
     seed: int = 0,
-) -> list[Rung]:
-    """Return one `Rung` for each of `ALIGNMENTS`, then each of `CALIBRATIONS` that the images allow, in their order.
+) -> list[AlignmentLevel]:
+    """Return a level for each of `ALIGNMENTS`, then for each of `CALIBRATIONS` that the images allow, in their order.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def climb(
     labels : ndarray, shape (images,)
     seen : ndarray of bool, shape (images,), optional
         Which images are of classes that the critics were trained on. Without it there are no calibrations.
-    nuisances : ndarray, shape (k, images), optional
+    regressors : ndarray, shape (k, images), optional
         Regressed out of the scores first.
     seed : int
         Of the halves, and of the images drawn for intervals.
@@ -118,10 +118,10 @@ def climb(
     labels = np.asarray(labels).astype(str)
     _check(scores, labels)
     panel, scores = make_panel(labels, seen, seed=seed), scores.astype(np.float64)
-    if nuisances is not None:
-        scores = regressed_out(scores, nuisances, panel.fit)
+    if regressors is not None:
+        scores = regressed_out(scores, regressors, panel.fit)
     missing = left_out(panel)
-    return [_rung(name, scores, panel, seed) for name in (*ALIGNMENTS, *CALIBRATIONS) if name not in missing]
+    return [_level(name, scores, panel, seed) for name in (*ALIGNMENTS, *CALIBRATIONS) if name not in missing]
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def compare(
     labels: Labels,
     *,
     alignment: str = "affine",
-    nuisances: Scores | None = None,
+    regressors: Scores | None = None,
     of: str = "",
     seed: int = 0,
 ) -> Comparison:
@@ -165,15 +165,15 @@ def compare(
     labels : ndarray, shape (images,)
     alignment : str
         A row of `ALIGNMENTS`.
-    nuisances, seed
-        As of `climb`.
+    image statistics, seed
+        As of `alignment_levels`.
     of : str
         In words; default: the alignment.
 
     Raises
     ------
     InputError
-        As `climb`, and where the two have not the same number of runs.
+        As `alignment_levels`, and where the two have not the same number of runs.
     """
     labels = np.asarray(labels).astype(str)
     if len(here) != len(there):
@@ -182,7 +182,7 @@ def compare(
     for scores in (here, there):
         _check(scores, labels)
         wide = scores.astype(np.float64)
-        kinds.append(wide if nuisances is None else regressed_out(wide, nuisances, panel.fit))
+        kinds.append(wide if regressors is None else regressed_out(wide, regressors, panel.fit))
     reported = labels[~panel.fit]
 
     @cache
@@ -200,7 +200,7 @@ def compare(
     return Comparison(of or alignment, own, other, difference, low, high)
 
 
-def _rung(name: str, scores: Scores, panel: Panel, seed: int) -> Rung:
+def _level(name: str, scores: Scores, panel: Panel, seed: int) -> AlignmentLevel:
     labels = panel.labels[~panel.fit]
 
     @cache
@@ -221,7 +221,9 @@ def _rung(name: str, scores: Scores, panel: Panel, seed: int) -> Rung:
         ends["reproducible"] = (0.0, max(0.0, ends["reproducible"][1]))
     w, flips, two, three = (float(value) for value in values[1:])
     within = spearman_within(everyone, labels)
-    return Rung(name, found.reproducible, w, flips, two, three, within, ends, found, class_means(everyone, labels))
+    return AlignmentLevel(
+        name, found.reproducible, w, flips, two, three, within, ends, found, class_means(everyone, labels)
+    )
 
 
 def _align(name: str, scores: Scores, panel: Panel) -> Scores:
@@ -231,9 +233,9 @@ def _align(name: str, scores: Scores, panel: Panel) -> Scores:
     return CALIBRATIONS[name](affine(scores, panel.fit), panel)
 
 
-def lowest_agreement(rungs: Sequence[Rung]) -> str | None:
+def lowest_agreement(levels: Sequence[AlignmentLevel]) -> str | None:
     """Return the first alignment after which the reproducible fraction is certainly `AGREED` or more; or None."""
-    return next((rung.alignment for rung in rungs if rung.ci_low >= AGREED), None)
+    return next((level.alignment for level in levels if level.ci_low >= AGREED), None)
 
 
 def _check(scores: Scores, labels: Labels) -> None:
@@ -259,19 +261,20 @@ class StabilityResult(StudyResult):
 
     Attributes
     ----------
-    rungs : list of Rung
-        Of the trained critics: see `climb`.
-    others : dict of str to list of Rung
-        The same of untrained critics, and of the trained ones with nuisances regressed out.
+    levels : list of AlignmentLevel
+        Of the trained critics: see `alignment_levels`.
+    others : dict of str to list of AlignmentLevel
+        The same of randomly initialised critics, and of the trained ones with image statistics regressed out.
     similarities : dict of str to list of Similarity
-        Of trained critics and, with controls, of untrained ones: embeddings, and clusters found without labels.
+        Of trained critics and, with controls, of randomly initialised ones: embeddings, and clusters found without
+        labels.
     runs, classes : tuple of str
     agreement : dict of str to float
         Each run's rank correlation with the others on the half fitted on, found without labels.
     comparisons : list of Comparison
         With runs of another training, where there are some.
     explained : float, optional
-        Share of a score's variance that is linear in the plain scalars, mean over runs.
+        Share of a score's variance that is linear in the image statistics, mean over runs.
     panel : DataFrame
         ``sample_id``, ``label`` and ``half`` of each image: "fit" where alignments were fitted, "report" where
         everything was measured.
@@ -281,8 +284,8 @@ class StabilityResult(StudyResult):
 
     study: ClassVar = "stability"
 
-    rungs: list[Rung]
-    others: dict[str, list[Rung]]
+    levels: list[AlignmentLevel]
+    others: dict[str, list[AlignmentLevel]]
     similarities: dict[str, list[Similarity]]
     runs: tuple[str, ...]
     classes: tuple[str, ...]
@@ -314,8 +317,8 @@ class StabilityResult(StudyResult):
         return _sentences(self)
 
     def metrics(self) -> StabilityMetrics:
-        """Return the numbers that the command prints: of the affine rung."""
-        best = next(rung for rung in self.rungs if rung.alignment == "affine")
+        """Return the numbers that the command prints: of the affine alignment level."""
+        best = next(level for level in self.levels if level.alignment == "affine")
         return StabilityMetrics(
             reproducible_fraction=best.reproducible,
             ci_low=best.ci_low,
@@ -323,8 +326,8 @@ class StabilityResult(StudyResult):
             kendall_w=best.kendall_w,
             flip_rate=best.flip_rate,
             runs_needed=runs_needed(best.reproducible),
-            lowest_rung=lowest_agreement(self.rungs),
-            explained_by_plain_scalars=self.explained,
+            lowest_level=lowest_agreement(self.levels),
+            explained_by_image_statistics=self.explained,
             typical_run=self.typical_run,
             panel=self.panel_record()["fingerprint"],
             against={found.of: dataclasses.asdict(found) for found in self.comparisons},
@@ -335,22 +338,22 @@ class StabilityResult(StudyResult):
         """Return ``panel``: the half of each image."""
         return {"panel": self.panel}
 
-    def series(self) -> dict[str, Sequence[Rung]]:
-        """Return the rungs of the trained critics, and what stands beside them."""
-        return {"trained critics": self.rungs, **self.others}
+    def series(self) -> dict[str, Sequence[AlignmentLevel]]:
+        """Return the alignment levels of the trained critics, and what stands beside them."""
+        return {"trained critics": self.levels, **self.others}
 
-    def rung_rows(self) -> list[dict[str, Any]]:
-        """Return every number of every rung, flat but for the components."""
+    def level_rows(self) -> list[dict[str, Any]]:
+        """Return every number of every alignment level, flat but for the components."""
         rows = []
-        for name, rungs in self.series().items():
-            for rung in rungs:
-                row: dict[str, Any] = {"of": name, "alignment": rung.alignment}
-                row |= {"reproducible": rung.reproducible, "ci_low": rung.ci_low, "ci_high": rung.ci_high}
+        for name, levels in self.series().items():
+            for level in levels:
+                row: dict[str, Any] = {"of": name, "alignment": level.alignment}
+                row |= {"reproducible": level.reproducible, "ci_low": level.ci_low, "ci_high": level.ci_high}
                 for measure in ("kendall_w", "flip_rate", "icc_2_1", "icc_3_1"):
-                    low, high = rung.intervals[measure]
-                    row |= {measure: getattr(rung, measure), f"{measure}_low": low, f"{measure}_high": high}
-                row["spearman_within"] = rung.spearman_within
-                rows.append({**plain(row), "components": plain(dataclasses.asdict(rung.components))})
+                    low, high = level.intervals[measure]
+                    row |= {measure: getattr(level, measure), f"{measure}_low": low, f"{measure}_high": high}
+                row["spearman_within"] = level.spearman_within
+                rows.append({**plain(row), "components": plain(dataclasses.asdict(level.components))})
         return rows
 
     def similarity_rows(self) -> list[dict[str, Any]]:
@@ -366,7 +369,7 @@ class StabilityResult(StudyResult):
         return {
             "classes": list(self.classes),
             "panel": self.panel_record(),
-            "rungs": self.rung_rows(),
+            "levels": self.level_rows(),
             "similarities": self.similarity_rows(),
             "agreement": plain(self.agreement),
             "comparisons": [plain(dataclasses.asdict(found)) for found in self.comparisons],
@@ -385,17 +388,17 @@ def _against(found: Comparison) -> str:
 
 def _sentences(result: StabilityResult) -> list[str]:
     """Return what was found, in plain words."""
-    by_name = {rung.alignment: rung for rung in result.rungs}
-    best, first, lowest = by_name["affine"], result.rungs[0], lowest_agreement(result.rungs)
+    by_name = {level.alignment: level for level in result.levels}
+    best, first, lowest = by_name["affine"], result.levels[0], lowest_agreement(result.levels)
     ends = {name: f"({low:.3f} to {high:.3f})" for name, (low, high) in best.intervals.items()}
     lines = [
         f"Reproducible fraction of {len(best.means)} runs over {best.means.shape[1]} classes, after shift, scale and"
         f" sign fitted on other images: {best.reproducible:.3f} {ends['reproducible']}; as they are:"
         f" {first.reproducible:.3f} ({first.ci_low:.3f} to {first.ci_high:.3f}).",
-        f"The runs agree (lower end of the interval at least {AGREED:g}) from the rung {lowest!r} on."
+        f"The runs agree (lower end of the interval at least {AGREED:g}) from the alignment level {lowest!r} on."
         if lowest
-        else f"On no rung do the runs agree (lower end of the interval at least {AGREED:g}): what one run's scores"
-        " say of these classes, another's need not.",
+        else f"At no alignment level do the runs agree (lower end of the interval at least {AGREED:g}): what one run's"
+        " scores say of these classes, another's need not.",
         f"Two runs put two classes in different order in {best.flip_rate:.1%} of cases; Kendall's W is"
         f" {best.kendall_w:.3f} {ends['kendall_w']}.",
         f"Within a class, two runs' scores have a rank correlation of {best.spearman_within:.2f}.",
@@ -409,11 +412,15 @@ def _sentences(result: StabilityResult) -> list[str]:
     )
     lines += [_against(found) for found in result.comparisons]
     for name, found in result.others.items():
-        rung = next(r for r in found if r.alignment == "affine")
-        share = "" if name != PLAIN or result.explained is None else f" They explain {result.explained:.0%} of a score."
+        level = next(r for r in found if r.alignment == "affine")
+        share = (
+            ""
+            if name != STATISTICS_OUT or result.explained is None
+            else f" They explain {result.explained:.0%} of a score."
+        )
         lines.append(
-            f"The same, {name}: {rung.reproducible:.3f} ({rung.ci_low:.3f} to {rung.ci_high:.3f}),"
-            f" Kendall's W {rung.kendall_w:.3f}.{share}"
+            f"The same, {name}: {level.reproducible:.3f} ({level.ci_low:.3f} to {level.ci_high:.3f}),"
+            f" Kendall's W {level.kendall_w:.3f}.{share}"
         )
     for name, pairs in result.similarities.items():
         listed = ", ".join(f"{s.measure} {s.value:.2f} ({s.ci_low:.2f} to {s.ci_high:.2f})" for s in pairs)

@@ -18,12 +18,13 @@ from gan_probe.images.nulls import null_images
 from gan_probe.scoring.controls import random_inits, statistic_rows
 from gan_probe.scoring.engines import BATCH_SIZE, LOCAL, Engine, Wanted
 from gan_probe.stats.agreement import agreement_with_others
+from gan_probe.stats.beside import RANDOM_CRITICS
 from gan_probe.stats.regression import linear_share
 from gan_probe.stats.similarity import similarities
 from gan_probe.stats.splits import halves
 from gan_probe.studies.base import quiet
 from gan_probe.studies.stability.calibrations import NULL, left_out, make_panel
-from gan_probe.studies.stability.result import PLAIN, Comparison, StabilityResult, climb, compare
+from gan_probe.studies.stability.result import STATISTICS_OUT, Comparison, StabilityResult, alignment_levels, compare
 from gan_probe.training import RunFolder
 from gan_probe.types import Labels, OnPart
 from gan_probe.version import VERSION
@@ -31,7 +32,7 @@ from synthetic import sample_id
 
 MAX_ROUNDS = 10  # of choosing snapshots; two or three are enough
 N_NULLS = 40  # ten of each kind
-TRAINED, UNTRAINED = "trained critics", "untrained critics"
+TRAINED = "trained critics"
 
 Embeddings = list[npt.NDArray[np.float32]]
 
@@ -49,7 +50,7 @@ def stability(
     engine: Engine = LOCAL,
     on_step: OnPart = quiet,
 ) -> StabilityResult:
-    """Return how far the scores and embeddings of several trainings agree, beside untrained critics.
+    """Return how far the scores and embeddings of several trainings agree, beside randomly initialised critics.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def stability(
     against : mapping of str to Critic, optional
         The same runs of another training, by the same names: does the reproducible fraction differ?
     controls : bool
-        Ask the same of untrained critics, and of the scores with the plain scalars of the pixels regressed out.
+        Ask the same of randomly initialised critics, and of the scores with image statistics regressed out.
     nulls : bool
         Add images with nothing in them as a class of their own: see `with_nulls`.
     skip_diverged : bool
@@ -86,8 +87,8 @@ def stability(
     labels, seen = data.table["label"].astype(str).to_numpy(), seen_rows(critics, data.table)
     kept, scores, embeddings = _look(critics, data, skip_diverged, how, warnings, tell)
     panel = make_panel(labels, seen, seed=seed)
-    warnings += [f"the rung {name!r} is left out: {why}" for name, why in left_out(panel).items()]
-    rungs = climb(scores, labels, seen=seen, seed=seed)
+    warnings += [f"the alignment level {name!r} is left out: {why}" for name, why in left_out(panel).items()]
+    levels = alignment_levels(scores, labels, seen=seen, seed=seed)
     agreement = dict(zip(kept, agreement_with_others(scores[:, panel.fit]).tolist(), strict=True))
     tell("scores")
     looks, others, explained = {TRAINED: (scores, embeddings)}, {}, None
@@ -96,10 +97,12 @@ def stability(
         warnings.extend(notes)
         by_name = {name: other for name, other in zip(critics, inits, strict=False) if name in kept}
         if by_name:
-            looks[UNTRAINED] = _look(by_name, data, False, how, [], lambda name: tell(f"control of {name}"))[1:]
-            others[UNTRAINED] = climb(looks[UNTRAINED][0], labels, seen=seen, seed=seed)
+            looks[RANDOM_CRITICS] = _look(by_name, data, False, how, [], lambda name: tell(f"control of {name}"))[1:]
+            others[RANDOM_CRITICS] = alignment_levels(looks[RANDOM_CRITICS][0], labels, seen=seen, seed=seed)
         others |= {
-            PLAIN: climb(scores, labels, seen=seen, nuisances=statistic_rows(data.images), seed=seed),
+            STATISTICS_OUT: alignment_levels(
+                scores, labels, seen=seen, regressors=statistic_rows(data.images), seed=seed
+            ),
         }
     comparisons = []
     if against is not None:
@@ -127,7 +130,7 @@ def stability(
     }
     classes = tuple(np.unique(labels))
     return StabilityResult(
-        rungs=rungs,
+        levels=levels,
         others=others,
         similarities=alike,
         runs=tuple(kept),
@@ -173,8 +176,8 @@ def _compared(
             there,
             labels,
             alignment="affine",
-            nuisances=statistic_rows(data.images),
-            of=f"affine, {PLAIN}",
+            regressors=statistic_rows(data.images),
+            of=f"affine, {STATISTICS_OUT}",
             seed=seed,
         ),
     ]

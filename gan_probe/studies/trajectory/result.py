@@ -202,8 +202,8 @@ class TrajectoryResult(StudyResult):
     courses : list of Course
     shares : DataFrame
         See `shares`.
-    untrained, scalars : mapping of str to int
-        Pairs separated by each untrained critic and by each plain scalar; empty without controls.
+    random_init, statistics : mapping of str to int
+        Pairs separated by each randomly initialised critic and by each image statistic; empty without controls.
     sheets : mapping of int to Path
         Step to a picture of generated images.
     provenance : dict
@@ -220,8 +220,8 @@ class TrajectoryResult(StudyResult):
     reference: str
     courses: list[Course]
     shares: pd.DataFrame
-    untrained: Mapping[str, int]
-    scalars: Mapping[str, int]
+    random_init: Mapping[str, int]
+    statistics: Mapping[str, int]
     sheets: Mapping[int, Path]
     provenance: dict[str, Any]
     warnings: list[str]
@@ -238,14 +238,14 @@ class TrajectoryResult(StudyResult):
         return tuple(int(n) for n in np.sum([c.separated for c in self.courses], axis=0))
 
     @property
-    def best_scalar(self) -> str:
-        """The plain scalar that separates most pairs; empty without controls."""
-        return max(self.scalars, key=self.scalars.__getitem__, default="")
+    def best_statistic(self) -> str:
+        """The image statistic that separates most pairs; empty without controls."""
+        return max(self.statistics, key=self.statistics.__getitem__, default="")
 
     @property
     def ahead_since(self) -> int | None:
         """The snapshot since which more pairs are separated than by any control, until the last."""
-        best = max([*self.untrained.values(), *self.scalars.values()], default=None)
+        best = max([*self.random_init.values(), *self.statistics.values()], default=None)
         ahead = [best is not None and n > best for n in self.n_separated]
         behind = [i for i, yes in enumerate(ahead) if not yes]
         start = behind[-1] + 1 if behind else 0
@@ -312,9 +312,9 @@ class TrajectoryResult(StudyResult):
             "reference": self.reference,
             "pairs": pairs,
             "controls": {
-                "untrained": dict(self.untrained),
-                "scalars": dict(self.scalars),
-                "best_scalar": self.best_scalar,
+                "random_init": dict(self.random_init),
+                "image_statistics": dict(self.statistics),
+                "best_statistic": self.best_statistic,
             },
             "classes": [plain(row) for row in self.class_table().to_dict("records")],
             "shares": [plain(row) for row in self.shares.reset_index().to_dict("records")],
@@ -368,20 +368,20 @@ def _changes(found: Sequence[Course]) -> list[str]:
 
 
 def _controls(result: TrajectoryResult) -> str:
-    """Return what untrained critics and plain scalars separate, and since when the critic separates more."""
-    if not result.scalars:
+    """Return what random critics and image statistics separate, and since when the critic separates more."""
+    if not result.statistics:
         return "No controls were run."
-    counts, best = list(result.untrained.values()), result.best_scalar
+    counts, best = list(result.random_init.values()), result.best_statistic
     since = result.ahead_since
     ahead = f"more than any of them, since step {since}" if since is not None else "no more than the best of them"
     beside = (
-        f"{len(counts)} untrained critics separate a median of {np.median(counts):g} ({min(counts)} to {max(counts)})"
-        f" of these pairs, the best"
+        f"{len(counts)} randomly initialised critics separate a median of {np.median(counts):g} ({min(counts)} to"
+        f" {max(counts)}) of these pairs, the best"
         if counts
-        else "There are no untrained critics to compare with. The best"
+        else "There are no randomly initialised critics to compare with. The best"
     )
     return (
-        f"{beside} plain scalar ({best.replace('_', ' ')}) {result.scalars[best]}."
+        f"{beside} image statistic ({best.replace('_', ' ')}) {result.statistics[best]}."
         f" At the end the critic separates {ahead}."
     )
 

@@ -77,8 +77,8 @@ def trajectory(
         The class that scores are centred on. Default: the first class of the training data that is here, else the first
         class.
     controls : bool
-        Count the pairs that three untrained critics and the snapshot of step 0, where there is one, separate, and those
-        that each image statistic of `gan_probe.scoring.controls.CONTROLS` does.
+        Count the pairs that three randomly initialised critics and the snapshot of step 0, where there is one,
+        separate, and those that each image statistic of `gan_probe.scoring.controls.CONTROLS` does.
     batch_size : int
     device : str or torch.device
     engine : Engine
@@ -120,10 +120,10 @@ def trajectory(
             f" needs at least {MIN_SNAPSHOTS}. The training diverged; train again with a smaller learning rate."
         )
     steps, stacked = tuple(scores), np.stack(list(scores.values()))
-    untrained, scalars, said = _controls(last, data.images, labels, run) if controls else ({}, {}, ())
+    random_init, statistics, said = _controls(last, data.images, labels, run) if controls else ({}, {}, ())
     on_step("controls")
     if controls and steps[0] == 0:
-        untrained["step 0"] = n_separated(separation(stacked[0], labels))
+        random_init["step 0"] = n_separated(separation(stacked[0], labels))
     kept = [*(c for c in KEPT if c in data.table), *factor_columns(data.table).values()]
     table = data.table[[c for c in data.table if c in kept]].reset_index(drop=True)
     notes = [*said, *(f"the critic was {note}" for note in last.notes), *_lag(record.settings)]
@@ -136,8 +136,8 @@ def trajectory(
         reference=reference or next((c for c in last.config.training_classes if c in classes), classes[0]),
         courses=courses(steps, stacked, labels),
         shares=shares(steps, stacked, table),
-        untrained=untrained,
-        scalars=scalars,
+        random_init=random_init,
+        statistics=statistics,
         sheets=record.sheets,
         provenance=_provenance(run_folder, last, data, record.settings),
         warnings=[*data.warnings, *warnings, *notes],
@@ -148,14 +148,14 @@ def trajectory(
 def _controls(
     critic: Critic, images: Images, labels: Labels, run: Callable[..., list[Forward]]
 ) -> tuple[dict[str, int], dict[str, int], tuple[str, ...]]:
-    """Return the pairs that untrained critics separate, those that image statistics do, and what is to be said."""
+    """Return the pairs that random critics separate, those that image statistics do, and what is to be said."""
     others, notes = random_inits(critic)
-    untrained = {
+    random_init = {
         f"seed {seed}": n_separated(separation(found.scores, labels))
         for seed, found in zip(SEEDS, run(others, images), strict=False)
     }
-    scalars = {name: n_separated(separation(v, labels)) for name, v in measure_statistics(images).items()}
-    return untrained, scalars, notes
+    statistics = {name: n_separated(separation(v, labels)) for name, v in measure_statistics(images).items()}
+    return random_init, statistics, notes
 
 
 def _lag(settings: Any) -> list[str]:
@@ -166,8 +166,8 @@ def _lag(settings: Any) -> list[str]:
     half = math.ceil(math.log(0.5) / math.log(decay) / n_critic)
     return [
         f"snapshots hold a moving average of the critic's weights (critic_average {decay:g}), which lags: until step"
-        f" {half} more than half of it is the untrained critic. Train with --set critic_average=0 for the weights"
-        " themselves."
+        f" {half} more than half of it is the randomly initialised critic. Train with --set critic_average=0 for the"
+        " weights themselves."
     ]
 
 

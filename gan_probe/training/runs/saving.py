@@ -47,7 +47,7 @@ class Saver:
         """Return the critic of this moment, with weights of its own, as they act."""
         source = state.average if self.config.averages else state.critic
         heads = {"n_classes": state.n_classes, "n_kernels": self.config.minibatch_kernels}
-        critic = Critic.untrained(
+        critic = Critic.from_network(
             self.config.network, self.data.image_shape, device=self.device, heads=heads if any(heads.values()) else None
         )
         critic.module.load_state_dict(effective_weights(source))

@@ -17,13 +17,13 @@ from gan_probe.studies.explain.result import (
     CHANGED,
     CORRELATION,
     CRITIC,
-    CRITIC_UNTRAINED,
+    CRITIC_RANDOM,
     EDGE,
     EVERYWHERE,
     IMAGE,
     MASK,
-    UNTRAINED,
-    UNTRAINED_UNTRAINED,
+    RANDOM_CRITICS,
+    RANDOM_RANDOM,
     ExplainResult,
     compare,
 )
@@ -97,7 +97,7 @@ def test_the_first_images_of_each_class_are_explained_in_units_of_their_scores(
     assert sums == pytest.approx(result.table["critic_score"] - result.table["baseline_score"], rel=0.2)
     assert set(result.maps) == {"occlusion", "gradients"}
     for maps in result.maps.values():
-        assert {of: len(several) for of, several in maps.items()} == {CRITIC: 1, UNTRAINED: 3, IMAGE: 1}
+        assert {of: len(several) for of, several in maps.items()} == {CRITIC: 1, RANDOM_CRITICS: 3, IMAGE: 1}
     assert result.table["seen"].sum() == 4
     expected = {"per_class": 2, "baseline": "border", "patch_px": 8, "n_steps": 8}
     assert {name: result.provenance[name] for name in expected} == expected
@@ -107,13 +107,13 @@ def test_every_number_stands_beside_its_controls(result: ExplainResult) -> None:
     for method in ("occlusion", "gradients"):
         for region in (MASK, EDGE):
             for name in MEASURES:
-                rows = {of: row_of(result, method, region, name, of) for of in (CRITIC, UNTRAINED, IMAGE, CHANCE)}
+                rows = {of: row_of(result, method, region, name, of) for of in (CRITIC, RANDOM_CRITICS, IMAGE, CHANCE)}
                 assert all(0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1 for row in rows.values())
                 lead = row_of(result, method, region, name, "critic - chance")
                 assert lead["value"] == pytest.approx(rows[CRITIC]["value"] - rows[CHANCE]["value"])
         for region in (EVERYWHERE, CHANGED):
-            assert result.number(method, region, CORRELATION, CRITIC_UNTRAINED)
-            assert result.number(method, region, CORRELATION, UNTRAINED_UNTRAINED)
+            assert result.number(method, region, CORRELATION, CRITIC_RANDOM)
+            assert result.number(method, region, CORRELATION, RANDOM_RANDOM)
     assert result.number("occlusion", MASK, "pointing", "nobody") is None
     assert result.metrics().n_images == 8
     assert "gradients.edge.share.critic" in result.metrics().measures
@@ -135,7 +135,7 @@ def test_a_critic_that_looks_at_a_square_is_found_out(test_set: ImageSet) -> Non
     ]  # fmt: skip
     assert (share, hits) == (1, 1)
     assert any("ahead of the image alone in pointing, IoU and share; ahead of chance" in f for f in found.findings())
-    assert any("no untrained control" in w and "no reset_parameters" in w for w in found.warnings)
+    assert any("no randomly initialised control" in w and "no reset_parameters" in w for w in found.warnings)
     assert CORRELATION not in set(found.numbers["measure"])
 
 
@@ -151,11 +151,11 @@ def test_a_constant_critic_is_called_flat_and_is_chance(test_set: ImageSet) -> N
 
 def test_a_critic_that_is_its_own_twin_fails_the_sanity_check(result: ExplainResult) -> None:
     own = result.maps["occlusion"][CRITIC]
-    maps = {"occlusion": {CRITIC: own, UNTRAINED: [own[0], -2 * own[0]], IMAGE: result.maps["occlusion"][IMAGE]}}
+    maps = {"occlusion": {CRITIC: own, RANDOM_CRITICS: [own[0], -2 * own[0]], IMAGE: result.maps["occlusion"][IMAGE]}}
     numbers = compare(maps, None, np.ones(own[0].shape, dtype=bool))
     same = replace(result, maps=maps, numbers=numbers, masks=None)
     for region in (EVERYWHERE, CHANGED):
-        assert row_of(same, "occlusion", region, CORRELATION, CRITIC_UNTRAINED)["value"] == pytest.approx(1)
+        assert row_of(same, "occlusion", region, CORRELATION, CRITIC_RANDOM)["value"] == pytest.approx(1)
     assert any("mostly the image, and not what the critic learned" in line for line in same.findings())
 
 
@@ -165,7 +165,7 @@ def test_the_verdict_follows_the_correlation(result: ExplainResult) -> None:
     words = {1.0: "Middling", 10.0: "Low: these maps depend on the weights", 0.1: "High"}
     for noise, word in words.items():
         twins = [np.abs(own) + noise * np.abs(rng.normal(size=own.shape)) for _ in range(3)]
-        maps = {"occlusion": {CRITIC: [own], UNTRAINED: twins, IMAGE: [own]}}
+        maps = {"occlusion": {CRITIC: [own], RANDOM_CRITICS: twins, IMAGE: [own]}}
         numbers = compare(maps, None, np.ones(own.shape, dtype=bool))
         table = result.table.iloc[:3]
         lines = replace(result, maps=maps, numbers=numbers, masks=None, table=table).findings()

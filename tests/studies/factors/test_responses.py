@@ -12,7 +12,7 @@ from gan_probe.studies.factors.responses import (
     DOWN,
     NAMES,
     UP,
-    Threshold,
+    DetectionThreshold,
     _drawn_aurocs,
     _from_where_on,
     aurocs,
@@ -48,8 +48,8 @@ def test_the_smallest_difference_of_normal_scores_is_where_theory_puts_it() -> N
         assert threshold.verdict == "among"
         assert threshold.largest == 5
     assert found.noticed is not None
-    assert found.noticed.untrained[0] == pytest.approx(0.95 / 2, abs=0.1)
-    assert found.noticed.untrained_median == pytest.approx((0.95 / 2 + 0.95 * 2) / 2, abs=0.2)
+    assert found.noticed.random_init[0] == pytest.approx(0.95 / 2, abs=0.1)
+    assert found.noticed.random_init_median == pytest.approx((0.95 / 2 + 0.95 * 2) / 2, abs=0.2)
 
 
 def test_shift_scale_and_sign_of_a_score_change_nothing() -> None:
@@ -89,7 +89,7 @@ def test_scores_that_ignore_a_factor_notice_no_difference() -> None:
         assert found.noticed is not None
         assert found.noticed.value is None
         assert found.noticed.ci_high is None
-        assert found.noticed.untrained_median is None
+        assert found.noticed.random_init_median is None
         assert found.noticed.text(None) == "> 2"
 
 
@@ -109,14 +109,14 @@ def test_directions_and_names_are_told_apart() -> None:
     assert rows["auroc"].tolist()[2] == 1
 
 
-def test_a_critic_is_finer_than_untrained_ones_only_if_than_each() -> None:
-    assert Threshold(0.1, 0.1, 0.2, (0.2, None, 0.3), 1.0).verdict == "finer"
-    assert Threshold(0.2, 0.1, 0.2, (0.2, None, 0.3), 1.0).verdict == "among"
-    assert Threshold(None, None, None, (0.2, 0.1, 0.3), 1.0).verdict == "coarser"
-    assert Threshold(None, None, None, (0.2, None, 0.3), 1.0).verdict == "among"
-    assert Threshold(0.1, 0.1, 0.2, (), 1.0).verdict == ""
-    assert Threshold(0.1, 0.1, 0.2, (0.2, None, 0.3), 1.0).untrained_median == 0.3
-    assert Threshold(0.1, 0.1, 0.2, (), 1.0).untrained_median is None
+def test_a_critic_is_finer_than_random_init_ones_only_if_than_each() -> None:
+    assert DetectionThreshold(0.1, 0.1, 0.2, (0.2, None, 0.3), 1.0).verdict == "finer"
+    assert DetectionThreshold(0.2, 0.1, 0.2, (0.2, None, 0.3), 1.0).verdict == "among"
+    assert DetectionThreshold(None, None, None, (0.2, 0.1, 0.3), 1.0).verdict == "coarser"
+    assert DetectionThreshold(None, None, None, (0.2, None, 0.3), 1.0).verdict == "among"
+    assert DetectionThreshold(0.1, 0.1, 0.2, (), 1.0).verdict == ""
+    assert DetectionThreshold(0.1, 0.1, 0.2, (0.2, None, 0.3), 1.0).random_init_median == 0.3
+    assert DetectionThreshold(0.1, 0.1, 0.2, (), 1.0).random_init_median is None
 
 
 def test_too_few_base_images_are_refused() -> None:

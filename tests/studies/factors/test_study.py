@@ -171,15 +171,15 @@ def test_without_noise_nothing_is_swept_with_all_else_fixed(patches: Critic) -> 
 # --- the whole ---
 
 
-def test_everything_stands_beside_three_untrained_critics(result: FactorsResult) -> None:
+def test_everything_stands_beside_three_random_init_critics(result: FactorsResult) -> None:
     assert {s.factor for s in single(result.shares[CRITIC_SCORE])} == {"shape", "base", "size"}
     assert len(result.shares) == 2 * 4
     assert [p.measure for p in result.probes] == ["shape", "base", "size"]
-    assert set(result.probes[0].controls) == {"untrained", "pixels", "hog", "kmeans_patches", "plain scalars"}
-    assert [set(g.controls) for g in result.gains] == [{"untrained"}] * 3
-    assert set(result.disentanglement) == {"critic", "untrained.0", "untrained.1", "untrained.2"}
-    assert {len(r.untrained) for r in result.responses} == {3}
-    (base,) = (s for s in result.untrained_shares(is_embedding=False) if s.factor == "base")
+    assert set(result.probes[0].controls) == {"random_init", "pixels", "hog", "kmeans_patches", "image statistics"}
+    assert [set(g.controls) for g in result.gains] == [{"random_init"}] * 3
+    assert set(result.disentanglement) == {"critic", "random_init.0", "random_init.1", "random_init.2"}
+    assert {len(r.random_init) for r in result.responses} == {3}
+    (base,) = (s for s in result.random_init_shares(is_embedding=False) if s.factor == "base")
     each = [
         s.epsilon_squared
         for i in range(3)
@@ -201,11 +201,11 @@ def test_each_part_reports_when_it_is_done(patches: Critic) -> None:
 def test_without_controls_nothing_is_compared(patches: Critic) -> None:
     found = factors(patches, per_class=10, n_bases=20, controls=False)
     assert list(found.shares) == [CRITIC_SCORE, CRITIC_ROWS]
-    assert found.untrained_shares(is_embedding=False) == []
+    assert found.random_init_shares(is_embedding=False) == []
     assert [p.best_control for p in found.probes] == [""] * 7
     assert found.gains == []
-    assert {len(r.untrained) for r in found.responses} == {0}
-    assert not any("untrained" in line for line in found.findings())
+    assert {len(r.random_init) for r in found.responses} == {0}
+    assert not any("random_init" in line for line in found.findings())
 
 
 def test_factors_that_go_together_give_a_warning_and_no_disentanglement(patches: Critic) -> None:
@@ -233,10 +233,10 @@ def test_grey_critics_of_28_pixels_without_layers_or_twins_are_asked_too() -> No
     found = factors(Critic.from_module(Weighted(), (28, 28, 1)), spec=SMALL, per_class=10, n_bases=20)
     assert "colour images were converted to grey for the critic." in found.warnings
     assert any("Weighted shows no layers" in w for w in found.warnings)
-    assert any(w.startswith("no untrained control: ") for w in found.warnings)
+    assert any(w.startswith("no randomly initialised control: ") for w in found.warnings)
     assert found.provenance["images"] == 20
     assert (found.probes, found.gains, found.disentanglement) == ([], [], {})
-    assert {len(r.untrained) for r in found.responses} == {0}
+    assert {len(r.random_init) for r in found.responses} == {0}
 
 
 def test_an_embedding_of_very_many_dimensions_is_not_taken_apart(patches: Critic) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.stats.splits import split_rows
-from gan_probe.studies.probe.result import CRITIC, Outcome, ProbeResult, draw_labels, excess, label_counts, probe
+from gan_probe.studies.probe.result import CRITIC, Outcome, ProbeResult, draw_labels, label_counts, paired_margin, probe
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(["a", "b", "c"], 100)
@@ -81,7 +81,7 @@ def test_the_same_features_under_two_names_tie_exactly_at_every_number_of_labels
     mixed = ONE_HOT + NOISE[:, :3]
     outcomes = run({CRITIC: mixed, "twin": mixed.copy()})
     for first, second in zip(outcomes[: len(outcomes) // 2], outcomes[len(outcomes) // 2 :], strict=True):
-        found = excess(first, second)
+        found = paired_margin(first, second)
         assert found.value == 0
         assert found.ci_low < 0 < found.ci_high
         assert np.array_equal(first.by_image["all"], second.by_image["all"])

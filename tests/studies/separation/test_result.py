@@ -23,7 +23,7 @@ NOISE = np.random.default_rng(0).normal(size=60)
 
 
 def test_a_critic_that_beats_its_controls_is_said_to() -> None:
-    lines = analyse(table(STEPS, untrained__0=NOISE, brightness=NOISE)).findings()
+    lines = analyse(table(STEPS, random_init__0=NOISE, brightness=NOISE)).findings()
     text = " ".join(lines)
     assert lines[0].startswith("The score alone names the class of 100.0% of the images")
     assert lines[0].endswith("so the training added something.")
@@ -34,7 +34,7 @@ def test_a_critic_that_beats_its_controls_is_said_to() -> None:
 
 
 def test_a_critic_that_loses_to_a_control_is_said_to_in_plain_words() -> None:
-    lines = analyse(table(NOISE, untrained__0=NOISE, brightness=STEPS)).findings()
+    lines = analyse(table(NOISE, random_init__0=NOISE, brightness=STEPS)).findings()
     text = " ".join(lines)
     assert lines[0].endswith("so the critic loses to a control.")
     assert "The critic's score separates 0 of 3 pairs" in text

@@ -21,7 +21,7 @@ from gan_probe.stats.intervals import runs_and_images
 from gan_probe.stats.regression import linear_share, regressed_out
 from gan_probe.stats.splits import halves
 from gan_probe.studies.stability.calibrations import CALIBRATIONS, conformal, density_ratio, left_out, make_panel
-from gan_probe.studies.stability.result import climb, compare, lowest_agreement
+from gan_probe.studies.stability.result import alignment_levels, compare, lowest_agreement
 
 LABELS = np.repeat([f"c{i}" for i in range(10)], 40)
 SEEN = np.isin(LABELS, ["c0", "c5"])
@@ -41,19 +41,19 @@ def runs(seed: int, *, n: int = 8, class_: float = 1.0, run: float = 0.0, confli
     )
 
 
-def test_identical_runs_agree_fully_on_every_rung() -> None:
-    rungs = climb(np.repeat(runs(0, n=1, image=0.5), 5, axis=0), LABELS, seen=SEEN)
-    assert [rung.alignment for rung in rungs] == [*ALIGNMENTS, *CALIBRATIONS]
-    for rung in rungs:
-        assert (rung.reproducible, rung.ci_low, rung.ci_high) == pytest.approx((1, 1, 1))
-        assert (rung.kendall_w, rung.flip_rate, rung.icc_2_1) == pytest.approx((1, 0, 1))
-        assert rung.spearman_within == pytest.approx(1)
+def test_identical_runs_agree_fully_on_every_level() -> None:
+    levels = alignment_levels(np.repeat(runs(0, n=1, image=0.5), 5, axis=0), LABELS, seen=SEEN)
+    assert [level.alignment for level in levels] == [*ALIGNMENTS, *CALIBRATIONS]
+    for level in levels:
+        assert (level.reproducible, level.ci_low, level.ci_high) == pytest.approx((1, 1, 1))
+        assert (level.kendall_w, level.flip_rate, level.icc_2_1) == pytest.approx((1, 0, 1))
+        assert level.spearman_within == pytest.approx(1)
         for name in MEASURES:
-            assert rung.intervals[name] == pytest.approx((getattr(rung, name),) * 2, abs=1e-9)
+            assert level.intervals[name] == pytest.approx((getattr(level, name),) * 2, abs=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("change", "from_rung"),
+    ("change", "from_level"),
     [
         (lambda s, r: s + 5 * r, "raw"),  # a shift is no conflict of classes
         (lambda s, r: s * (1 + r), "affine"),
@@ -61,31 +61,31 @@ def test_identical_runs_agree_fully_on_every_rung() -> None:
         (lambda s, r: np.sinh((0.5 + 0.5 * r) * s), "monotone"),
     ],
 )
-def test_changed_gauges_agree_from_their_rung_on(change, from_rung: str) -> None:
+def test_changed_gauges_agree_from_their_level_on(change, from_level: str) -> None:
     one = runs(1, n=1, image=0.3)[0]
     changed = np.stack([change(one, r) for r in range(5)])
-    rungs = climb(changed, LABELS, seen=SEEN)
+    levels = alignment_levels(changed, LABELS, seen=SEEN)
     names = list(ALIGNMENTS)
-    for rung in rungs[names.index(from_rung) :]:
-        if from_rung != "monotone" or rung.alignment != "density-ratio":  # a line undoes no curve
-            assert rung.reproducible > 0.995
-    for rung in rungs[: names.index(from_rung)]:
-        assert rung.reproducible < 0.99
-    assert rungs[0].icc_2_1 < 0.95  # but a shift is a disagreement of single scores
-    assert next(r for r in rungs if r.alignment == "conformal").icc_2_1 == pytest.approx(1)
+    for level in levels[names.index(from_level) :]:
+        if from_level != "monotone" or level.alignment != "density-ratio":  # a line undoes no curve
+            assert level.reproducible > 0.995
+    for level in levels[: names.index(from_level)]:
+        assert level.reproducible < 0.99
+    assert levels[0].icc_2_1 < 0.95  # but a shift is a disagreement of single scores
+    assert next(r for r in levels if r.alignment == "conformal").icc_2_1 == pytest.approx(1)
 
 
 def test_independent_noise_gives_nothing() -> None:
-    rungs = climb(runs(2, class_=0.0, rest=1.0), LABELS, seen=SEEN)
-    for rung in rungs:
-        assert rung.ci_low <= 0.05
-        assert rung.kendall_w < 0.4
-        assert rung.flip_rate == pytest.approx(0.5, abs=0.15)
-        assert abs(rung.icc_3_1) < 0.1
-        assert abs(rung.spearman_within) < 0.15
-        assert rung.intervals["icc_3_1"][0] <= 0 <= rung.intervals["icc_3_1"][1]
-        assert rung.intervals["flip_rate"][0] <= 0.5 <= rung.intervals["flip_rate"][1]
-    assert lowest_agreement(rungs) is None
+    levels = alignment_levels(runs(2, class_=0.0, rest=1.0), LABELS, seen=SEEN)
+    for level in levels:
+        assert level.ci_low <= 0.05
+        assert level.kendall_w < 0.4
+        assert level.flip_rate == pytest.approx(0.5, abs=0.15)
+        assert abs(level.icc_3_1) < 0.1
+        assert abs(level.spearman_within) < 0.15
+        assert level.intervals["icc_3_1"][0] <= 0 <= level.intervals["icc_3_1"][1]
+        assert level.intervals["flip_rate"][0] <= 0.5 <= level.intervals["flip_rate"][1]
+    assert lowest_agreement(levels) is None
 
 
 def test_components_are_those_that_were_put_in() -> None:
@@ -127,14 +127,14 @@ def test_intervals_cover_the_truth_at_least_as_often_as_they_say(n_runs: int, tr
 
 def test_reversing_all_scores_changes_nothing() -> None:
     scores = runs(3, conflict=0.3, image=0.3, rest=0.2)
-    for a, b in zip(climb(scores, LABELS), climb(-scores, LABELS), strict=True):
+    for a, b in zip(alignment_levels(scores, LABELS), alignment_levels(-scores, LABELS), strict=True):
         assert a.reproducible == pytest.approx(b.reproducible, abs=0.01)
 
 
 def test_what_follows_a_nuisance_alone_is_gone_without_it() -> None:
     brightness = runs(4, n=1, image=0.2)[0]
     scores = brightness + 0.3 * np.random.default_rng(0).normal(size=(6, 400))
-    with_it, without = climb(scores, LABELS), climb(scores, LABELS, nuisances=brightness[None])
+    with_it, without = alignment_levels(scores, LABELS), alignment_levels(scores, LABELS, regressors=brightness[None])
     assert with_it[0].reproducible > 0.95
     assert without[0].reproducible < 0.6
     fit = halves(LABELS)
@@ -169,13 +169,13 @@ def test_nulls_are_what_reals_are_held_against_where_there_are_some() -> None:
     assert (make_panel(LABELS, SEEN).negatives == ~SEEN).all()
 
 
-def test_rungs_without_reals_or_negatives_are_left_out_and_say_why() -> None:
+def test_levels_without_reals_or_negatives_are_left_out_and_say_why() -> None:
     nobody, everybody = left_out(make_panel(LABELS)), left_out(make_panel(LABELS, np.ones(400, dtype=bool)))
     assert set(nobody) == set(CALIBRATIONS)
     assert "needs 10 images of seen classes to be fitted on, and there are 0" in nobody["conformal"]
     assert list(everybody) == ["density-ratio"]
     assert "needs 10 negatives to be fitted on, and there are 0. Add some with --nulls" in everybody["density-ratio"]
-    assert [rung.alignment for rung in climb(runs(0), LABELS)] == list(ALIGNMENTS)
+    assert [level.alignment for level in alignment_levels(runs(0), LABELS)] == list(ALIGNMENTS)
 
 
 def test_closed_forms() -> None:
@@ -212,7 +212,7 @@ def test_halves_share_every_class_out() -> None:
 )
 def test_what_cannot_be_compared_is_refused(scores: np.ndarray, labels: np.ndarray, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        climb(scores, labels)
+        alignment_levels(scores, labels)
 
 
 def test_spearman_within_is_nan_without_enough_images() -> None:
@@ -264,8 +264,8 @@ def test_a_run_that_says_otherwise_agrees_least_with_the_others() -> None:
 
 def test_the_share_that_is_linear_in_nuisances() -> None:
     rng = np.random.default_rng(0)
-    nuisances = rng.normal(size=(2, 400))
+    regressors = rng.normal(size=(2, 400))
     rest = rng.normal(size=400)
-    assert linear_share(np.stack([nuisances[0], 3 + nuisances.sum(0)]), nuisances) == pytest.approx(1)
-    assert linear_share((nuisances[0] + rest)[None], nuisances) == pytest.approx(0.5, abs=0.07)
-    assert linear_share(rest[None], nuisances) < 0.03
+    assert linear_share(np.stack([regressors[0], 3 + regressors.sum(0)]), regressors) == pytest.approx(1)
+    assert linear_share((regressors[0] + rest)[None], regressors) == pytest.approx(0.5, abs=0.07)
+    assert linear_share(rest[None], regressors) < 0.03

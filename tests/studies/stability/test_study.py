@@ -16,8 +16,8 @@ from gan_probe.stats.splits import halves
 from gan_probe.studies.stability.calibrations import CALIBRATIONS
 from gan_probe.studies.stability.result import StabilityResult
 from gan_probe.studies.stability.study import (
+    RANDOM_CRITICS,
     TRAINED,
-    UNTRAINED,
     agreed_snapshots,
     at_step,
     seen_rows,
@@ -41,7 +41,7 @@ def data() -> ImageSet:
 @pytest.fixture(scope="module")
 def critics() -> dict[str, Critic]:
     """Three critics that say they were trained on two of the classes."""
-    found = {f"seed-{seed}": Critic.untrained("compact", (32, 32, 3), seed=seed) for seed in range(3)}
+    found = {f"seed-{seed}": Critic.from_network("compact", (32, 32, 3), seed=seed) for seed in range(3)}
     for critic in found.values():
         critic.config = replace(critic.config, training_classes=SEEN, run_id="r")
     return found
@@ -53,13 +53,13 @@ def result(critics: dict[str, Critic], data: ImageSet) -> StabilityResult:
 
 
 def test_everything_is_asked_of_runs_and_of_untrained_twins(result: StabilityResult) -> None:
-    assert [rung.alignment for rung in result.rungs] == [*ALIGNMENTS, *CALIBRATIONS]
-    assert set(result.others) == {UNTRAINED, "plain scalars regressed out"}
-    assert all(len(rungs) == len(result.rungs) for rungs in result.others.values())
+    assert [level.alignment for level in result.levels] == [*ALIGNMENTS, *CALIBRATIONS]
+    assert set(result.others) == {RANDOM_CRITICS, "image statistics regressed out"}
+    assert all(len(levels) == len(result.levels) for levels in result.others.values())
     measured = [*MEASURES, "clusters of scores", "clusters of embeddings"]
     assert {name: [s.measure for s in pairs] for name, pairs in result.similarities.items()} == {
         TRAINED: measured,
-        UNTRAINED: measured,
+        RANDOM_CRITICS: measured,
     }
     assert result.warnings == []
     assert any(line.startswith("Two trained critics, mean over all pairs: Procrustes") for line in result.findings())
@@ -74,13 +74,15 @@ def test_the_panel_says_which_images_were_used_for_what(result: StabilityResult,
     assert set(halves.xs("fit", level=1)) == set(halves.xs("report", level=1)) == {6, 20}
 
 
-def test_runs_trained_on_nothing_known_have_no_calibrated_rungs(critics: dict[str, Critic], data: ImageSet) -> None:
-    blind = {name: Critic.untrained("compact", (32, 32, 3), seed=i) for i, name in enumerate(critics)}
+def test_runs_trained_on_nothing_known_have_no_calibrated_levels(critics: dict[str, Critic], data: ImageSet) -> None:
+    blind = {name: Critic.from_network("compact", (32, 32, 3), seed=i) for i, name in enumerate(critics)}
     bare = replace(data, table=data.table.drop(columns="seen"))
     found = stability(blind, bare, controls=False)
-    assert [rung.alignment for rung in found.rungs] == list(ALIGNMENTS)
+    assert [level.alignment for level in found.levels] == list(ALIGNMENTS)
     assert len(found.warnings) == 2
-    assert found.warnings[1].startswith("the rung 'conformal' is left out: it needs 10 images of seen classes")
+    assert found.warnings[1].startswith(
+        "the alignment level 'conformal' is left out: it needs 10 images of seen classes"
+    )
     assert found.others == {}
     assert set(found.similarities) == {TRAINED}
 
@@ -88,7 +90,7 @@ def test_runs_trained_on_nothing_known_have_no_calibrated_rungs(critics: dict[st
 def test_data_that_says_what_was_seen_stands_in_for_critics_that_do_not(
     critics: dict[str, Critic], data: ImageSet
 ) -> None:
-    blind = {"blind": Critic.untrained("compact", (32, 32, 3))}
+    blind = {"blind": Critic.from_network("compact", (32, 32, 3))}
     swapped = data.table.assign(seen=~data.table["seen"].astype(bool))
     trained_on = data.table["label"].isin(SEEN).to_numpy()
     np.testing.assert_array_equal(seen_rows(critics, swapped), trained_on)  # the critics know better
@@ -98,7 +100,7 @@ def test_data_that_says_what_was_seen_stands_in_for_critics_that_do_not(
 
 def test_what_not_every_run_has_is_not_compared(critics: dict[str, Critic], data: ImageSet) -> None:
     """A fourth run that shows no layers and was trained on something else."""
-    other = Critic.untrained("compact", (32, 32, 3), seed=9)
+    other = Critic.from_network("compact", (32, 32, 3), seed=9)
     other.config = replace(other.config, layers=(), training_classes=("something else",))
     found = stability(critics | {"other": other}, data, controls=False)
     assert "embeddings are not compared: not every critic shows its layers." in found.warnings
@@ -151,9 +153,9 @@ def test_snapshots_are_found_by_their_step_and_keep_the_names_of_their_runs(
 
 
 def test_two_trainings_are_compared_run_by_run(critics: dict[str, Critic], data: ImageSet) -> None:
-    others = {name: Critic.untrained("compact", (32, 32, 3), seed=10 + i) for i, name in enumerate(critics)}
+    others = {name: Critic.from_network("compact", (32, 32, 3), seed=10 + i) for i, name in enumerate(critics)}
     found = stability(critics, data, against=others, controls=False)
-    assert [c.of for c in found.comparisons] == ["raw", "affine", "affine, plain scalars regressed out"]
+    assert [c.of for c in found.comparisons] == ["raw", "affine", "affine, image statistics regressed out"]
     assert found.metrics().against["affine"]["difference"] == found.comparisons[1].difference
     assert sum(line.startswith("Against the other training, ") for line in found.findings()) == 3
     assert found.metrics().typical_run == max(found.agreement, key=lambda name: found.agreement[name])
@@ -165,7 +167,7 @@ def test_two_trainings_are_compared_run_by_run(critics: dict[str, Critic], data:
 
 def test_a_pair_is_left_out_where_either_diverged(data: ImageSet) -> None:
     here, there = (
-        {str(i): Critic.untrained("compact", (32, 32, 3), seed=first + i) for i in range(5)} for first in (20, 30)
+        {str(i): Critic.from_network("compact", (32, 32, 3), seed=first + i) for i in range(5)} for first in (20, 30)
     )
     there["1"].module.head.weight.data.fill_(float("nan"))
     here["4"].module.head.weight.data.fill_(float("nan"))
@@ -183,7 +185,7 @@ def test_the_snapshot_that_agrees_with_the_others_is_chosen_without_labels(
     critics: dict[str, Critic], data: ImageSet, tmp_path: Path
 ) -> None:
     """Each run's snapshot of step 60 is nearly one and the same critic; the others are their own."""
-    common = Critic.untrained("compact", (32, 32, 3), seed=50)
+    common = Critic.from_network("compact", (32, 32, 3), seed=50)
     for name, critic in critics.items():
         for step in (10, 40, 80):
             critic.save(tmp_path / name / "snapshots" / f"step-{step:06d}")

@@ -34,7 +34,7 @@ def result(scores: npt.NDArray, labels: npt.NDArray = LABELS, **more: object) ->
         steps=steps, scores=scores.astype(np.float32), table=table, reference=str(labels[0]),
         courses=tr.courses(steps, scores, labels), shares=tr.shares(steps, scores, table),
         sheets=dict[int, Path](), provenance={}, warnings=[],
-        **({"untrained": {}, "scalars": {}} | more),  # type: ignore[arg-type]
+        **({"random_init": {}, "statistics": {}} | more),  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -123,11 +123,11 @@ def test_courses_refuse_scores_that_are_no_numbers_and_a_single_class() -> None:
 
 
 def test_the_result_counts_and_knows_since_when_it_is_ahead_of_every_control() -> None:
-    found = result(scores_of(0, 1, 1), untrained={"seed 1": 0}, scalars={"brightness": 0, "edges": 0})
+    found = result(scores_of(0, 1, 1), random_init={"seed 1": 0}, statistics={"brightness": 0, "edges": 0})
     assert found.n_separated == (0, 1, 1)
-    assert (found.ahead_since, found.best_scalar) == (5, "brightness")
-    assert result(scores_of(0, 1, 0), untrained={"seed 1": 0}, scalars={"edges": 0}).ahead_since is None
-    assert result(scores_of(1, 1, 1), untrained={"seed 1": 1}, scalars={"edges": 0}).ahead_since is None
+    assert (found.ahead_since, found.best_statistic) == (5, "brightness")
+    assert result(scores_of(0, 1, 0), random_init={"seed 1": 0}, statistics={"edges": 0}).ahead_since is None
+    assert result(scores_of(1, 1, 1), random_init={"seed 1": 1}, statistics={"edges": 0}).ahead_since is None
     assert result(scores_of(1, 1, 1)).ahead_since is None  # no controls, nothing to be ahead of
     head = vars(found.metrics())
     assert (head["n_pairs"], head["n_separated"], head["n_lost"], head["n_never"]) == (1, 1, 0, 0)
@@ -148,16 +148,16 @@ def test_findings_say_what_is_separated_lost_and_turned_round() -> None:
     assert "0 of 1 pairs of classes are separated at step 10, 0 at step 0. Most are at step 5: 1." in lost
     assert "1 pair is lost again: low / high (last at step 5)." in lost
     assert "No controls were run." in lost
-    turned = result(scores_of(1, -1, -1), untrained={"s": 0, "t": 1}, scalars={"edge_density": 0}).findings()
+    turned = result(scores_of(1, -1, -1), random_init={"s": 0, "t": 1}, statistics={"edge_density": 0}).findings()
     text = " ".join(turned)
     assert "No pair that was separated is lost at the end." in text
     assert "the last since step 5 (low / high)" in text
     assert "In 1 of 1 pairs the class that scored higher scores lower later" in text
     assert "show at step 5 (1 pairs)" in text
-    assert "2 untrained critics separate a median of 0.5 (0 to 1)" in text
-    assert "the best plain scalar (edge density) 0. At the end the critic separates no more than the best" in text
+    assert "2 randomly initialised critics separate a median of 0.5 (0 to 1)" in text
+    assert "the best image statistic (edge density) 0. At the end the critic separates no more than the best" in text
     assert "1 pair is separated at no snapshot: low / high." in " ".join(result(scores_of(0, 0)).findings())
-    ahead = result(scores_of(0, 1), untrained={"s": 0}, scalars={"edge_density": 0}).findings()
+    ahead = result(scores_of(0, 1), random_init={"s": 0}, statistics={"edge_density": 0}).findings()
     assert any("separates more than any of them, since step 5." in line for line in ahead)
 
 

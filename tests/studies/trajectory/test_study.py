@@ -44,13 +44,13 @@ def test_every_snapshot_scores_and_the_last_is_the_finished_critic(
 def test_controls_stand_beside_it_and_can_be_left_out(
     result: TrajectoryResult, run: Path, test_set: ImageSet, critic: Critic
 ) -> None:
-    assert set(result.untrained) == {"seed 101", "seed 102", "seed 103", "step 0"}
-    assert result.untrained["step 0"] == result.n_separated[0]
+    assert set(result.random_init) == {"seed 101", "seed 102", "seed 103", "step 0"}
+    assert result.random_init["step 0"] == result.n_separated[0]
     twin = critic.random_init(101).score(test_set.images)
-    assert result.untrained["seed 101"] == n_separated(separation(twin, test_set.table["label"]))
-    assert set(result.scalars) >= {"brightness", "edge_density"}
+    assert result.random_init["seed 101"] == n_separated(separation(twin, test_set.table["label"]))
+    assert set(result.statistics) >= {"brightness", "edge_density"}
     bare = trajectory(run, test_set, controls=False)
-    assert (bare.untrained, bare.scalars, bare.best_scalar) == ({}, {}, "")
+    assert (bare.random_init, bare.statistics, bare.best_statistic) == ({}, {}, "")
 
 
 def test_each_critic_reports_when_it_has_scored(run: Path, test_set: ImageSet) -> None:
@@ -74,7 +74,7 @@ def test_a_moving_average_and_the_training_images_are_pointed_out(
     result: TrajectoryResult, run: Path, train_set: ImageSet, tmp_path: Path
 ) -> None:
     # 0.9 ** 7 < 0.5 < 0.9 ** 6, and two updates make a step
-    assert any("until step 4 more than half of it is the untrained critic" in w for w in result.warnings)
+    assert any("until step 4 more than half of it is the randomly initialised critic" in w for w in result.warnings)
     assert not any("trained on; scores of new ones" in w for w in result.warnings)
     own = trajectory(run, train_set, controls=False)
     assert any("these are the images that the critic was trained on" in w for w in own.warnings)

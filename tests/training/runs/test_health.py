@@ -55,7 +55,7 @@ def test_noise_of_single_pixels_is_averaged_out() -> None:
 
 def test_the_examiner_names_missing_classes_and_a_generator_that_is_stuck(train_set: ImageSet) -> None:
     training, held_out = split_held_out(train_set, 0.25, seed=0)
-    critic = Critic.untrained("compact", train_set.image_shape)
+    critic = Critic.from_network("compact", train_set.image_shape)
 
     class Stuck(Generator):
         def sample(self, n: int, **_: object) -> np.ndarray:
