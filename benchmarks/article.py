@@ -26,7 +26,7 @@ from gan_probe.training import RunFolder, train
 from synthetic import make_dataset
 
 
-def one_seed(seed: int, test: str, average: float, recipe: str, folder: Path) -> dict[str, object]:
+def one_seed(seed: int, test: str, average: float, *, recipe: str, folder: Path) -> dict[str, object]:
     run = folder / f"run-{seed}"
     test_set = from_synthetic(make_dataset(test, seed=seed))
     labels = test_set.table["label"]
@@ -61,7 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = [
-            one_seed(int(s), arguments.test, arguments.average, arguments.preset, Path(folder))
+            one_seed(int(s), arguments.test, arguments.average, recipe=arguments.preset, folder=Path(folder))
             for s in arguments.seeds.split(",")
         ]
     name = arguments.test if arguments.preset == "compact" else f"{arguments.test}-{arguments.preset}"

@@ -25,7 +25,7 @@ def main() -> None:
         batch = next(batches(Source.of(images, cpu), config, first=1, sees_reals=False))
 
         def step(precision: str, config=config, states=states, batch=batch) -> None:
-            train_step(states[precision], batch, config, precision)
+            train_step(states[precision], batch, config, precision=precision)
 
         n = 9 if name == "compact" else 3
         ratios = record.paired_ratios(lambda: step("fp32"), lambda: step("bf16"), n)

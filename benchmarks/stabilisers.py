@@ -131,7 +131,7 @@ def one_of_three(scores: np.ndarray, labels: np.ndarray) -> dict[str, object]:
     return {"affine minus base": [round(x, 4) for x in (value, value - width, value + width)], "of": "groups of three"}
 
 
-def compare_all(name: str, data: ImageSet, panel: ImageSet, base: list[Path], variants: Mapping[str, str]) -> None:
+def compare_all(name: str, data: ImageSet, panel: ImageSet, *, base: list[Path], variants: Mapping[str, str]) -> None:
     labels, scalars = data.table["label"].astype(str).to_numpy(), statistic_rows(data.images)
     seen = np.isin(labels, Critic.load(base[0]).config.training_classes)
     critics = {"base": [Critic.load(run) for run in base], "last weights": [last_weights(run) for run in base]}
@@ -207,7 +207,7 @@ def main() -> None:
         levels(arguments.name, data, runs_of(arguments.base))
     else:
         variants = dict(variant.rsplit("=", 1) for variant in arguments.variant)
-        compare_all(arguments.name, data, read_images(arguments.panel), runs_of(arguments.base), variants)
+        compare_all(arguments.name, data, read_images(arguments.panel), base=runs_of(arguments.base), variants=variants)
 
 
 if __name__ == "__main__":

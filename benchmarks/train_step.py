@@ -63,7 +63,7 @@ class Ours:
         self.take_step = accelerate(self.state, config, precision, log=lambda text: print(text, file=sys.stderr))
 
     def critic_step(self) -> None:
-        critic_update(self.state, next(self.batches).critic[0], self.config, self.precision)
+        critic_update(self.state, next(self.batches).critic[0], self.config, precision=self.precision)
         self._wait()
 
     def cycle(self) -> None:
@@ -77,7 +77,7 @@ class Ours:
     def flops(self) -> float:
         batch = next(self.batches).critic[0]
         with Flops() as counter:
-            critic_update(self.state, batch, self.config, self.precision)
+            critic_update(self.state, batch, self.config, precision=self.precision)
         return counter.total
 
 

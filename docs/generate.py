@@ -11,6 +11,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 os.environ["COLUMNS"] = os.environ["TERMINAL_WIDTH"] = "100"
@@ -91,11 +92,14 @@ def settings() -> str:
     lines = [
         "## Training settings",
         "",
-        "What `gan-probe train --set NAME=VALUE` takes; their meaning is in the docstring of `gan_probe.TrainConfig`.",
+        "What `gan-probe train --set NAME=VALUE` takes, and `gan_probe.TrainConfig`.",
         "",
-        "| setting | default (recipe `compact`) |",
-        "|---|---|",
-        *(f"| `{name}` | {value} |" for name, value in defaults.items()),
+        "| setting | default (recipe `compact`) | accepts | meaning |",
+        "|---|---|---|---|",
+        *(
+            f"| `{f.name}` | {f.default} | {TrainConfig.accepted(f.name)} | {f.metadata['help']} |"
+            for f in fields(TrainConfig)
+        ),
         "",
         "| recipe | what it sets otherwise |",
         "|---|---|",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from gan_probe.errors import ConfigError
@@ -18,125 +18,96 @@ OBJECTIVES = ("wasserstein", "minimax", "non-saturating", "least-squares", "hing
 PENALTIES = ("none", "gradient", "r1", "r2", "r1r2")
 
 
-@dataclass(frozen=True)
+def _number(default: float, low: float, high: float, help: str) -> Any:
+    """Return a field for a number from ``low`` to ``high``; a whole one where the default is whole."""
+    return field(default=default, metadata={"low": low, "high": high, "help": help})
+
+
+def _choice(default: str, choices: tuple[str, ...], help: str) -> Any:
+    """Return a field for one of some names."""
+    return field(default=default, metadata={"choices": choices, "help": help})
+
+
+def _switch(default: bool, help: str) -> Any:  # noqa: FBT001 - the default of a setting
+    """Return a field for true or false."""
+    return field(default=default, metadata={"choices": (False, True), "help": help})
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How a critic is trained. A step is one generator update with its ``n_critic`` critic updates.
 
-    Attributes
-    ----------
-    network : str
-        A row of `gan_probe.networks.NETWORKS`.
-    steps : int
-        Generator updates.
-    batch_size : int
-        Real images in each update.
-    n_critic : int
-        Critic updates before each generator update (Gulrajani et al. 2017, algorithm 1).
-    learning_rate_critic, learning_rate_generator : float
-        Of Adam.
-    beta1, beta2 : float
-        Of Adam.
-    objective : str
-        One of `OBJECTIVES`: the two losses, see `gan_probe.training.objectives`.
-    penalty : {"none", "gradient", "r1", "r2", "r1r2"}
-        On the critic's slope: towards 1 between reals and fakes (Gulrajani et al. 2017), or towards 0 at reals, at
-        fakes, at both (Mescheder et al. 2018).
-    penalty_weight : float
-        Lambda of Gulrajani's equation 3; gamma of Mescheder's equations 9 and 10.
-    penalty_norm : {"paper", "article"}
-        The slope's norm over all of a sample, or one norm per colour channel.
-    weight_clip : float
-        Bound on every weight of the critic (Arjovsky et al. 2017); 0 for none.
-    drift : float
-        Weight of E[D(real)^2] (Karras et al. 2018); 0 for none.
-    anchor : float
-        Weight of E[D(null)^2] over 64 images with nothing in them (`gan_probe.images.nulls`), the same in every run on
-        the same data: scores of such images stay near 0, whatever the run; 0 for none.
-    spectral_norm : bool
-        Divide every weight matrix of the critic by its largest singular value (Miyato et al. 2018).
-    conditional : bool
-        Critic and generator know the labels: a projection critic (Miyato and Koyama 2018), a one-hot label beside the
-        latent.
-    minibatch_kernels : int
-        Kernels of minibatch discrimination (Salimans et al. 2016) in the critic's training; 0 for none.
-    critic_average : float
-        Decay of the moving average of the critic's weights, per critic update. The average is what is saved and
-        scored; 0 saves the critic itself.
-    average_share : float
-        Share of the steps, at the end, over which the saved critic is the plain mean of the weights after each step
-        (stochastic weight averaging, Izmailov et al. 2018) in place of the moving average; 0 for none.
-    generator_average : float
-        The same for the generator, per step.
-    decay_share : float
-        Share of the steps, at the end, over which both learning rates fall linearly to zero.
-    latent_dim : int
-        Length of the generator's input.
-    precision : {"auto", "fp32", "bf16", "tf32"}
-        "auto": bf16 where the device multiplies it natively, else fp32. The penalty's norm is float32 always.
-    acceleration : {"auto", "eager", "compiled", "graph"}
-        "compiled": the critic's gradients through torch.compile, after minutes of compiling. "graph": the whole step
-        as one CUDA graph. Each is used only where it does what eager does. "auto": graph on CUDA, else eager.
-    n_snapshots : int
-        Critics saved on the way, spread evenly on a logarithmic scale of steps.
-    late_snapshots : int
-        Critics saved besides, spread evenly over the second half of the steps: members of a snapshot ensemble.
-    held_out : float
-        Share of the training images kept back; the critic's scores of them are its reference.
-    seed : int
-        Of every batch, of initialisation, and of which images are held out.
-    init_seed : int
-        Of initialisation alone; -1: that of ``seed``.
-    sample_seed : int
-        Of which images are held out, so of which are trained on; -1: that of ``seed``.
+    Each setting is one row below: its default, what it accepts, what it means. `accepted` says the range in words;
+    the same table stands in ``docs/commands.md``.
+
+    Examples
+    --------
+    >>> TrainConfig(steps=100).penalty_weight, TrainConfig.accepted("steps")
+    (10.0, '1 to 10000000')
     """
 
-    network: str = "compact"
-    steps: int = 300
-    batch_size: int = 16
-    n_critic: int = 2
-    learning_rate_critic: float = 1e-3
-    learning_rate_generator: float = 1e-3
-    beta1: float = 0.0
-    beta2: float = 0.9
-    objective: str = "wasserstein"
-    penalty: str = "gradient"
-    penalty_weight: float = 10.0
-    penalty_norm: str = "paper"
-    weight_clip: float = 0.0
-    drift: float = 0.0
-    anchor: float = 0.0
-    spectral_norm: bool = False
-    conditional: bool = False
-    minibatch_kernels: int = 0
-    critic_average: float = 0.997
-    average_share: float = 0.0
-    generator_average: float = 0.99
-    decay_share: float = 0.5
-    latent_dim: int = 16
-    precision: str = "auto"
-    acceleration: str = "auto"
-    n_snapshots: int = 10
-    late_snapshots: int = 0
-    held_out: float = 0.1
-    seed: int = 0
-    init_seed: int = -1
-    sample_seed: int = -1
+    # fmt: off
+    network: str = field(default="compact", metadata={"help": "A row of `gan_probe.networks.NETWORKS`."})
+    steps: int = _number(300, 1, 10_000_000, "Generator updates.")
+    batch_size: int = _number(16, 1, 65_536, "Real images in each update.")
+    n_critic: int = _number(2, 1, 1000,
+        "Critic updates before each generator update (Gulrajani et al. 2017, algorithm 1).")
+    learning_rate_critic: float = _number(1e-3, 0.0, 10.0, "Of Adam.")
+    learning_rate_generator: float = _number(1e-3, 0.0, 10.0, "Of Adam.")
+    beta1: float = _number(0.0, 0.0, 0.9999, "Of Adam.")
+    beta2: float = _number(0.9, 0.0, 0.99999, "Of Adam.")
+    objective: str = _choice("wasserstein", OBJECTIVES, "The two losses, see `gan_probe.training.objectives`.")
+    penalty: str = _choice("gradient", PENALTIES,
+        "On the critic's slope: towards 1 between reals and fakes (Gulrajani et al. 2017), or towards 0 at reals, at"
+        " fakes, at both (Mescheder et al. 2018).")
+    penalty_weight: float = _number(10.0, 0.0, 1e6,
+        "Lambda of Gulrajani's equation 3; gamma of Mescheder's equations 9 and 10.")
+    penalty_norm: str = _choice("paper", NORMS,
+        "The slope's norm over all of a sample, or one norm per colour channel.")
+    weight_clip: float = _number(0.0, 0.0, 1e3,
+        "Bound on every weight of the critic (Arjovsky et al. 2017); 0 for none.")
+    drift: float = _number(0.0, 0.0, 1e3, "Weight of E[D(real)^2] (Karras et al. 2018); 0 for none.")
+    anchor: float = _number(0.0, 0.0, 1e3,
+        "Weight of E[D(null)^2] over 64 images with nothing in them (`gan_probe.images.nulls`), the same in every run"
+        " on the same data: scores of such images stay near 0, whatever the run; 0 for none.")
+    spectral_norm: bool = _switch(False,
+        "Divide every weight matrix of the critic by its largest singular value (Miyato et al. 2018).")
+    conditional: bool = _switch(False,
+        "Critic and generator know the labels: a projection critic (Miyato and Koyama 2018), a one-hot label beside"
+        " the latent.")
+    minibatch_kernels: int = _number(0, 0, 1000,
+        "Kernels of minibatch discrimination (Salimans et al. 2016) in the critic's training; 0 for none.")
+    critic_average: float = _number(0.997, 0.0, 0.99999,
+        "Decay of the moving average of the critic's weights, per critic update. The average is what is saved and"
+        " scored; 0 saves the critic itself.")
+    average_share: float = _number(0.0, 0.0, 1.0,
+        "Share of the steps, at the end, over which the saved critic is the plain mean of the weights after each step"
+        " (stochastic weight averaging, Izmailov et al. 2018) in place of the moving average; 0 for none.")
+    generator_average: float = _number(0.99, 0.0, 0.99999, "`critic_average` for the generator, per step.")
+    decay_share: float = _number(0.5, 0.0, 1.0,
+        "Share of the steps, at the end, over which both learning rates fall linearly to zero.")
+    latent_dim: int = _number(16, 1, 4096, "Length of the generator's input.")
+    precision: str = _choice("auto", PRECISIONS,
+        "auto: bf16 where the device multiplies it natively, else fp32. The penalty's norm is float32 always.")
+    acceleration: str = _choice("auto", ACCELERATIONS,
+        "compiled: the critic's gradients through torch.compile, after minutes of compiling. graph: the whole step as"
+        " one CUDA graph. Each is used only where it does what eager does. auto: graph on CUDA, else eager.")
+    n_snapshots: int = _number(10, 0, 1000,
+        "Critics saved on the way, spread evenly on a logarithmic scale of steps.")
+    late_snapshots: int = _number(0, 0, 1000,
+        "Critics saved besides, spread evenly over the second half of the steps: members of a snapshot ensemble.")
+    held_out: float = _number(0.1, 0.0, 0.9,
+        "Share of the training images kept back; the critic's scores of them are its reference.")
+    seed: int = _number(0, 0, 2**32 - 1,
+        "Of every batch, of initialisation, and of which images are held out.")
+    init_seed: int = _number(-1, -1, 2**32 - 1, "Of initialisation alone; -1: that of `seed`.")
+    sample_seed: int = _number(-1, -1, 2**32 - 1,
+        "Of which images are held out, so of which are trained on; -1: that of `seed`.")
+    # fmt: on
 
     def __post_init__(self) -> None:
-        check_name("precision", self.precision, PRECISIONS)
-        check_name("acceleration", self.acceleration, ACCELERATIONS)
-        check_name("penalty_norm", self.penalty_norm, NORMS)
-        check_name("objective", self.objective, OBJECTIVES)
-        check_name("penalty", self.penalty, PENALTIES)
-        for name, low, high in _RANGES:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise ConfigError(f"{name} must be from {low:g} to {high:g}, got {value!r}.")
-            if self.__annotations__[name] == "int" and not isinstance(value, int):
-                raise ConfigError(f"{name} must be a whole number, got {value!r}.")
-        for name in ("spectral_norm", "conditional"):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} must be true or false, got {getattr(self, name)!r}.")
+        for setting in fields(self):
+            _check(setting, getattr(self, setting.name))
         if self.objective == "wasserstein" and self.penalty == "none" and not (self.weight_clip or self.spectral_norm):
             raise ConfigError(
                 "objective 'wasserstein' needs a bound on the slope: a penalty, spectral_norm, or weight_clip above 0."
@@ -217,36 +188,33 @@ class TrainConfig:
             check_name("setting", name, known)
         return replace(self, **changes)
 
+    @classmethod
+    def accepted(cls, name: str) -> str:
+        """Return what a setting accepts, in words."""
+        rule = next(f.metadata for f in fields(cls) if f.name == name)
+        if "choices" in rule:
+            return ", ".join(str(choice).lower() if isinstance(choice, bool) else choice for choice in rule["choices"])
+        return f"{rule['low']:.10g} to {rule['high']:.10g}" if "low" in rule else "a name"
+
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain data."""
         return asdict(self)
 
 
-_RANGES = (
-    ("steps", 1, 10_000_000),
-    ("batch_size", 1, 65_536),
-    ("n_critic", 1, 1000),
-    ("learning_rate_critic", 0.0, 10.0),
-    ("learning_rate_generator", 0.0, 10.0),
-    ("beta1", 0.0, 0.9999),
-    ("beta2", 0.0, 0.99999),
-    ("penalty_weight", 0.0, 1e6),
-    ("weight_clip", 0.0, 1e3),
-    ("drift", 0.0, 1e3),
-    ("anchor", 0.0, 1e3),
-    ("minibatch_kernels", 0, 1000),
-    ("critic_average", 0.0, 0.99999),
-    ("average_share", 0.0, 1.0),
-    ("generator_average", 0.0, 0.99999),
-    ("decay_share", 0.0, 1.0),
-    ("latent_dim", 1, 4096),
-    ("n_snapshots", 0, 1000),
-    ("late_snapshots", 0, 1000),
-    ("held_out", 0.0, 0.9),
-    ("seed", 0, 2**32 - 1),
-    ("init_seed", -1, 2**32 - 1),
-    ("sample_seed", -1, 2**32 - 1),
-)
+def _check(setting: Field[Any], value: Any) -> None:
+    """Raise `ConfigError` unless a setting accepts a value."""
+    choices, name = setting.metadata.get("choices"), setting.name
+    if choices == (False, True):
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} must be true or false, got {value!r}.")
+    elif choices:
+        check_name(name, value, choices)
+    elif "low" in setting.metadata:
+        low, high = setting.metadata["low"], setting.metadata["high"]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ConfigError(f"{name} must be from {low:g} to {high:g}, got {value!r}.")
+        if isinstance(setting.default, int) and not isinstance(value, int):
+            raise ConfigError(f"{name} must be a whole number, got {value!r}.")
 
 
 # One row a recipe: what differs from the defaults above. The last five are the objectives of other papers on compact's

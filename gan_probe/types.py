@@ -26,4 +26,5 @@ Masks = npt.NDArray[np.bool_]  # (n, h, w): which pixels of each image
 Maps = npt.NDArray[np.floating[Any]]  # (n, h, w): one number a pixel
 Rng = np.random.Generator
 Progress = Callable[[Iterable[Any]], Iterable[Any]]  # wraps what is iterated over, for a progress bar
+Warn = Callable[[str], None]  # told what is to be said beside a result; list.append is one
 OnPart = Callable[[str], None]  # called with the name of each part of long work

@@ -73,8 +73,8 @@ def draw_images(
     for start in range(0, len(indices), CHUNK):
         rows = slice(start, start + CHUNK)
         chunk = {name: values[rows] for name, values in columns.items()}
-        _draw_chunk(images[rows], masks[rows], chunk, indices[rows], stream, spec.sizing)
-        add_scenery(images[rows], masks[rows], chunk, indices[rows], stream)
+        _draw_chunk(images[rows], masks[rows], chunk, indices=indices[rows], stream=stream, sizing=spec.sizing)
+        add_scenery(images[rows], masks[rows], chunk, indices=indices[rows], stream=stream)
     return images, masks
 
 
@@ -82,6 +82,7 @@ def _draw_chunk(
     images: npt.NDArray[np.uint8],
     masks: Inside,
     columns: Mapping[str, Sequence[Any]],
+    *,
     indices: Sequence[int],
     stream: Stream,
     sizing: str,
@@ -99,7 +100,7 @@ def _draw_chunk(
     for row, (background, base, sign, noise, noise_kind) in enumerate(painted):
         positions = covered[unique[geometries[row]]]
         flat_images[row] = _background(background, side)
-        level = _noise(stream, indices[row], positions, noise_kind, side)
+        level = _noise(stream, indices[row], positions, kind=noise_kind, side_px=side)
         level *= np.float32(noise * 255)
         level += _colours(base, sign, len(positions) // 3)
         if patterns is not None:
@@ -119,7 +120,7 @@ def _colours(base: float, sign: int, n_pixels: int) -> npt.NDArray[np.float32]:
 
 
 def _noise(
-    stream: Stream, image: int, positions: npt.NDArray[np.intp], kind: str, side_px: int
+    stream: Stream, image: int, positions: npt.NDArray[np.intp], *, kind: str, side_px: int
 ) -> npt.NDArray[np.float32]:
     """Return noise of variance 1 at ``positions`` of an image made flat."""
     taps = NOISE_KINDS[kind]

@@ -23,7 +23,7 @@ Images = npt.NDArray[np.uint8]
 
 
 def add_scenery(
-    images: Images, masks: Inside, columns: Mapping[str, Sequence[Any]], indices: Sequence[int], stream: Stream
+    images: Images, masks: Inside, columns: Mapping[str, Sequence[Any]], *, indices: Sequence[int], stream: Stream
 ) -> None:
     """Paint clutter behind the shapes and bars in front of them, in place; masks lose the pixels that bars hide.
 

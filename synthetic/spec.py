@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
@@ -122,14 +122,7 @@ class Spec:
             raise SpecError(f"side_px must be an integer from 8 to 1024, got {self.side_px!r}.")
         if self.sizing not in SIZINGS:
             raise SpecError(unknown_name("sizing", self.sizing, SIZINGS))
-        labels = [t.label for t in self.types]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise SpecError(f"two types share the label {label!r}. Labels must differ.")
-            _check_label(label)
-        for t in self.types:
-            for name, value in t.factors.items():
-                _check_value(t.label, name, value)
+        _check_types(self.types)
 
     @property
     def n_images(self) -> int:
@@ -144,6 +137,18 @@ class Spec:
 def is_integer(value: object) -> bool:
     """Return whether a value is a whole number, numpy's included, and not a truth value."""
     return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _check_types(types: Sequence[Type]) -> None:
+    """Raise `SpecError` unless labels differ and can name folders, and every factor takes its value."""
+    labels = [t.label for t in types]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise SpecError(f"two types share the label {label!r}. Labels must differ.")
+        _check_label(label)
+    for t in types:
+        for name, value in t.factors.items():
+            _check_value(t.label, name, value)
 
 
 def _check_label(label: object) -> None:

@@ -132,7 +132,7 @@ def occlusion(
     scores = critic.score(images, batch_size=batch_size)
     boxes = patches(images.shape[1:3], patch_px, stride_px)
     maps = [
-        _falls(critic, image, fill, float(score), boxes, batch_size)
+        _falls(critic, image, fill, score=float(score), boxes=boxes, batch_size=batch_size)
         for image, fill, score in zip(images, baseline_images(images, baseline), scores, strict=True)
     ]
     return np.array(maps, dtype=np.float32).reshape(images.shape[:3])
@@ -166,7 +166,7 @@ def _starts(length: int, patch: int, stride: int) -> list[int]:
 
 
 def _falls(
-    critic: Critic, image: Images, fill: Images, score: float, boxes: list[Box], batch_size: int
+    critic: Critic, image: Images, fill: Images, *, score: float, boxes: list[Box], batch_size: int
 ) -> npt.NDArray[np.float64]:
     """Return the map of one image (h, w, c)."""
     # a patch that changes no pixel changes no score: exactly 0, and not the rounding of another batch

@@ -33,7 +33,7 @@ def input_gradients_only() -> Iterator[None]:
         _inputs_only.reset(token)
 
 
-def _gradients(g: Tensor, x: Tensor, w: Tensor, how: tuple[Any, Any], wanted: tuple[bool, bool, bool]) -> Any:
+def _gradients(g: Tensor, x: Tensor, w: Tensor, how: tuple[Any, Any], *, wanted: tuple[bool, bool, bool]) -> Any:
     """Return the gradients of ``conv2d(x, w, b)`` in x, w and b that are wanted, given that of its output."""
     stride, padding = how
     return torch.ops.aten.convolution_backward(
@@ -59,11 +59,11 @@ class _Convolution(torch.autograd.Function):
         x, w = ctx.saved_tensors
         wants_x, wants_w, wants_b, _ = ctx.needs_input_grad
         if not torch.is_grad_enabled():
-            return *_gradients(g, x, w, ctx.how, (wants_x, wants_w, wants_b and ctx.has_bias)), None
+            return *_gradients(g, x, w, ctx.how, wanted=(wants_x, wants_w, wants_b and ctx.has_bias)), None
         in_x = _InputGradient.apply(g, w, x.shape, ctx.how) if wants_x else None
         if _inputs_only.get():
             return in_x, None, None, None
-        _, in_w, in_b = _gradients(g, x, w, ctx.how, (False, wants_w, wants_b and ctx.has_bias))
+        _, in_w, in_b = _gradients(g, x, w, ctx.how, wanted=(False, wants_w, wants_b and ctx.has_bias))
         return in_x, in_w, in_b, None
 
 
@@ -72,7 +72,7 @@ class _InputGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(g: Tensor, w: Tensor, shape: torch.Size, how: tuple[Any, Any]) -> Tensor:
-        return _gradients(g, g.new_empty(1).expand(shape), w, how, (True, False, False))[0]
+        return _gradients(g, g.new_empty(1).expand(shape), w, how, wanted=(True, False, False))[0]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -85,7 +85,7 @@ class _InputGradient(torch.autograd.Function):
         g, w = ctx.saved_tensors
         wants_g, wants_w, _, _ = ctx.needs_input_grad
         in_g = torch.conv2d(gg, w, None, *ctx.how) if wants_g else None
-        in_w = _gradients(g, gg, w, ctx.how, (False, True, False))[1] if wants_w else None
+        in_w = _gradients(g, gg, w, ctx.how, wanted=(False, True, False))[1] if wants_w else None
         return in_g, in_w, None, None
 
 

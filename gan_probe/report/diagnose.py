@@ -53,7 +53,7 @@ def _chosen(sheets: Mapping[int, Path]) -> dict[int, Any]:
     return found
 
 
-def _curve(axis: Axes, run: TrainingRecord, column: str, name: str, colour: Any) -> None:
+def _curve(axis: Axes, run: TrainingRecord, column: str, *, name: str, colour: Any) -> None:
     """Draw a metric: each step pale, the running median strong."""
     window = max(1, len(run.metrics) // 20)
     values = run.metrics[column]
@@ -75,7 +75,7 @@ def _drawn(runs: Runs, panels: Sequence[tuple[str, str, Callable[[Axes], None]]]
             if of_health:
                 axis.plot(table["step"], table[column], color=colour, marker="o", markersize=4, label=name)
             else:
-                _curve(axis, run, column, name, colour)
+                _curve(axis, run, column, name=name, colour=colour)
         axis.set_xlabel("step")
         axis.set_ylabel(label)
         finish(axis)

@@ -36,11 +36,11 @@ def margins(measures: Sequence[Margin]) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.3, 1.0])
     for place, e in enumerate(measures):
         left.scatter(list(e.controls.values()), [place] * len(e.controls), s=26, color=CONTROL_COLOUR, zorder=2)
-        _point(left, e.value, e.ci_low, e.ci_high, place, CRITIC_COLOUR)
+        _point(left, e.value, e.ci_low, high=e.ci_high, place=place, colour=CRITIC_COLOUR)
         left.plot([e.chance, e.chance], [place - 0.3, place + 0.3], color="black", linewidth=1)
         if e.best_control:
             colour = {"ahead": "#2a7f3f", "behind": "#b3321b"}.get(e.verdict, "#555555")
-            _point(right, 100 * e.margin, 100 * e.margin_low, 100 * e.margin_high, place, colour)
+            _point(right, 100 * e.margin, 100 * e.margin_low, high=100 * e.margin_high, place=place, colour=colour)
             right.annotate(
                 f"over {e.best_control.replace('_', ' ')}",
                 (100 * e.margin, place),
@@ -64,7 +64,7 @@ def margins(measures: Sequence[Margin]) -> Figure:
     return figure
 
 
-def _point(axis: Axes, value: float, low: float, high: float, place: float, colour: object) -> None:
+def _point(axis: Axes, value: float, low: float, *, high: float, place: float, colour: object) -> None:
     axis.plot([low, high], [place, place], color=colour, linewidth=2, zorder=3)
     axis.scatter([value], [place], s=42, color=colour, zorder=4)
 
@@ -143,7 +143,7 @@ def unseen(detections: Sequence[Detection]) -> Figure | None:
     for direction, (colour, shift, name) in styles.items():
         found = [d for d in detections if d.direction == direction and d.label in labels]
         for d in found:
-            _point(axis, d.auroc, d.ci_low, d.ci_high, labels.index(d.label) + shift, colour)
+            _point(axis, d.auroc, d.ci_low, high=d.ci_high, place=labels.index(d.label) + shift, colour=colour)
         axis.scatter([], [], color=colour, label=name)
     axis.axvspan(0, 0.5, color="#fdf1ef", zorder=0)
     axis.axvline(0.5, color="black", linewidth=0.8)

@@ -233,16 +233,27 @@ def read_scores(path: str | Path) -> ScoreTable:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path} cannot be read as Parquet: {error}.") from error
+    provenance = _provenance(table, path)
+    frame = table.to_pandas()
+    if provenance["schema"] != SCHEMA:
+        frame = frame.rename(columns=_new_name)
+    return ScoreTable(_checked(frame, path), provenance)
+
+
+def _provenance(table: pa.Table, path: Path) -> dict[str, Any]:
+    """Return what a file says of itself; ``schema`` is None for a table of other origin."""
     raw = (table.schema.metadata or {}).get(b"gan_probe")
     try:
-        provenance = {"schema": None} | json.loads(raw or b"{}")
+        provenance: dict[str, Any] = {"schema": None} | json.loads(raw or b"{}")
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: its gan_probe metadata is broken ({error}). Score again.") from error
     if provenance["schema"] not in (SCHEMA, OLD_SCHEMA, None):
         raise InputError(f"{path} has schema {provenance['schema']!r}; this version reads {SCHEMA!r}. Score again.")
-    frame = table.to_pandas()
-    if provenance["schema"] != SCHEMA:
-        frame = frame.rename(columns=_new_name)
+    return provenance
+
+
+def _checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return a table whose scores and controls are numbers, labels text, and ``seen`` truth values."""
     if not len(frame):
         raise InputError(f"{path} holds no images.")
     if "critic_score" not in frame:
@@ -258,7 +269,7 @@ def read_scores(path: str | Path) -> ScoreTable:
         frame["seen"] = _truth(frame["seen"], path)
     for column in (c for c in frame if (s := Source.parse(str(c))) and not s.is_embedding and s.of != CRITIC):
         frame[column] = pd.to_numeric(frame[column], errors="coerce")
-    return ScoreTable(frame, provenance)
+    return frame
 
 
 def _new_name(column: object) -> object:

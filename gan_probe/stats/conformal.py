@@ -77,7 +77,7 @@ class Detection:
         return self.ci_high < 0.5
 
 
-def detect(label: str, scores: Values, seen: Values, reference: Values, direction: str = "low") -> Detection:
+def detect(label: str, scores: Values, seen: Values, *, reference: Values, direction: str = "low") -> Detection:
     """Return how well a class is told from seen images.
 
     Parameters
@@ -128,7 +128,7 @@ def detections(table: pd.DataFrame, reference: Values | None = None, *, seed: in
     """
     seen, held_out = split_reals(table, reference, seed=seed)
     found = [
-        detect(str(label), group.to_numpy(), seen, held_out, direction)
+        detect(str(label), group.to_numpy(), seen, reference=held_out, direction=direction)
         for label, group in table.loc[~table["seen"].astype(bool)].groupby("label", sort=False)["critic_score"]
         for direction in DIRECTIONS
     ]

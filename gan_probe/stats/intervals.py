@@ -58,7 +58,7 @@ def auroc_interval(value: npt.ArrayLike, m: npt.ArrayLike, n: npt.ArrayLike, *, 
 
 
 def difference_interval(
-    a: Values, a_interval: tuple[Values, Values], b: Values, b_interval: tuple[Values, Values], correlation: Values
+    a: Values, a_interval: tuple[Values, Values], b: Values, *, b_interval: tuple[Values, Values], correlation: Values
 ) -> tuple[Values, Values]:
     """Return the interval (low, high) of ``a - b`` from the intervals of both and the correlation of their errors.
 

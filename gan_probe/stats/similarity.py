@@ -168,7 +168,7 @@ def similarities(
     embedded = [standardised(e[rows], fit) for e in embeddings]
     n_runs, n = len(scores), int((~fit).sum())
     found = [
-        over_pairs(name, partial(_compared, compare, embedded, fit), n_runs, CHANCE.get(name, lambda n: 0.0)(n))
+        over_pairs(name, _of_pair(compare, embedded, fit), n_runs, CHANCE.get(name, lambda n: 0.0)(n))
         for name, compare in MEASURES.items()
         if embedded and n > 3
     ]
@@ -181,10 +181,11 @@ def similarities(
     return found
 
 
-def _compared(
-    compare: Callable[[Rows, Rows, Mask], float], embedded: Sequence[Rows], fit: Mask, i: int, j: int
-) -> float:
-    return compare(embedded[i], embedded[j], fit)
+def _of_pair(
+    compare: Callable[[Rows, Rows, Mask], float], embedded: Sequence[Rows], fit: Mask
+) -> Callable[[int, int], float]:
+    """Return a similarity as a function of two numbers of runs."""
+    return lambda i, j: compare(embedded[i], embedded[j], fit)
 
 
 def _same_clusters(given: Sequence[Codes], i: int, j: int) -> float:

@@ -60,7 +60,7 @@ def accelerate(
         wanted = "graph" if device.type == "cuda" and ranks.world == 1 else "eager"
 
     def eager(batch: StepBatch) -> dict[str, Tensor]:
-        return train_step(state, batch, config, precision, ranks)
+        return train_step(state, batch, config, precision=precision, ranks=ranks)
 
     if wanted == "eager":
         return eager
@@ -69,7 +69,7 @@ def accelerate(
 
     def take(batch: StepBatch) -> dict[str, Tensor]:
         if not chosen:
-            faster, reason = attempt(state, batch, config, precision, ranks)
+            faster, reason = attempt(state, batch, config, precision=precision, ranks=ranks)
             say(f"acceleration: {wanted}" if faster else f"acceleration: eager, not {wanted}: {reason}")
             chosen.append(faster or eager)
         return chosen[0](batch)
@@ -90,18 +90,18 @@ def relative_error(found: Iterable[Tensor], expected: Iterable[Tensor]) -> float
 # --- compiled ----------------------------------------------------------------------------------------------------
 
 
-def _compiled(state: State, batch: StepBatch, config: TrainConfig, precision: str, ranks: Ranks) -> Attempt:
+def _compiled(state: State, batch: StepBatch, config: TrainConfig, *, precision: str, ranks: Ranks) -> Attempt:
     """Return a step whose critic gradients come from one compiled function."""
     if any(True for _ in state.critic.buffers()) or NETWORKS[config.network].batch_dependent:
         return None, "the critic changes buffers as it runs (batch or spectral normalisation)."
     gradients = functional_gradients(state, config, precision, compiled=True)
     try:
-        error = _gradient_error(state, batch.critic[0], config, precision, gradients)
+        error = _gradient_error(state, batch.critic[0], config, precision=precision, gradients=gradients)
     except Exception as failure:  # noqa: BLE001 (whatever a compiler raises, eager still works)
         return None, f"torch.compile failed ({type(failure).__name__}: {str(failure).splitlines()[0][:200]})."
     if not error <= TOLERANCE[precision]:
         return None, f"its gradients differ from eager's by {error:.1e} of their norm."
-    return lambda b: train_step(state, b, config, precision, ranks, gradients), ""
+    return lambda b: train_step(state, b, config, precision=precision, ranks=ranks, gradients=gradients), ""
 
 
 def functional_gradients(state: State, config: TrainConfig, precision: str, *, compiled: bool) -> Gradients:
@@ -119,7 +119,7 @@ def functional_gradients(state: State, config: TrainConfig, precision: str, *, c
             with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
                 return torch.func.functional_call(critic, dict(weights), inputs).float()
 
-        return critic_objective(score, inputs, alpha, config, _gradient_at)
+        return critic_objective(score, inputs, alpha, config=config, gradient_at=_gradient_at)
 
     differentiate: Any = torch.func.grad(loss, has_aux=True)
     if compiled:
@@ -142,7 +142,7 @@ def _gradient_at(score: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def _gradient_error(
-    state: State, batch: UpdateBatch, config: TrainConfig, precision: str, gradients: Gradients
+    state: State, batch: UpdateBatch, config: TrainConfig, *, precision: str, gradients: Gradients
 ) -> float:
     """Return how far a stand-in's gradients are from eager's."""
 
@@ -156,22 +156,22 @@ def _gradient_error(
 # --- CUDA graph --------------------------------------------------------------------------------------------------
 
 
-def _graph(state: State, batch: StepBatch, config: TrainConfig, precision: str, ranks: Ranks) -> Attempt:
+def _graph(state: State, batch: StepBatch, config: TrainConfig, *, precision: str, ranks: Ranks) -> Attempt:
     """Return a step that replays one captured graph of all updates."""
     if not batch.generator.z.is_cuda:
         return None, "CUDA graphs need a CUDA device."
     if ranks.world > 1:
         return None, "several processes exchange gradients within a step."
     with put_back(state):
-        plain = _weights_after(state, lambda: train_step(state, batch, config, precision))
+        plain = _weights_after(state, lambda: train_step(state, batch, config, precision=precision))
     _make_capturable(state)
     static = batch.map(torch.clone)
     try:
         with put_back(state):
-            _warm_up(lambda: both_updates(state, static, config, precision))
+            _warm_up(lambda: both_updates(state, static, config, precision=precision))
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
-                outputs = both_updates(state, static, config, precision)
+                outputs = both_updates(state, static, config, precision=precision)
     except RuntimeError as failure:
         return None, f"the capture failed ({str(failure).splitlines()[0][:200]})."
 

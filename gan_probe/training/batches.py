@@ -140,18 +140,18 @@ class Source:
     def fill(self, batch: StepBatch, *, sees_reals: bool) -> StepBatch:
         """Return a drawn batch with its images and labels."""
         critic = tuple(self.with_reals(update) for update in batch.critic)
-        return StepBatch(critic, self._fill(batch.generator, sees_reals))
+        return StepBatch(critic, self._fill(batch.generator, wants_images=sees_reals))
 
     def with_reals(self, update: UpdateBatch) -> UpdateBatch:
         """Return a drawn batch of the critic with its images and labels."""
-        return self._anchor(self._fill(update, True))
+        return self._anchor(self._fill(update, wants_images=True))
 
     def _anchor(self, update: UpdateBatch) -> UpdateBatch:
         if self.nulls is None or update.rows is None:
             return update
         return replace(update, nulls=self.nulls[update.rows.to(self.device) % len(self.nulls)])
 
-    def _fill(self, update: UpdateBatch, wants_images: bool) -> UpdateBatch:
+    def _fill(self, update: UpdateBatch, *, wants_images: bool) -> UpdateBatch:
         rows = update.rows
         if rows is None:
             return update

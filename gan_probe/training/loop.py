@@ -75,7 +75,7 @@ def split_held_out(data: ImageSet, share: float, seed: int) -> tuple[ImageSet, I
     return data.take(np.sort(order[n_held_out:])), data.take(np.sort(order[:n_held_out]))
 
 
-def train(
+def train(  # noqa: C901 - the loop reads top to bottom
     data: ImageSet,
     out: str | Path,
     config: TrainConfig,

@@ -101,7 +101,7 @@ def settle(
     source, out, device = RunFolder(Path(run)), Path(out), torch.device(device)
     trained, facts = source.read_config()
     bank = fit_channels(bank, data.image_shape[2])
-    _check(source, trained, facts, data, bank, out)
+    _check(source, trained, facts, data=data, bank=bank, out=out)
     config = trained.updated(
         {"steps": updates, "n_critic": 1, "decay_share": 1.0, "critic_average": 0.0, "average_share": 0.5}
     )
@@ -116,14 +116,23 @@ def settle(
         folder.write_config(config, dict.fromkeys(config.as_dict(), f"settled from {source.path.name}"), facts)
         write_atomically(temporary / "environment.json", json.dumps(environment(), indent=2) + "\n")
         training, held_out = split_held_out(data, config.held_out, config.split_seed)
-        _go_on(state, folder, config, training, bank, anchors(data) if config.anchor else None, device, on_step)
+        _go_on(
+            state,
+            folder,
+            config,
+            training=training,
+            bank=bank,
+            nulls=anchors(data) if config.anchor else None,
+            device=device,
+            on_step=on_step,
+        )
         state.step = trained.steps
         Saver(folder, config, data, device).save_critic(state, n_training=len(training), held_out=held_out)
     return Critic.load(out, device)
 
 
 def _check(
-    source: RunFolder, config: TrainConfig, facts: Mapping[str, Any], data: ImageSet, bank: Images, out: Path
+    source: RunFolder, config: TrainConfig, facts: Mapping[str, Any], *, data: ImageSet, bank: Images, out: Path
 ) -> None:
     """Raise unless this run can be settled into ``out``."""
     if "settled" in facts:
@@ -155,6 +164,7 @@ def _go_on(
     state: State,
     folder: RunFolder,
     config: TrainConfig,
+    *,
     training: ImageSet,
     bank: Images,
     nulls: Images | None,
@@ -173,7 +183,7 @@ def _go_on(
         rows, chosen = (torch.randint(n, (config.batch_size,), generator=rng) for n in (len(training), len(bank)))
         alpha = torch.rand(config.batch_size, generator=rng)
         batch = UpdateBatch(torch.empty(0), alpha, rows, fake=fakes[chosen.to(device)])
-        metrics = critic_update(state, reals.with_reals(batch).map(lambda t: t.to(device)), config, precision)
+        metrics = critic_update(state, reals.with_reals(batch).map(lambda t: t.to(device)), config, precision=precision)
         update_average(state.average, state.critic, state.share)
         pending.append((state.step, metrics))
         if len(pending) == REPORT_EVERY or state.step == config.steps:

@@ -170,6 +170,7 @@ def train_step(
     state: State,
     batch: StepBatch,
     config: TrainConfig,
+    *,
     precision: str,
     ranks: Ranks = ALONE,
     gradients: Gradients | None = None,
@@ -196,29 +197,31 @@ def train_step(
     """
     state.step += 1
     set_rates(state, config)
-    return both_updates(state, batch, config, precision, ranks, gradients)
+    return both_updates(state, batch, config, precision=precision, ranks=ranks, gradients=gradients)
 
 
 def both_updates(
     state: State,
     batch: StepBatch,
     config: TrainConfig,
+    *,
     precision: str,
     ranks: Ranks = ALONE,
     gradients: Gradients | None = None,
 ) -> dict[str, Tensor]:
     """Do what `train_step` does on the device, without counting or setting rates: what a graph can capture."""
     for update in batch.critic:
-        metrics = critic_update(state, update, config, precision, ranks, gradients)
+        metrics = critic_update(state, update, config, precision=precision, ranks=ranks, gradients=gradients)
     if config.average_share:
         update_average(state.average, state.critic, state.share)
-    return metrics | generator_update(state, batch.generator, config, precision, ranks)
+    return metrics | generator_update(state, batch.generator, config, precision=precision, ranks=ranks)
 
 
 def critic_update(
     state: State,
     batch: UpdateBatch,
     config: TrainConfig,
+    *,
     precision: str,
     ranks: Ranks = ALONE,
     gradients: Gradients | None = None,
@@ -249,7 +252,7 @@ def critic_gradients(state: State, batch: UpdateBatch, config: TrainConfig, prec
     """Leave the gradients of the critic's loss in its weights; return the metrics of `critic_update` but one."""
     inputs = critic_inputs(state, batch, precision)
     score = scorer(state.critic, batch.labels, precision, inputs[0].device)
-    loss, metrics = critic_objective(score, inputs, batch.alpha, config)
+    loss, metrics = critic_objective(score, inputs, batch.alpha, config=config)
     state.critic_optimizer.zero_grad(set_to_none=True)
     loss.backward()
     return metrics
@@ -274,6 +277,7 @@ def critic_objective(
     score: objectives.Score,
     inputs: CriticInputs,
     alpha: Tensor | None,
+    *,
     config: TrainConfig,
     gradient_at: objectives.GradientAt = objectives.gradient_at,
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -284,7 +288,7 @@ def critic_objective(
     else:
         real_score, fake_score = score(torch.cat([real, fake])).chunk(2)
     loss = objectives.OBJECTIVES[config.objective].critic_loss(real_score, fake_score)
-    penalty = penalty_of(score, real, fake, alpha, config, gradient_at)
+    penalty = penalty_of(score, real, fake, alpha=alpha, config=config, gradient_at=gradient_at)
     drift = config.drift * objectives.drift_penalty(real_score) if config.drift else 0.0
     anchor = 0.0 if nulls is None else config.anchor * objectives.drift_penalty(score(nulls))
     total = loss + config.penalty_weight * penalty + drift + anchor
@@ -313,6 +317,7 @@ def penalty_of(
     score: objectives.Score,
     real: Tensor,
     fake: Tensor,
+    *,
     alpha: Tensor | None,
     config: TrainConfig,
     gradient_at: objectives.GradientAt,
@@ -334,7 +339,7 @@ def penalty_of(
 
 
 def generator_update(
-    state: State, batch: UpdateBatch, config: TrainConfig, precision: str, ranks: Ranks = ALONE
+    state: State, batch: UpdateBatch, config: TrainConfig, *, precision: str, ranks: Ranks = ALONE
 ) -> dict[str, Tensor]:
     """Take one descent step on the generator's loss; return it and the gradient's norm over all weights."""
     device, objective = batch.z.device, objectives.OBJECTIVES[config.objective]

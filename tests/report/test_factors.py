@@ -29,7 +29,7 @@ def stepping(factor: str, setting: str, slope: float) -> Response:
     """A score that moves by ``slope`` of its spread with each value; randomly initialised ones that stay."""
     base = np.random.default_rng(0).normal(size=60)
     scores = np.stack([base + slope * base.std(ddof=1) * k for k in range(4)])
-    return respond(factor, setting, VALUES, scores, [np.stack([base] * 4)] * 3)
+    return respond(factor, setting, VALUES, scores=scores, random_init=[np.stack([base] * 4)] * 3)
 
 
 def bare(*responses: Response) -> FactorsResult:
@@ -96,7 +96,7 @@ def test_a_panel_shows_the_curve_its_untrained_twins_and_where_it_tells() -> Non
 def test_names_are_filled_where_they_are_told(result: FactorsResult) -> None:
     base = np.random.default_rng(0).normal(size=40)
     scores = np.stack([base, base + 3, base])
-    response = respond("texture", AMONG, ["plain", "dots", "checks"], scores, [])
+    response = respond("texture", AMONG, ["plain", "dots", "checks"], scores=scores, random_init=[])
     figure = page.names(bare(response))
     assert figure is not None
     (points,) = figure.axes[0].collections[-1:]

@@ -11,19 +11,19 @@ SEEN, REFERENCE = RNG.normal(size=200), RNG.normal(size=200)
 
 
 def test_a_low_class_is_found_by_its_low_scores() -> None:
-    found = detect("x", RNG.normal(-20, 1, 50), SEEN, REFERENCE)
+    found = detect("x", RNG.normal(-20, 1, 50), SEEN, reference=REFERENCE)
     assert (found.auroc, found.aupr, found.fpr95, found.is_reversed) == (1.0, 1.0, 0.0, False)
 
 
 def test_a_class_above_the_reals_is_reversed_for_low_and_found_by_two_sided() -> None:
     high = RNG.normal(20, 1, 50)
-    low, two = (detect("x", high, SEEN, REFERENCE, direction) for direction in ("low", "two-sided"))
+    low, two = (detect("x", high, SEEN, reference=REFERENCE, direction=direction) for direction in ("low", "two-sided"))
     assert (low.auroc, low.fpr95, low.is_reversed) == (0.0, 1.0, True)
     assert (two.auroc, two.fpr95, two.is_reversed) == (1.0, 0.0, False)
 
 
 def test_more_of_the_same_is_chance() -> None:
-    found = detect("x", RNG.normal(size=400), SEEN, REFERENCE)
+    found = detect("x", RNG.normal(size=400), SEEN, reference=REFERENCE)
     assert found.auroc == pytest.approx(0.5, abs=0.06)
     assert found.aupr == pytest.approx(found.prevalence, abs=0.08)
     assert found.fpr95 == pytest.approx(0.95, abs=0.04)

@@ -6,8 +6,11 @@ from gan_probe.stats.intervals import difference_interval, hierarchical_bootstra
 
 def test_the_difference_of_independent_numbers_adds_their_widths_in_squares() -> None:
     low, high = difference_interval(
-        np.array([5.0]), (np.array([2.0]), np.array([8.0])), np.array([1.0]), (np.array([-3.0]), np.array([5.0])),
-        np.array([0.0]),
+        np.array([5.0]),
+        (np.array([2.0]), np.array([8.0])),
+        np.array([1.0]),
+        b_interval=(np.array([-3.0]), np.array([5.0])),
+        correlation=np.array([0.0]),
     )  # fmt: skip
     assert (low[0], high[0]) == (pytest.approx(4 - 5), pytest.approx(4 + 5))
 

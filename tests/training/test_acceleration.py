@@ -42,7 +42,7 @@ def test_nested_functional_gradients_are_eager_s(train_set: ImageSet, changes: d
     config = CONFIG.updated(changes)
     state, batch = begin(train_set, config)
     gradients = functional_gradients(state, config, "fp32", compiled=False)
-    assert _gradient_error(state, batch.critic[0], config, "fp32", gradients) < 1e-4
+    assert _gradient_error(state, batch.critic[0], config, precision="fp32", gradients=gradients) < 1e-4
     ours, theirs = (how(state, batch.critic[0], config, "fp32") for how in (gradients, critic_gradients))
     assert {k: v.item() for k, v in ours.items()} == pytest.approx({k: v.item() for k, v in theirs.items()}, rel=1e-4)
 
@@ -50,7 +50,7 @@ def test_nested_functional_gradients_are_eager_s(train_set: ImageSet, changes: d
 def test_a_stand_in_that_loses_the_penalty_is_found_out(train_set: ImageSet) -> None:
     state, batch = begin(train_set, CONFIG)
     lossy = functional_gradients(state, CONFIG.updated({"penalty_weight": 0.0}), "fp32", compiled=False)
-    assert _gradient_error(state, batch.critic[0], CONFIG, "fp32", lossy) > 10 * TOLERANCE["bf16"]
+    assert _gradient_error(state, batch.critic[0], CONFIG, precision="fp32", gradients=lossy) > 10 * TOLERANCE["bf16"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_way_that_does_not_fit_is_not_taken(train_set: ImageSet, changes: dict
     state, batch = begin(train_set, config)
     metrics = accelerate(state, config, "fp32", log=said.append)(batch)
     other, _ = begin(train_set, config)
-    expected = train_step(other, batch, config, "fp32")
+    expected = train_step(other, batch, config, precision="fp32")
     assert reason in said[0]
     assert all(torch.equal(metrics[name], expected[name]) for name in expected)
     assert state.step == 1
@@ -101,11 +101,11 @@ def test_a_compiled_training_is_the_eager_one(train_set: ImageSet) -> None:
 
 def test_put_back_restores_weights_moments_and_step(train_set: ImageSet) -> None:
     state, batch = begin(train_set, CONFIG)
-    train_step(state, batch, CONFIG, "fp32")
+    train_step(state, batch, CONFIG, precision="fp32")
     weights = [p.clone() for p in state.critic.parameters()]
     places = [p.data_ptr() for p in state.critic.parameters()]
     with put_back(state):
-        train_step(state, batch, CONFIG, "fp32")
+        train_step(state, batch, CONFIG, precision="fp32")
         assert not torch.equal(weights[0], next(state.critic.parameters()))
     assert state.step == 1
     assert all(torch.equal(a, b) for a, b in zip(weights, state.critic.parameters(), strict=True))

@@ -34,6 +34,6 @@ def test_one_update_on_the_gpu_is_the_cpu_s(train_set: ImageSet, precision: str)
         state = new_state(config, train_set.image_shape, torch.device(device))
         source = Source.of(train_set.images, torch.device(device))
         batch = next(batches(source, config, first=1, sees_reals=False)).critic[0]
-        values.append(critic_update(state, batch, config, used))
+        values.append(critic_update(state, batch, config, precision=used))
     for name in ("w_distance", "penalty"):
         assert values[1][name].item() == pytest.approx(values[0][name].item(), rel=0.1, abs=0.02)

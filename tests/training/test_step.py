@@ -36,7 +36,7 @@ def test_a_critic_update_raises_the_w_distance_and_leaves_the_generator_alone(tr
     state = new_state(CONFIG, train_set.image_shape, CPU)
     generator = [p.clone() for p in state.generator.parameters()]
     distances = [
-        critic_update(state, step_batch(train_set, CONFIG, i).critic[0], CONFIG, "fp32")["w_distance"].item()
+        critic_update(state, step_batch(train_set, CONFIG, i).critic[0], CONFIG, precision="fp32")["w_distance"].item()
         for i in range(12)
     ]
     assert distances[-1] > distances[0] + 1
@@ -46,7 +46,7 @@ def test_a_critic_update_raises_the_w_distance_and_leaves_the_generator_alone(tr
 def test_a_step_moves_both_networks_and_restores_requires_grad(train_set: ImageSet) -> None:
     state = new_state(CONFIG, train_set.image_shape, CPU)
     before = [p.clone() for p in (*state.critic.parameters(), *state.generator.parameters())]
-    metrics = train_step(state, step_batch(train_set, CONFIG), CONFIG, "fp32")
+    metrics = train_step(state, step_batch(train_set, CONFIG), CONFIG, precision="fp32")
     after = [*state.critic.parameters(), *state.generator.parameters()]
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True) if b.ndim > 1)
     assert all(p.requires_grad for p in after)
@@ -59,7 +59,7 @@ def test_bf16_takes_nearly_the_same_step_as_fp32(train_set: ImageSet) -> None:
     batch, values = step_batch(train_set, CONFIG).critic[0], {}
     for precision in ("fp32", "bf16"):
         state = new_state(CONFIG, train_set.image_shape, CPU)
-        values[precision] = critic_update(state, batch, CONFIG, precision)
+        values[precision] = critic_update(state, batch, CONFIG, precision=precision)
     for name in ("w_distance", "penalty"):
         assert values["bf16"][name].item() == pytest.approx(values["fp32"][name].item(), rel=0.1, abs=0.02)
 
@@ -95,13 +95,15 @@ def test_the_learning_rate_falls_over_the_last_share_of_the_steps() -> None:
 def test_every_recipe_widens_the_gap_between_reals_and_fakes(name: str, train_set: ImageSet) -> None:
     config = PRESETS[name].updated({"batch_size": 8, "precision": "fp32"})
     state = new_state(config, train_set.image_shape, CPU)
-    found = [critic_update(state, step_batch(train_set, config, i).critic[0], config, "fp32") for i in range(20)]
+    found = [
+        critic_update(state, step_batch(train_set, config, i).critic[0], config, precision="fp32") for i in range(20)
+    ]
     gaps = [metrics["w_distance"].item() for metrics in found]
     assert sum(gaps[-5:]) > sum(gaps[:5])
     if config.weight_clip:
         assert max(p.abs().max().item() for p in state.critic.parameters()) <= config.weight_clip + 1e-6
         assert {m["penalty"].item() for m in found} == {0.0}
-    metrics = train_step(state, step_batch(train_set, config), config, "fp32")
+    metrics = train_step(state, step_batch(train_set, config), config, precision="fp32")
     assert all(torch.isfinite(value) for value in metrics.values())
 
 
@@ -111,7 +113,7 @@ def test_drift_holds_scores_near_zero(train_set: ImageSet) -> None:
         config = CONFIG.updated({"drift": drift})
         state = new_state(config, train_set.image_shape, CPU)
         for i in range(20):
-            critic_update(state, step_batch(train_set, config, i).critic[0], config, "fp32")
+            critic_update(state, step_batch(train_set, config, i).critic[0], config, precision="fp32")
         means[drift] = state.critic(to_network(train_set.images)).square().mean().item()
     assert means[10.0] < means[0.0]
 
@@ -130,7 +132,7 @@ def test_anchored_critics_score_nothing_near_zero(train_set: ImageSet) -> None:
         for batch in itertools.islice(batches(source, config, first=1, sees_reals=False), 10):
             for update in batch.critic:
                 assert (update.nulls is not None) == bool(anchor)
-                critic_update(state, update, config, "fp32")
+                critic_update(state, update, config, precision="fp32")
         spreads[anchor] = state.critic(to_network(nulls)).square().mean().item()
     assert spreads[10.0] < spreads[0.0] / 2
 
@@ -139,7 +141,7 @@ def test_the_plain_average_is_the_mean_of_the_weights_of_the_last_steps(train_se
     config = CONFIG.updated({"average_share": 0.5, "steps": 6})
     state, weights = new_state(config, train_set.image_shape, CPU), []
     for step in range(1, 7):
-        train_step(state, step_batch(train_set, config, step), config, "fp32")
+        train_step(state, step_batch(train_set, config, step), config, precision="fp32")
         weights.append(state.critic.head.weight.detach().clone())
         if step <= 3:
             assert torch.allclose(state.average.head.weight, weights[-1])
@@ -151,6 +153,6 @@ def test_given_fakes_take_the_place_of_the_generators(train_set: ImageSet) -> No
     batch, found = step_batch(train_set, CONFIG).critic[0], []
     for fake in (None, batch.real):
         state = new_state(CONFIG, train_set.image_shape, CPU)
-        found.append(critic_update(state, replace(batch, fake=fake), CONFIG, "fp32")["w_distance"].item())
+        found.append(critic_update(state, replace(batch, fake=fake), CONFIG, precision="fp32")["w_distance"].item())
     assert found[1] == 0.0
     assert found[0] != 0.0

@@ -49,7 +49,7 @@ def work(name: str, ranks: Ranks) -> dict[str, torch.Tensor]:
     found |= {f"gradient/{n}": p.grad.clone() for n, p in state.critic.named_parameters()}
     state = start()
     for batch in batches(source, config, first=1, sees_reals=False, ranks=ranks):
-        train_step(state, batch, config, "fp32", ranks)
+        train_step(state, batch, config, precision="fp32", ranks=ranks)
     for part in ("critic", "generator", "average"):
         found |= {f"{part}/{n}": v.clone().contiguous() for n, v in getattr(state, part).state_dict().items()}
     return found

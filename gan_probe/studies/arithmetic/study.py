@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.linear_model import RidgeClassifier
 
 from gan_probe.critics.critic import Critic
@@ -15,7 +14,7 @@ from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.stats.splits import split_rows
 from gan_probe.studies.arithmetic.result import ArithmeticResult, Equation, combine, largest_jump, shares
-from gan_probe.types import Images
+from gan_probe.types import Images, Labels, Rows
 from gan_probe.version import VERSION
 
 N_PATHS = 6
@@ -100,12 +99,12 @@ def arithmetic(
 
 
 def _classifier(
-    critic: Critic, images: Images, labels: npt.NDArray, seed: int
+    critic: Critic, images: Images, labels: Labels, seed: int
 ) -> tuple[Callable[[Images], list[str]], float, dict[str, int]]:
     """Return a namer of images by the critic's features, its accuracy on other images, and how many were used."""
     split = split_rows(labels, max_pool=MAX_FIT, seed=seed)
 
-    def rows(pictures: Images) -> npt.NDArray[np.float32]:
+    def rows(pictures: Images) -> Rows:
         found = critic.embed(pictures, pooling=POOLING)
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
 

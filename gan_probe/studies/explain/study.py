@@ -123,7 +123,7 @@ def explain(
         masks=masks,
         maps=maps,
         numbers=compare(maps, masks, changed, seed=seed),
-        table=_table(critic, data.table, scores, maps, masks),
+        table=_table(critic, data.table, scores, maps=maps, masks=masks),
         provenance={
             **_provenance(critic, data, seed),
             "per_class": per_class,
@@ -188,6 +188,7 @@ def _table(
     critic: Critic,
     table: pd.DataFrame,
     scores: Sequence[npt.NDArray[np.float32]],
+    *,
     maps: Mapping[str, Mapping[str, Sequence[Maps]]],
     masks: Masks | None,
 ) -> pd.DataFrame:

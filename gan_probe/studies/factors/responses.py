@@ -137,7 +137,7 @@ def aurocs(found: Curve) -> list[float]:
 
 
 def respond(
-    factor: str, setting: str, values: Sequence[Any], scores: Values, random_init: Sequence[Values], *, seed: int = 0
+    factor: str, setting: str, values: Sequence[Any], *, scores: Values, random_init: Sequence[Values], seed: int = 0
 ) -> Response:
     """Return the `Response` to a sweep.
 

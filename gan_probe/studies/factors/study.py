@@ -34,7 +34,7 @@ from gan_probe.studies.factors.responses import ALONE, AMONG, MIN_BASES, Respons
 from gan_probe.studies.factors.result import (
     FactorsResult,
 )
-from gan_probe.types import Codes, Images, Labels, OnPart
+from gan_probe.types import Codes, Images, Labels, OnPart, Warn
 from synthetic import Spec, make_dataset, sweep
 from synthetic.dataset import resolve_spec
 from synthetic.spec import FACTORS, Choice, Type, Uniform
@@ -220,13 +220,15 @@ def factors(
     on_step("scores")
     found = varying({name: scores.table[c] for name, c in factor_columns(scores.table).items()})
     labels = scores.table["label"].astype(str).to_numpy()
-    shares = _shares(scores, found, labels, warnings, seed)
+    shares = _shares(scores, found, labels, warn=warnings.append, seed=seed)
     on_step("shares")
-    probes, gains = _probes(scores, found, warnings, seed)
+    probes, gains = _probes(scores, found, warnings.append, seed)
     on_step("probes")
-    disentangled = _disentanglement(scores, found, warnings, seed)
+    disentangled = _disentanglement(scores, found, warnings.append, seed)
     on_step("disentanglement")
-    answers = responses(critic, spec, n_bases=n_bases, controls=controls, seed=seed, on_step=on_step, warnings=warnings)
+    answers = responses(
+        critic, spec, n_bases=n_bases, controls=controls, seed=seed, on_step=on_step, warn=warnings.append
+    )
     provenance = {
         **{k: v for k, v in scores.provenance.items() if k not in ("warnings", "training_fingerprint")},
         "spec": spec.name,
@@ -248,7 +250,7 @@ def factors(
 
 
 def _shares(
-    scores: ScoreTable, found: Mapping[str, Codes], labels: Labels, warnings: list[str], seed: int
+    scores: ScoreTable, found: Mapping[str, Codes], labels: Labels, *, warn: Warn, seed: int
 ) -> dict[Source, list[Share]]:
     """Return what each factor explains of the critic's score and embedding, and of those of random critics."""
     embeddings = scores.embeddings
@@ -260,14 +262,12 @@ def _shares(
                 standardised(values), found, labels, interactions=source == CRITIC_SCORE, seed=seed
             )
         except InputError as error:
-            warnings.append(f"no shares of {source.column}: {error}")
+            warn(f"no shares of {source.column}: {error}")
             break
     return shares
 
 
-def _probes(
-    scores: ScoreTable, found: Mapping[str, Codes], warnings: list[str], seed: int
-) -> tuple[list[Margin], list[Margin]]:
+def _probes(scores: ScoreTable, found: Mapping[str, Codes], warn: Warn, seed: int) -> tuple[list[Margin], list[Margin]]:
     """Return how well the level of each factor is read from the embedding: beside all controls, beside random."""
     rows = scores.embeddings_beside()
     if rows is None:
@@ -280,7 +280,7 @@ def _probes(
     for name, codes in found.items():
         rarest = int(np.unique(codes, return_counts=True)[1].min())
         if rarest < MIN_LEVEL:
-            warnings.append(f"{name} is not probed: its rarest level has {rarest} images, {MIN_LEVEL} are needed.")
+            warn(f"{name} is not probed: its rarest level has {rarest} images, {MIN_LEVEL} are needed.")
             continue
         measure, own, names = {name: linear_probe}, [rows.critic], codes.astype(str)
         probes += margins(measure, own, every, names, seed=seed)
@@ -290,7 +290,7 @@ def _probes(
 
 
 def _disentanglement(
-    scores: ScoreTable, found: Mapping[str, Codes], warnings: list[str], seed: int
+    scores: ScoreTable, found: Mapping[str, Codes], warn: Warn, seed: int
 ) -> dict[str, Disentanglement]:
     """Return DCI and MIG of the critic's embedding and those of random critics; empty, with a warning, if none."""
     measured: dict[str, Disentanglement] = {}
@@ -298,7 +298,7 @@ def _disentanglement(
         if source.of == BASELINE:
             continue
         if rows.shape[1] > MAX_DIMENSIONS:
-            warnings.append(
+            warn(
                 f"no disentanglement: it looks at single dimensions, at most {MAX_DIMENSIONS}, and this embedding has"
                 f" {rows.shape[1]}. Choose fewer layers, or another pooling."
             )
@@ -306,7 +306,7 @@ def _disentanglement(
         try:
             measured[source.short] = disentanglement(rows, found, seed=seed)
         except InputError as error:
-            warnings.append(f"no disentanglement: {error}")
+            warn(f"no disentanglement: {error}")
             return {}
     return measured
 
@@ -319,7 +319,7 @@ def responses(
     controls: bool = True,
     only: Sequence[str] | None = None,
     seed: int = 0,
-    warnings: list[str] | None = None,
+    warn: Warn = lambda text: None,
     on_step: OnPart = lambda name: None,
 ) -> list[Response]:
     """Return how the scores of a critic, and of randomly initialised ones, answer to each factor.
@@ -335,8 +335,8 @@ def responses(
     only : sequence of str, optional
         Factors to ask for.
     seed : int
-    warnings : list of str, optional
-        What could not be asked is added to it.
+    warn : callable, optional
+        Told what could not be asked.
     on_step : callable, optional
 
     Raises
@@ -344,13 +344,10 @@ def responses(
     InputError
         When scores are not finite.
     """
-    notes: list[str] = [] if warnings is None else warnings
     others, _ = random_inits(critic) if controls else ([], ())  # what is to be said of them, the scores have said
     asked = questions(spec)
     if not any(q.setting == ALONE for q in asked):
-        notes.append(
-            "nothing was swept with all else fixed: the first class has no noise, so its images are all alike."
-        )
+        warn("nothing was swept with all else fixed: the first class has no noise, so its images are all alike.")
     found, flat = [], []
     for question in asked:
         if only is None or question.factor in only:
@@ -358,12 +355,12 @@ def responses(
             images = fit_channels(images, critic.config.image_shape[2])
             own, *beside = _scores([critic, *others], images, len(question.swept))
             names = [f"{v:+d}" for v in question.swept] if question.factor == "sign" else question.swept
-            found.append(respond(question.factor, question.setting, names, own, beside, seed=seed))
+            found.append(respond(question.factor, question.setting, names, scores=own, random_init=beside, seed=seed))
             if np.ptp(own[0]) == 0:
                 flat.append(f"{found[-1].name} ({question.setting})")
         on_step(question.factor)
     if flat:
-        notes.append(
+        warn(
             f"the scores of all base images are the same in the sweeps of {', '.join(flat)}: any change is told, and"
             " there is no spread to measure it by."
         )

@@ -164,7 +164,19 @@ def probe(
         rows = prepared(encode(), split.pool)
         for classifier in classifiers:
             for n in counts:
-                outcomes.append(_one(name, classifier, n, rows, labels, split, n_draws, seen, seed))
+                outcomes.append(
+                    _one(
+                        name,
+                        classifier,
+                        n,
+                        rows=rows,
+                        labels=labels,
+                        split=split,
+                        n_draws=n_draws,
+                        seen=seen,
+                        seed=seed,
+                    )
+                )
                 if on_step:
                     on_step(f"{name}, {classifier}, {n} a class")
     return outcomes
@@ -183,6 +195,7 @@ def _one(
     name: str,
     classifier: str,
     per_class: int,
+    *,
     rows: Rows,
     labels: Labels,
     split: Split,
@@ -200,7 +213,7 @@ def _one(
     settings, make = CLASSIFIERS[classifier]
     settings = tuple(s for s in settings if classifier != "knn" or s <= n_labels)
     found = {
-        s: np.mean([_correct(make(s), rows, labels, drawn, split.validation).mean() for drawn in tuning])
+        s: np.mean([_correct(make(s), rows, labels, drawn=drawn, tested=split.validation).mean() for drawn in tuning])
         for s in settings
     }
     setting = max(found, key=lambda s: found[s])
@@ -210,8 +223,8 @@ def _one(
                 make(setting),
                 rows,
                 labels,
-                draw_labels(labels, split.pool, per_class, _rng(seed, 0, per_class, i)),
-                split.test,
+                drawn=draw_labels(labels, split.pool, per_class, _rng(seed, 0, per_class, i)),
+                tested=split.test,
             )
             for i in range(n_draws)
         ]
@@ -235,7 +248,7 @@ def _rng(*words: int) -> np.random.Generator:
     return np.random.default_rng(words)
 
 
-def _correct(model: Any, rows: Rows, labels: Labels, drawn: Indices, tested: Indices) -> npt.NDArray[np.bool_]:
+def _correct(model: Any, rows: Rows, labels: Labels, *, drawn: Indices, tested: Indices) -> npt.NDArray[np.bool_]:
     return model.fit(rows[drawn], labels[drawn]).predict(rows[tested]) == labels[tested]
 
 

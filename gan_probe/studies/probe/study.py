@@ -80,7 +80,7 @@ def probe(
     split = Split(*(np.searchsorted(used, part) for part in (split.pool, split.validation, split.test)))
     seen = np.isin(labels, critic.config.training_classes) if critic.config.training_classes else None
     encoders, layers, warnings = _representations(
-        critic, images, split, partial(_features, engine, pooling, batch_size), controls, seed
+        critic, images, split, features=partial(_features, engine, pooling, batch_size), controls=controls, seed=seed
     )
     outcomes = probing.probe(
         encoders, labels, split,
@@ -108,7 +108,7 @@ def probe(
     )
 
 
-def _features(engine: Engine, pooling: str, batch_size: int, critic: Critic, images: Images) -> list[Rows]:
+def _features(engine: Engine, pooling: str, batch_size: int, *, critic: Critic, images: Images) -> list[Rows]:
     """Return the features of each layer of a critic, each (n, d), from one pass."""
     widths = [critic.embed(images[:1], layers=[layer], pooling=pooling).shape[1] for layer in critic.config.layers]
     found = engine.run([critic], images, Wanted(None, pooling), batch_size=batch_size)[0].features
@@ -120,6 +120,7 @@ def _representations(
     critic: Critic,
     images: Images,
     split: Split,
+    *,
     features: Callable[[Critic, Images], list[Rows]],
     controls: bool,
     seed: int,

@@ -104,8 +104,8 @@ def _against_best(found: Pairwise, k: int, pairs: Sequence[Pair]) -> Iterator[tu
         runs.mean(0),
         (np.array([p.ci_low for p in pairs]), np.array([p.ci_high for p in pairs])),
         control,
-        auroc_interval(control, found.counts[i], found.counts[j]),
-        np.clip(np.divide(covariance, spread, out=np.zeros(len(pairs)), where=spread > 0), -1, 1),
+        b_interval=auroc_interval(control, found.counts[i], found.counts[j]),
+        correlation=np.clip(np.divide(covariance, spread, out=np.zeros(len(pairs)), where=spread > 0), -1, 1),
     )
     yield from zip(
         best.tolist(), control.tolist(), np.maximum(low, -1).tolist(), np.minimum(high, 1).tolist(), strict=True

@@ -26,7 +26,7 @@ from gan_probe.studies.base import quiet
 from gan_probe.studies.stability.calibrations import NULL, left_out, make_panel
 from gan_probe.studies.stability.result import STATISTICS_OUT, Comparison, StabilityResult, alignment_levels, compare
 from gan_probe.training import RunFolder
-from gan_probe.types import Labels, OnPart
+from gan_probe.types import Labels, OnPart, Warn
 from gan_probe.version import VERSION
 from synthetic import sample_id
 
@@ -85,7 +85,9 @@ def stability(
     warnings = [*data.warnings, *_differences(critics)]
     tell, how = on_step, partial(engine.run, batch_size=batch_size)
     labels, seen = data.table["label"].astype(str).to_numpy(), seen_rows(critics, data.table)
-    kept, scores, embeddings = _look(critics, data, skip_diverged, how, warnings, tell)
+    kept, scores, embeddings = _look(
+        critics, data, skip_diverged=skip_diverged, run=how, warn=warnings.append, tell=tell
+    )
     panel = make_panel(labels, seen, seed=seed)
     warnings += [f"the alignment level {name!r} is left out: {why}" for name, why in left_out(panel).items()]
     levels = alignment_levels(scores, labels, seen=seen, seed=seed)
@@ -97,7 +99,14 @@ def stability(
         warnings.extend(notes)
         by_name = {name: other for name, other in zip(critics, inits, strict=False) if name in kept}
         if by_name:
-            looks[RANDOM_CRITICS] = _look(by_name, data, False, how, [], lambda name: tell(f"control of {name}"))[1:]
+            looks[RANDOM_CRITICS] = _look(
+                by_name,
+                data,
+                skip_diverged=False,
+                run=how,
+                warn=lambda _: None,
+                tell=lambda name: tell(f"control of {name}"),
+            )[1:]
             others[RANDOM_CRITICS] = alignment_levels(looks[RANDOM_CRITICS][0], labels, seen=seen, seed=seed)
         others |= {
             STATISTICS_OUT: alignment_levels(
@@ -107,10 +116,10 @@ def stability(
     comparisons = []
     if against is not None:
         _check_pairs(critics, against)
-        beside, theirs, _ = _look(against, data, skip_diverged, how, warnings, tell)
+        beside, theirs, _ = _look(against, data, skip_diverged=skip_diverged, run=how, warn=warnings.append, tell=tell)
         both = [name for name in kept if name in beside]
         ours, theirs = scores[[kept.index(name) for name in both]], theirs[[beside.index(name) for name in both]]
-        comparisons = _compared(ours, theirs, data, labels, seed)
+        comparisons = _compared(ours, theirs, data, labels=labels, seed=seed)
     if controls:
         explained = linear_share(scores, statistic_rows(data.images))
     alike = {name: similarities(*both, labels, panel.fit, seed=seed) for name, both in looks.items()}
@@ -165,6 +174,7 @@ def _compared(
     here: npt.NDArray[np.float32],
     there: npt.NDArray[np.float32],
     data: ImageSet,
+    *,
     labels: Labels,
     seed: int,
 ) -> list[Comparison]:
@@ -207,9 +217,10 @@ def seen_rows(critics: Mapping[str, Critic], table: pd.DataFrame) -> npt.NDArray
 def _look(
     critics: Mapping[str, Critic],
     data: ImageSet,
+    *,
     skip_diverged: bool,
     run: Callable[..., list[Forward]],
-    warnings: list[str],
+    warn: Warn,
     tell: Callable[[str], None],
 ) -> tuple[list[str], npt.NDArray[np.float32], Embeddings]:
     """Return the names of the critics that did not diverge, their scores, and their embeddings if all have layers."""
@@ -222,14 +233,14 @@ def _look(
                 raise InputError(
                     f"{name} diverged: its scores are not finite or all the same. Leave it out: --skip-diverged."
                 )
-            warnings.append(f"{name} diverged and is left out.")
+            warn(f"{name} diverged and is left out.")
             continue
         scores[name] = values
         if rows is not None:
             embeddings.append(rows)
         tell(name)
     if len(embeddings) < len(scores):
-        warnings.append("embeddings are not compared: not every critic shows its layers.")
+        warn("embeddings are not compared: not every critic shows its layers.")
         embeddings = []
     stacked = np.stack(list(scores.values())) if scores else np.empty((0, len(data)), np.float32)
     return list(scores), stacked, embeddings

@@ -159,18 +159,29 @@ def diagnose(metrics: pd.DataFrame, health: Sequence[Mapping[str, Any]]) -> list
     """
     if not len(metrics) and not health:
         return ["Nothing was recorded yet, or the records are broken: there are no metrics and no measures of health."]
-    said = []
+    said = [*_of_the_accuracy(metrics), *_of_gradients(metrics), *(_of_fakes(health) if health else [])]
+    return said or ["No sign of trouble."]
+
+
+def _of_the_accuracy(metrics: pd.DataFrame) -> list[str]:
+    """Return what the share of pairs in which the critic scores the real higher says, over the last tenth."""
     accuracy = metrics["critic_accuracy"].dropna()
     late = float(accuracy.tail(max(10, len(accuracy) // 10)).mean()) if len(accuracy) else np.nan
     if late >= WON:
-        said.append(
+        return [
             f"The critic won: it scores the real higher in {late:.0%} of pairs of a real and a fake (50 % would be"
             " equilibrium). Its features can be good all the same."
-        )
-    elif late <= REVERSED:
-        said.append(f"The critic ranks reals below fakes: it scores the real higher in {late:.0%} of pairs.")
-    elif late <= LOST:
-        said.append(f"The critic cannot tell reals from fakes any more: {late:.0%} of pairs (50 % is chance).")
+        ]
+    if late <= REVERSED:
+        return [f"The critic ranks reals below fakes: it scores the real higher in {late:.0%} of pairs."]
+    if late <= LOST:
+        return [f"The critic cannot tell reals from fakes any more: {late:.0%} of pairs (50 % is chance)."]
+    return []
+
+
+def _of_gradients(metrics: pd.DataFrame) -> list[str]:
+    """Return which network's gradient vanished or blew up between the first tenth and the last."""
+    said = []
     for network in ("critic", "generator"):
         norms = metrics[f"{network}_gradient"].dropna()
         tenth = max(5, len(norms) // 10)
@@ -184,30 +195,34 @@ def diagnose(metrics: pd.DataFrame, health: Sequence[Mapping[str, Any]]) -> list
                 f"The {network}'s gradient has grown a thousandfold ({early:.1e} to {now:.1e}): the training is blowing"
                 " up. Try a lower learning rate or penalty_weight."
             )
-    if health:
-        last = health[-1]
-        if last.get("missing"):
-            said.append(
-                f"Modes: {last['n_covered']} of {last['n_classes']} classes are covered; missing:"
-                f" {', '.join(last['missing'][:5])}{', ...' if len(last['missing']) > 5 else ''} (as a classifier"
-                f" that is right on {last['classifier_accuracy']:.0%} of reals sees it)."
-            )
-        if last["diversity"] < COLLAPSED:
-            said.append(
-                f"Mode collapse: fakes lie {last['diversity']:.2f} times as far from each other as reals do."
-                " Minibatch discrimination, another objective or a lower learning rate may help (docs/training.md)."
-            )
-        preference = last.get("training_preference")
-        chance = 2 / (12 * max(1, last.get("n_held_out", 1))) ** 0.5  # what so few held-out images may do by themselves
-        if preference is not None and preference > max(MEMORISED, 0.5 + chance):
-            said.append(
-                f"Memorising: the critic scores a training image above a held-out one in {preference:.0%} of pairs"
-                " (50 % would be none). Use more images, fewer steps or a stronger penalty."
-            )
-        if len(health) > 1 and last["distance"] < IMPROVING * health[-2]["distance"]:
-            before = health[-2]
-            said.append(
-                f"Still improving: from step {before['step']} to {last['step']} the fakes came closer to the reals"
-                f" ({before['distance']:.2f} to {last['distance']:.2f} times the reals' own distance). Train longer."
-            )
-    return said or ["No sign of trouble."]
+    return said
+
+
+def _of_fakes(health: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what the last look at the fakes says: classes missing, collapse, memorising, still improving."""
+    last, said = health[-1], []
+    if last.get("missing"):
+        said.append(
+            f"Modes: {last['n_covered']} of {last['n_classes']} classes are covered; missing:"
+            f" {', '.join(last['missing'][:5])}{', ...' if len(last['missing']) > 5 else ''} (as a classifier"
+            f" that is right on {last['classifier_accuracy']:.0%} of reals sees it)."
+        )
+    if last["diversity"] < COLLAPSED:
+        said.append(
+            f"Mode collapse: fakes lie {last['diversity']:.2f} times as far from each other as reals do."
+            " Minibatch discrimination, another objective or a lower learning rate may help (docs/training.md)."
+        )
+    preference = last.get("training_preference")
+    chance = 2 / (12 * max(1, last.get("n_held_out", 1))) ** 0.5  # what so few held-out images may do by themselves
+    if preference is not None and preference > max(MEMORISED, 0.5 + chance):
+        said.append(
+            f"Memorising: the critic scores a training image above a held-out one in {preference:.0%} of pairs"
+            " (50 % would be none). Use more images, fewer steps or a stronger penalty."
+        )
+    if len(health) > 1 and last["distance"] < IMPROVING * health[-2]["distance"]:
+        before = health[-2]
+        said.append(
+            f"Still improving: from step {before['step']} to {last['step']} the fakes came closer to the reals"
+            f" ({before['distance']:.2f} to {last['distance']:.2f} times the reals' own distance). Train longer."
+        )
+    return said

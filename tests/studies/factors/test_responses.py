@@ -37,7 +37,7 @@ def shifted(n: int = 1000, slope: float = 1.0) -> np.ndarray:
 
 
 def test_the_smallest_difference_of_normal_scores_is_where_theory_puts_it() -> None:
-    found = respond("noise", ALONE, VALUES, shifted(), [shifted(slope=2.0), shifted(slope=0.5)])
+    found = respond("noise", ALONE, VALUES, scores=shifted(), random_init=[shifted(slope=2.0), shifted(slope=0.5)])
     for threshold, wanted in ((found.noticed, 0.75), (found.separated, 0.99)):
         distance = math.sqrt(2) * norm.ppf(wanted)  # of the means of two normal samples with this AUROC
         assert threshold is not None
@@ -54,7 +54,7 @@ def test_the_smallest_difference_of_normal_scores_is_where_theory_puts_it() -> N
 
 def test_shift_scale_and_sign_of_a_score_change_nothing() -> None:
     scores = shifted(100)
-    plain, moved = (respond("noise", ALONE, VALUES, s, []) for s in (scores, 3 - 7 * scores))
+    plain, moved = (respond("noise", ALONE, VALUES, scores=s, random_init=[]) for s in (scores, 3 - 7 * scores))
     assert plain.noticed == moved.noticed
     assert plain.separated == moved.separated
     np.testing.assert_allclose(effect(plain.critic)[0], -effect(moved.critic)[0], atol=1e-9)
@@ -63,10 +63,12 @@ def test_shift_scale_and_sign_of_a_score_change_nothing() -> None:
 
 def test_an_effect_is_the_paired_difference_in_units_of_the_first_spread() -> None:
     base = RNG.normal(size=50)
-    mean, sd = effect(respond("x", ALONE, [0.0, 1.0], np.stack([base, base + 2 * base.std(ddof=1)]), []).critic)
+    mean, sd = effect(
+        respond("x", ALONE, [0.0, 1.0], scores=np.stack([base, base + 2 * base.std(ddof=1)]), random_init=[]).critic
+    )
     np.testing.assert_allclose(mean, [0, 2])
     np.testing.assert_allclose(sd, [0, 0], atol=1e-12)  # all move alike, however far apart they are
-    flat = respond("x", ALONE, [0.0, 1.0], np.stack([np.ones(50), np.zeros(50)]), [])
+    flat = respond("x", ALONE, [0.0, 1.0], scores=np.stack([np.ones(50), np.zeros(50)]), random_init=[])
     assert np.isnan(effect(flat.critic)[0]).all()
     assert flat.noticed is not None
     assert flat.noticed.value == 1.0  # any change is told
@@ -85,7 +87,9 @@ def test_draws_that_take_every_image_once_give_the_aurocs_and_differences_themse
 
 def test_scores_that_ignore_a_factor_notice_no_difference() -> None:
     for _ in range(20):
-        found = respond("x", ALONE, [0.0, 1.0, 2.0], RNG.normal(size=(3, 40)), [RNG.normal(size=(3, 40))])
+        found = respond(
+            "x", ALONE, [0.0, 1.0, 2.0], scores=RNG.normal(size=(3, 40)), random_init=[RNG.normal(size=(3, 40))]
+        )
         assert found.noticed is not None
         assert found.noticed.value is None
         assert found.noticed.ci_high is None
@@ -95,12 +99,12 @@ def test_scores_that_ignore_a_factor_notice_no_difference() -> None:
 
 def test_directions_and_names_are_told_apart() -> None:
     scores = np.stack([np.arange(20.0), np.arange(20.0) + 1, np.arange(20.0) + 30])
-    assert respond("size", ALONE, [0.3, 0.4, 0.5], scores, []).direction == UP
-    down = respond("size", ALONE, [0.3, 0.2, 0.1], scores, [])
+    assert respond("size", ALONE, [0.3, 0.4, 0.5], scores=scores, random_init=[]).direction == UP
+    down = respond("size", ALONE, [0.3, 0.2, 0.1], scores=scores, random_init=[])
     assert (down.direction, down.name) == (DOWN, "size down")
     assert down.separated is not None
     assert down.separated.value == 0.2
-    names = respond("noise_kind", ALONE, ["white", "fine", "rows"], scores, [])
+    names = respond("noise_kind", ALONE, ["white", "fine", "rows"], scores=scores, random_init=[])
     assert (names.direction, names.name, names.told) == (NAMES, "noise kind", ["rows"])
     assert names.noticed is None
     rows = names.rows()
@@ -121,4 +125,4 @@ def test_a_critic_is_finer_than_random_init_ones_only_if_than_each() -> None:
 
 def test_too_few_base_images_are_refused() -> None:
     with pytest.raises(InputError, match="a sweep needs at least 20 base images, got 19"):
-        respond("x", ALONE, [0.0, 1.0], np.zeros((2, 19)), [])
+        respond("x", ALONE, [0.0, 1.0], scores=np.zeros((2, 19)), random_init=[])

@@ -125,7 +125,7 @@ def test_one_pixel_does_not_see_where_the_shape_ends() -> None:
 def test_a_critic_of_the_background_tells_backgrounds_and_nothing_else() -> None:
     warnings: list[str] = []
     critic = critic_by(corner)
-    found = responses(critic, fitted("factors", critic), only=("background", "base"), n_bases=20, warnings=warnings)
+    found = responses(critic, fitted("factors", critic), only=("background", "base"), n_bases=20, warn=warnings.append)
     by_name = {(r.setting, r.name): r for r in found}
     assert {"grey", "black"} <= set(by_name[ALONE, "background"].told)
     assert noticed(by_name[ALONE, "base up"]) is None
@@ -162,7 +162,7 @@ def test_without_noise_nothing_is_swept_with_all_else_fixed(patches: Critic) -> 
     spec = Spec("clean", (Type("a", {"noise": 0.0, "base": Uniform(0.2, 0.8)}),), side_px=32)
     assert {q.setting for q in questions(spec)} == {AMONG}
     warnings: list[str] = []
-    responses(patches, spec, only=("x",), controls=False, n_bases=20, warnings=warnings)
+    responses(patches, spec, only=("x",), controls=False, n_bases=20, warn=warnings.append)
     assert warnings == [
         "nothing was swept with all else fixed: the first class has no noise, so its images are all alike."
     ]
