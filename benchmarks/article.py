@@ -20,7 +20,7 @@ from gan_probe.config import preset
 from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import from_synthetic
 from gan_probe.scoring.score import score
-from gan_probe.stats.auroc import n_separated, separation
+from gan_probe.stats.auroc import n_separated, separate
 from gan_probe.studies.separation.analysis import analyse
 from gan_probe.training import RunFolder, train
 from synthetic import make_dataset
@@ -34,7 +34,7 @@ def one_seed(seed: int, test: str, average: float, *, recipe: str, folder: Path)
     train(from_synthetic(make_dataset("article-train", seed=seed)), run, config)
     curve = {
         int(snapshot.name.removeprefix("step-")): n_separated(
-            separation(Critic.load(snapshot).score(test_set.images), labels)
+            separate(Critic.load(snapshot).score(test_set.images), labels)
         )
         for snapshot in sorted((run / "snapshots").iterdir())
     }

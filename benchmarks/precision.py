@@ -11,7 +11,7 @@ import record
 import torch
 
 from gan_probe.config import preset
-from gan_probe.training.batches import Source, batches
+from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.step import new_state, train_step
 from synthetic import make_dataset
 
@@ -22,7 +22,7 @@ def main() -> None:
     for name in ("compact", "article"):
         config = replace(preset(name), batch_size=preset(name).batch_size)
         states = {p: new_state(config, (64, 64, 3), cpu) for p in ("fp32", "bf16")}
-        batch = next(batches(Source.of(images, cpu), config, first=1, sees_reals=False))
+        batch = next(batches(ImageSource.of(images, cpu), config, first=1, sees_reals=False))
 
         def step(precision: str, config=config, states=states, batch=batch) -> None:
             train_step(states[precision], batch, config, precision=precision)

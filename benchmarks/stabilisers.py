@@ -35,7 +35,7 @@ from gan_probe.stats.auroc import auroc
 from gan_probe.stats.intervals import jackknife_width
 from gan_probe.stats.regression import linear_share
 from gan_probe.studies.stability.calibrations import make_panel
-from gan_probe.studies.stability.result import Comparison, alignment_levels, compare
+from gan_probe.studies.stability.result import Comparison, alignment_levels, compare_runs
 from gan_probe.studies.stability.study import agreed_snapshots
 from gan_probe.training import RunFolder
 from gan_probe.training.settle import fake_bank, settle
@@ -144,9 +144,9 @@ def compare_all(name: str, data: ImageSet, panel: ImageSet, *, base: list[Path],
     for title, scores in found.items():
         rows[title] = rows_of(scores, labels, scalars, seen)
         if title != "base":
-            plain = compare(scores, found["base"], labels, regressors=scalars)
+            plain = compare_runs(scores, found["base"], labels, regressors=scalars)
             rows[title] |= {
-                "affine minus base": difference(compare(scores, found["base"], labels)),
+                "affine minus base": difference(compare_runs(scores, found["base"], labels)),
                 "affine, image statistics regressed out, minus base": difference(plain),
             }
         print(title, json.dumps(rows[title]), flush=True)

@@ -31,7 +31,7 @@ from gan_probe.device import has_native_bf16
 from gan_probe.networks import build_critic, build_generator
 from gan_probe.networks.convolution import PenaltyConv2d
 from gan_probe.training.acceleration import accelerate
-from gan_probe.training.batches import Source, batches
+from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.step import critic_update, new_state
 from synthetic import make_dataset
 
@@ -59,7 +59,7 @@ class Ours:
     def __init__(self, config: TrainConfig, images: np.ndarray, precision: str, device: torch.device) -> None:
         self.config, self.precision, self.device = config, precision, device
         self.state = new_state(config, images.shape[1:], device)
-        self.batches = batches(Source.of(images, device), config, first=1, sees_reals=False)
+        self.batches = batches(ImageSource.of(images, device), config, first=1, sees_reals=False)
         self.take_step = accelerate(self.state, config, precision, log=lambda text: print(text, file=sys.stderr))
 
     def critic_step(self) -> None:

@@ -63,7 +63,7 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 
 @contextmanager
-def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
+def arithmetic_of(precision: str, device: torch.device) -> Iterator[None]:
     """Run a block in a resolved precision; torch's global settings are put back afterwards."""
     previous = torch.get_float32_matmul_precision()
     autocast = torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()

@@ -13,7 +13,7 @@ Surface = Callable[[Coordinates, Coordinates], Coordinates]
 PERIOD_PX = 8.0
 
 
-def plain(x_px: Coordinates, y_px: Coordinates) -> Coordinates:
+def uniform(x_px: Coordinates, y_px: Coordinates) -> Coordinates:
     """Return zeros: no texture."""
     return np.zeros_like(x_px)
 
@@ -34,7 +34,7 @@ def dots(x_px: Coordinates, y_px: Coordinates) -> Coordinates:
 
 
 # Added to the colour inside the shape, times the factor ``texture_contrast``. Coordinates turn with the shape.
-TEXTURES: dict[str, Surface] = {"plain": plain, "stripes": stripes, "checks": checks, "dots": dots}
+TEXTURES: dict[str, Surface] = {"plain": uniform, "stripes": stripes, "checks": checks, "dots": dots}
 
 
 def in_halves(x_px: Coordinates, y_px: Coordinates) -> Coordinates:
@@ -65,7 +65,7 @@ def in_sectors(x_px: Coordinates, y_px: Coordinates) -> Coordinates:
 # How two colours share a shape: the half of its pixels where the field is higher, and the other half, so that the mean
 # colour is that of the plain shape. Coordinates turn with the shape.
 ARRANGEMENTS: dict[str, Surface] = {
-    "plain": plain,
+    "plain": uniform,
     "halves": in_halves,
     "bands": in_bands,
     "quarters": in_quarters,

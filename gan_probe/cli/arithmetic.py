@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.options import Device, DryRun, Json, Overwrite, ReportFolder, Seed, SizePx, Split
+from gan_probe.cli.options import Device, DryRun, Json, Overwrite, ReportFolder, Seed, SizePx, SplitName
 from gan_probe.cli.run_study import check_start, finish, open_critic, open_images
 from gan_probe.cli.sample import Run
 from gan_probe.cli.session import Session
@@ -19,7 +19,7 @@ def arithmetic(
     equation: Annotated[str, typer.Argument(help="'A - B + C = D' with labels of the data.")],
     out: ReportFolder,
     draws: Annotated[int, typer.Option(help="How often the sum is made, each time of other latents.", min=2)] = 200,
-    split: Split = None,
+    split: SplitName = None,
     size: SizePx = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.options import CriticFolder, Device, Json, SizePx, Split, TrustCode
+from gan_probe.cli.options import CriticFolder, Device, Json, SizePx, SplitName, TrustCode
 from gan_probe.cli.run_study import open_critic, open_images
 from gan_probe.cli.session import Session
 from gan_probe.errors import GateError
@@ -18,7 +18,7 @@ def check(
     critic: CriticFolder,
     data: Annotated[Path, typer.Argument(help="Images of its training data.")],
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 when a check fails.")] = False,
-    split: Split = None,
+    split: SplitName = None,
     size: SizePx = None,
     trust_code: TrustCode = False,
     device: Device = "auto",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gan_probe.cli.options import Device, DryRun, Json, Overwrite, Seed, SizePx, Split, TrustCode, run_names
+from gan_probe.cli.options import Device, DryRun, Json, Overwrite, Seed, SizePx, SplitName, TrustCode, run_names
 from gan_probe.cli.session import Session
 from gan_probe.errors import InputError
 
@@ -26,7 +26,7 @@ def ensemble(
         typer.Option("--late", help="Take the snapshots of the second half of each run for members, and not its end."),
     ] = False,
     alignment: Annotated[str, typer.Option(help="affine (shift, scale and sign) or shift.")] = "affine",
-    split: Split = None,
+    split: SplitName = None,
     size: SizePx = None,
     trust_code: TrustCode = False,
     seed: Seed = 0,

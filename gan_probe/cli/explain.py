@@ -16,7 +16,7 @@ from gan_probe.cli.options import (
     ReportFolder,
     Seed,
     SizePx,
-    Split,
+    SplitName,
     Title,
     TrustCode,
 )
@@ -48,7 +48,7 @@ def explain(
     ] = True,
     batch_size: Annotated[int, typer.Option(help="Variants of an image at a time.", min=1)] = 256,
     title: Title = None,
-    split: Split = None,
+    split: SplitName = None,
     size: SizePx = None,
     trust_code: TrustCode = False,
     seed: Seed = 0,

@@ -28,7 +28,7 @@ Device = Annotated[str, typer.Option(help="auto (CUDA when there is one), cpu, c
 SizePx = Annotated[int | None, typer.Option("--size", help="Resize every image to a square of this many pixels.")]
 Jobs = Annotated[int | None, typer.Option(help="Runs trained at a time. Default: one a core, or one a GPU.", min=1)]
 TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run the code that an adapted critic names.")]
-Split = Annotated[str | None, typer.Option(help="Use only rows whose split is this.")]
+SplitName = Annotated[str | None, typer.Option(help="Use only rows whose split is this.")]
 
 
 def command_line(*more: str) -> str:

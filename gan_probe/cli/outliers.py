@@ -46,7 +46,7 @@ def outliers(
 ) -> None:
     """Find images unlike the training data, with a bound on the share of false alarms."""
     with Session("outliers", json) as session:
-        from gan_probe.report.outliers import class_table
+        from gan_probe.report.outliers import detection_table
         from gan_probe.scoring.table import read_scores
         from gan_probe.studies.outliers.study import outliers as find_outliers
         from synthetic.files import write_atomically
@@ -61,6 +61,6 @@ def outliers(
         result = find_outliers(loaded, reals, direction=direction, fdr=fdr, seed=seed)
         write_atomically(out, result.table.to_csv(index=False))
         session.outputs["outliers"] = str(out)
-        tell(session, result, tables=[class_table(result)] if result.detections else [])
+        tell(session, result, tables=[detection_table(result)] if result.detections else [])
         session.say(f"p-value of each image: {out}")
         check_gate(fail_if, session.metrics)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.options import Device, DryRun, Json, Overwrite, SizePx, Split, TrustCode, check_file_free
+from gan_probe.cli.options import Device, DryRun, Json, Overwrite, SizePx, SplitName, TrustCode, check_file_free
 from gan_probe.cli.session import Session
 from gan_probe.errors import ConfigError
 
@@ -27,7 +27,7 @@ def score(
     ] = None,
     pooling: Annotated[str, typer.Option(help="Of the embedding: mean, std, max or grid4.")] = "mean",
     batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 256,
-    split: Split = None,
+    split: SplitName = None,
     size: SizePx = None,
     trust_code: TrustCode = False,
     overwrite: Overwrite = False,

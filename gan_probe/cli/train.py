@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, SizePx, Split, command_line, parse_settings
+from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, SizePx, SplitName, command_line, parse_settings
 from gan_probe.cli.session import Session
 from gan_probe.config import OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
@@ -49,7 +49,7 @@ def train(
         ),
     ] = "all",
     jobs: Jobs = None,
-    split: Split = None,
+    split: SplitName = None,
     size: SizePx = None,
     stream: Annotated[
         bool | None,

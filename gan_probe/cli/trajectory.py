@@ -14,7 +14,7 @@ from gan_probe.cli.options import (
     Overwrite,
     ReportFolder,
     SizePx,
-    Split,
+    SplitName,
     Title,
     gate_option,
 )
@@ -39,7 +39,7 @@ def trajectory(
     ] = True,
     title: Title = None,
     fail_if: Annotated[str | None, gate_option(TrajectoryMetrics)] = None,
-    split: Split = None,
+    split: SplitName = None,
     size: SizePx = None,
     overwrite: Overwrite = False,
     device: Device = "auto",

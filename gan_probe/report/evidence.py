@@ -30,7 +30,7 @@ SHARE_NAMES = {
 }
 
 
-def margins(measures: Sequence[Margin]) -> Figure:
+def margin_bars(measures: Sequence[Margin]) -> Figure:
     """Return each measure of the critic beside its controls, and the margin over the best one."""
     figure = canvas(10, 0.62 * len(measures) + 1.5)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.3, 1.0])

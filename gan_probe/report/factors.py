@@ -31,7 +31,7 @@ FAR, LINEAR = 10, 3  # differences in sd that need a logarithmic axis, and those
 SETTINGS = {ALONE: "all else fixed", AMONG: "all else differs from image to image"}
 
 
-def curves(result: FactorsResult, setting: str) -> Figure | None:
+def response_curves(result: FactorsResult, setting: str) -> Figure | None:
     """Return one panel a numeric factor: the change of the score against the factor, the critic beside random ones."""
     ways: dict[str, list[Response]] = {}
     for response in result.numeric(setting):
@@ -124,7 +124,7 @@ def names(result: FactorsResult) -> Figure | None:
     return figure
 
 
-def shares(result: FactorsResult) -> Figure | None:
+def share_bars(result: FactorsResult) -> Figure | None:
     """Return what each factor alone explains of scores and embeddings, random ones as means with their range."""
     found: dict[Source, Sequence[Share]] = {}
     for source, random_init in ((CRITIC_SCORE, FIRST_SCORE), (CRITIC_ROWS, FIRST_INIT)):
@@ -138,7 +138,7 @@ def shares(result: FactorsResult) -> Figure | None:
 
 def probes(result: FactorsResult) -> Figure | None:
     """Return how well a linear probe reads the level of each factor from the embedding, beside all controls."""
-    return evidence.margins(result.probes) if result.probes else None
+    return evidence.margin_bars(result.probes) if result.probes else None
 
 
 SECTIONS: tuple[Section[FactorsResult], ...] = (
@@ -149,14 +149,14 @@ SECTIONS: tuple[Section[FactorsResult], ...] = (
         " is changed. The change of the score is in units of its own spread over these images at the first value"
         " (vertical line), so that critics can be compared; where it grows beyond 10 the axis is linear up to 3 and"
         " logarithmic beyond. Steps below a pixel change nothing.",
-        partial(curves, setting=ALONE),
+        partial(response_curves, setting=ALONE),
     ),
     Section(
         "among",
         "One factor at a time, among all others",
         "The same change, made to images that differ in all other factors of the data set. The spread is larger now, so"
         " a difference must be larger to be told from the score of one image.",
-        partial(curves, setting=AMONG),
+        partial(response_curves, setting=AMONG),
     ),
     Section(
         "names",
@@ -170,7 +170,7 @@ SECTIONS: tuple[Section[FactorsResult], ...] = (
         "What the variance follows",
         "Share of the variance between the levels of each factor alone (epsilon squared), with intervals over images;"
         " of randomly initialised critics the mean, with their range. Numbers are cut into eight levels.",
-        shares,
+        share_bars,
     ),
     Section(
         "probes",

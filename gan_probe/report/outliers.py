@@ -48,7 +48,7 @@ SECTIONS: tuple[Section[OutlierResult], ...] = (
 )
 
 
-def class_table(result: OutlierResult) -> Table:
+def detection_table(result: OutlierResult) -> Table:
     """Return how well each unseen class is told: of the page, and of the terminal."""
     columns = [
         Col(title="class", of="label"),
@@ -65,5 +65,5 @@ PAGE = Page[OutlierResult](
     schema="gan_probe.outliers/1",
     title=lambda result: "Which images are unlike the training data",
     sections=lambda result: SECTIONS,
-    tables=lambda result: [class_table(result)] if result.detections else [],
+    tables=lambda result: [detection_table(result)] if result.detections else [],
 )

@@ -28,7 +28,7 @@ def colours(result: ProbeResult) -> dict[str, Any]:
     return {CRITIC: CRITIC_COLOUR, **greys, **dict(zip(others, hues, strict=False)), **layers}
 
 
-def curves(result: ProbeResult, classifier: str, group: str = EVERY) -> Figure:
+def error_curves(result: ProbeResult, classifier: str, group: str = EVERY) -> Figure:
     """Return the error against labels a class, with intervals; the randomly initialised critics as one range."""
     figure = canvas(9, 5)
     axis = figure.subplots()
@@ -146,7 +146,7 @@ def _sections(result: ProbeResult) -> tuple[Section[ProbeResult], ...]:
             f"{classifier.capitalize()} classifier" + ("" if group == EVERY else f", images of {group} classes"),
             "Error against the number of labels, both logarithmic. Bands: 95 % intervals; of the randomly initialised"
             " critics the range over seeds.",
-            partial(curves, classifier=classifier, group=group),
+            partial(error_curves, classifier=classifier, group=group),
         )
         for classifier in result.classifiers
         for group in result.groups

@@ -46,7 +46,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "How many images are given their right class, from the score alone and from the embedding, beside the same for"
         " every control. The margin is over the control that does best, on the same images. Probes are linear"
         " discriminants in five folds, or on five labels a class, drawn twenty times.",
-        lambda m: evidence.margins(m.margins) if m.margins else None,
+        lambda m: evidence.margin_bars(m.margins) if m.margins else None,
     ),
     Section(
         "examples",

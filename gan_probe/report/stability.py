@@ -62,7 +62,7 @@ def level_lines(result: StabilityResult) -> Figure:
     return figure
 
 
-def shares(result: StabilityResult) -> Figure:
+def variance_bars(result: StabilityResult) -> Figure:
     """Return where the variance of scores comes from, as shares."""
     bars = {f"trained, {r.alignment}": r for r in result.levels}
     bars |= {
@@ -127,7 +127,7 @@ SECTIONS: tuple[Section[StabilityResult], ...] = (
         "shares",
         "Where the variance comes from",
         "Gauge can be aligned away, conflict cannot. Shares of the variance of single scores.",
-        shares,
+        variance_bars,
     ),
     Section(
         "embeddings",

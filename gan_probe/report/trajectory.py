@@ -118,7 +118,7 @@ def separated(result: TrajectoryResult) -> Figure:
     return figure
 
 
-def class_means(result: TrajectoryResult) -> Figure:
+def class_courses(result: TrajectoryResult) -> Figure:
     """Return each class's mean score against the step, in units of the spread within classes, bands of one sd."""
     table, colours = result.class_table(), class_colours(result.table)
     figure = canvas(10, 4.8)
@@ -182,7 +182,7 @@ def timeline(result: TrajectoryResult) -> Figure:
     return figure
 
 
-def factor_shares(result: TrajectoryResult) -> Figure | None:
+def share_courses(result: TrajectoryResult) -> Figure | None:
     """Return the share of the variance between the levels of each factor, against the step; None without factors."""
     factors = result.shares.drop(columns=CLASS)
     if factors.empty:
@@ -224,7 +224,7 @@ SECTIONS: tuple[Section[TrajectoryResult], ...] = (
         "Class means, the reference class at 0, in units of the spread within classes; bands are one standard deviation"
         " wide on either side. Two classes of equal spread are separated from about 3.3 apart. Where the axis is"
         " logarithmic, it is linear up to 10.",
-        class_means,
+        class_courses,
     ),
     Section(
         "timeline",
@@ -238,7 +238,7 @@ SECTIONS: tuple[Section[TrajectoryResult], ...] = (
         "What the score groups by",
         "Share of the variance of scores between the levels of a factor (epsilon squared: 0 on average for a factor"
         " that plays no part). Factors that go together in the data share what they explain: shares do not add up.",
-        factor_shares,
+        share_courses,
     ),
 )
 

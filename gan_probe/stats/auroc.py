@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.stats import norm, rankdata
 
 from gan_probe.stats.intervals import auroc_interval, widen
-from gan_probe.stats.pairwise import Pairwise, compare
+from gan_probe.stats.pairwise import Pairwise, compare_pairs
 from gan_probe.types import AnyLabels, Values
 
 THRESHOLD = 0.99  # AUROC from which a pair counts as separated
@@ -93,7 +93,7 @@ def null_auroc(m: npt.ArrayLike, n: npt.ArrayLike, n_pairs: int = 1) -> Any:
     return np.minimum(1.0, 0.5 + quantile * np.sqrt((m + n + 1) / (12 * m * n)))
 
 
-def separation(scores: Values, labels: AnyLabels) -> list[Pair]:
+def separate(scores: Values, labels: AnyLabels) -> list[Pair]:
     """Return one `Pair` for every two classes, classes in order of appearance.
 
     Parameters
@@ -107,7 +107,7 @@ def separation(scores: Values, labels: AnyLabels) -> list[Pair]:
         For fewer than two classes, a class with one image, or values that are not finite.
     """
     runs = np.atleast_2d(np.asarray(scores, dtype=np.float64))
-    return _pairs(compare(runs, labels, n_runs=len(runs)), len(runs))
+    return _pairs(compare_pairs(runs, labels, n_runs=len(runs)), len(runs))
 
 
 def n_separated(pairs: Sequence[Pair]) -> int:

@@ -76,7 +76,7 @@ def class_rows(labels: Sequence[str] | npt.NDArray[Any]) -> dict[str, npt.NDArra
     return rows
 
 
-def compare(scalars: Values, labels: Sequence[str] | npt.NDArray[Any], *, n_runs: int = 1) -> Pairwise:
+def compare_pairs(scalars: Values, labels: Sequence[str] | npt.NDArray[Any], *, n_runs: int = 1) -> Pairwise:
     """Return every pair of classes by every scalar.
 
     Parameters

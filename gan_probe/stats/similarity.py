@@ -46,7 +46,7 @@ class Similarity:
     chance: float
 
 
-def standardised(rows: Rows, fit: Mask) -> Rows:
+def standardised_rows(rows: Rows, fit: Mask) -> Rows:
     """Return rows (n, d) with mean 0 and standard deviation 1 in each channel on the images fitted on; dead ones 0."""
     rows = np.asarray(rows, dtype=np.float64)
     mean, deviation = rows[fit].mean(0), rows[fit].std(0)
@@ -165,7 +165,7 @@ def similarities(
     """
     rows = chosen_rows(np.array([f"{a} {b}" for a, b in zip(labels, fit, strict=True)]), most=MAX_ROWS, seed=seed)
     scores, fit = scores[:, rows], fit[rows]
-    embedded = [standardised(e[rows], fit) for e in embeddings]
+    embedded = [standardised_rows(e[rows], fit) for e in embeddings]
     n_runs, n = len(scores), int((~fit).sum())
     found = [
         over_pairs(name, _of_pair(compare, embedded, fit), n_runs, CHANCE.get(name, lambda n: 0.0)(n))

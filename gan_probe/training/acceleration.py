@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gan_probe.config import TrainConfig
-from gan_probe.device import arithmetic
+from gan_probe.device import arithmetic_of
 from gan_probe.networks import NETWORKS
 from gan_probe.training.batches import StepBatch, UpdateBatch
 from gan_probe.training.ranks import ALONE, Ranks
@@ -128,7 +128,7 @@ def functional_gradients(state: State, config: TrainConfig, precision: str, *, c
     def gradients(state: State, batch: UpdateBatch, _config: TrainConfig, _precision: str) -> dict[str, Tensor]:
         inputs = critic_inputs(state, batch, precision)
         weights = {name: weight.detach() for name, weight in critic.named_parameters()}
-        with arithmetic("tf32" if precision == "tf32" else "fp32", inputs[0].device):  # autocast is inside
+        with arithmetic_of("tf32" if precision == "tf32" else "fp32", inputs[0].device):  # autocast is inside
             found, metrics = differentiate(weights, inputs, batch.alpha, batch.labels)
         for name, weight in critic.named_parameters():
             weight.grad = found[name].detach().clone()

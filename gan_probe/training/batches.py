@@ -104,7 +104,7 @@ def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool) -> 
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSource:
     """Training images, resident on the device or fetched from disk, with their class numbers where they are wanted.
 
     Attributes
@@ -128,7 +128,7 @@ class Source:
         device: torch.device,
         labels: np.ndarray | None = None,
         nulls: Images | None = None,
-    ) -> Source:
+    ) -> ImageSource:
         """Return a source that keeps arrays on the device, and leaves lazy images where they are."""
 
         def resident(array: Images) -> Tensor:
@@ -164,7 +164,7 @@ class Source:
 
 
 def batches(
-    source: Source, config: TrainConfig, *, first: int, sees_reals: bool, ranks: Ranks = ALONE
+    source: ImageSource, config: TrainConfig, *, first: int, sees_reals: bool, ranks: Ranks = ALONE
 ) -> Iterator[StepBatch]:
     """Yield the batch of every step from ``first`` to the last, on the device."""
 

@@ -21,7 +21,7 @@ from gan_probe.images.image_set import ImageSet
 from gan_probe.images.nulls import null_images
 from gan_probe.networks import NETWORKS, check_image_shape
 from gan_probe.training.acceleration import accelerate
-from gan_probe.training.batches import Source, batches
+from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.objectives import OBJECTIVES
 from gan_probe.training.ranks import Ranks, join
 from gan_probe.training.runs.folder import MARKER, RunFolder, open_run
@@ -130,7 +130,7 @@ def train(  # noqa: C901 - the loop reads top to bottom
     training, held_out = split_held_out(data, config.held_out, config.split_seed)
     classes = training_classes(data)
     labels = np.searchsorted(classes, training.table["label"].astype(str)) if config.conditional else None
-    source = Source.of(training.images, device, labels, anchors(data) if config.anchor else None)
+    source = ImageSource.of(training.images, device, labels, anchors(data) if config.anchor else None)
     state = new_state(config, data.image_shape, device, n_classes=len(classes), ranks=ranks)
     if run.checkpoint.is_file():
         run.read_checkpoint(state)

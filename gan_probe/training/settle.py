@@ -21,7 +21,7 @@ from gan_probe.critics.generator import Generator
 from gan_probe.device import environment, resolve_precision
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, fit_channels
-from gan_probe.training.batches import Source, UpdateBatch, step_generator
+from gan_probe.training.batches import ImageSource, UpdateBatch, step_generator
 from gan_probe.training.loop import REPORT_EVERY, OnStep, anchors, check_finite, plain_rows, split_held_out
 from gan_probe.training.ranks import ALONE
 from gan_probe.training.runs.folder import MARKER, RunFolder, open_run
@@ -173,7 +173,7 @@ def _go_on(
 ) -> None:
     """Take ``config.steps`` critic updates against the bank; reals and fakes of each follow from (seed, update)."""
     state.step = 0
-    reals = Source.of(training.images, device, nulls=nulls)
+    reals = ImageSource.of(training.images, device, nulls=nulls)
     fakes = torch.from_numpy(np.array(bank)).to(device)
     precision, pending, started = resolve_precision(config.precision, device), [], time.perf_counter()
     while state.step < config.steps:

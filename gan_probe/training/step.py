@@ -13,7 +13,7 @@ from torch.nn.utils import get_total_norm
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_probe.config import TrainConfig
-from gan_probe.device import arithmetic
+from gan_probe.device import arithmetic_of
 from gan_probe.images.pixels import to_network
 from gan_probe.networks import NETWORKS, build_critic, build_generator
 from gan_probe.networks.heads import with_labels
@@ -268,7 +268,7 @@ def critic_inputs(state: State, batch: UpdateBatch, precision: str) -> CriticInp
     nulls = None if batch.nulls is None else to_network(batch.nulls, device)
     if batch.fake is not None:
         return to_network(batch.real, device), to_network(batch.fake, device), nulls
-    with torch.no_grad(), arithmetic(precision, device):
+    with torch.no_grad(), arithmetic_of(precision, device):
         fake = state.generator(with_labels(batch.z, batch.labels, state.n_classes)).float()
     return to_network(batch.real, device), fake, nulls
 
@@ -305,7 +305,7 @@ def scorer(critic: nn.Module, labels: Tensor | None, precision: str, device: tor
     """Return the critic as a function of images, (n, ...) or twice as many, that returns float32."""
 
     def score(x: Tensor) -> Tensor:
-        with arithmetic(precision, device):
+        with arithmetic_of(precision, device):
             if labels is None:
                 return critic(x).float()
             return critic(x, labels.repeat(len(x) // len(labels))).float()
@@ -345,7 +345,7 @@ def generator_update(
     device, objective = batch.z.device, objectives.OBJECTIVES[config.objective]
     state.critic.requires_grad_(False)
     score = scorer(state.critic, batch.labels, precision, device)
-    with arithmetic(precision, device):
+    with arithmetic_of(precision, device):
         fake = state.generator(with_labels(batch.z, batch.labels, state.n_classes))
     fake_score = score(fake)
     if objective.generator_sees_reals:

@@ -76,7 +76,7 @@ def test_an_output_that_is_taken_is_left_alone(folder: Path, result: FactorsResu
 
 def test_a_panel_shows_the_curve_its_untrained_twins_and_where_it_tells() -> None:
     response = stepping("clutter", ALONE, 2.0)  # two spreads a step: AUROC 0.92, 0.998
-    figure = page.curves(bare(response), ALONE)
+    figure = page.response_curves(bare(response), ALONE)
     assert figure is not None
     axis = figure.axes[0]
     drawn = [line for line in axis.lines if len(line.get_xdata()) == 4]
@@ -87,10 +87,10 @@ def test_a_panel_shows_the_curve_its_untrained_twins_and_where_it_tells() -> Non
     assert (upright["--"], upright[":"]) == (0.1, 0.2)
     assert axis.get_yscale() == "linear"
     assert axis.get_xlabel() == "clutter"
-    far = page.curves(bare(stepping("x", ALONE, 50.0)), ALONE)
+    far = page.response_curves(bare(stepping("x", ALONE, 50.0)), ALONE)
     assert far is not None
     assert far.axes[0].get_yscale() == "symlog"
-    assert page.curves(bare(response), AMONG) is None
+    assert page.response_curves(bare(response), AMONG) is None
 
 
 def test_names_are_filled_where_they_are_told(result: FactorsResult) -> None:

@@ -8,7 +8,7 @@ import pytest
 from gan_probe.report import stability as page
 from gan_probe.stats.similarity import Similarity
 from gan_probe.stats.splits import halves
-from gan_probe.studies.stability.result import StabilityResult, alignment_levels, compare
+from gan_probe.studies.stability.result import StabilityResult, alignment_levels, compare_runs
 
 
 def made_up(n_classes: int, *, n_runs: int = 4) -> StabilityResult:
@@ -30,7 +30,7 @@ def made_up(n_classes: int, *, n_runs: int = 4) -> StabilityResult:
         provenance={"data_fingerprint": "0123", "seed": 0},
         warnings=["a warning"],
         agreement={f"run-{i:02d}": i / n_runs for i in range(n_runs)},
-        comparisons=[compare(scores, scores[::-1] + 1, labels, of="<affine>")],
+        comparisons=[compare_runs(scores, scores[::-1] + 1, labels, of="<affine>")],
     )
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from gan_probe.images.image_set import ImageSet
 from gan_probe.report import trajectory as page
-from gan_probe.stats.auroc import n_separated, separation
-from gan_probe.studies.trajectory.result import TrajectoryResult, courses, shares
+from gan_probe.stats.auroc import n_separated, separate
+from gan_probe.studies.trajectory.result import TrajectoryResult, courses, shares_by_step
 from gan_probe.studies.trajectory.study import trajectory
 
 
@@ -32,7 +32,8 @@ def many_classes(n: int) -> TrajectoryResult:
     table = pd.DataFrame({"sample_id": labels, "label": labels})
     return TrajectoryResult(
         steps=(0, 1), scores=scores, table=table, reference=str(labels[0]), courses=courses((0, 1), scores, labels),
-        shares=shares((0, 1), scores, table), random_init={}, statistics={}, sheets={}, provenance={}, warnings=[],
+        shares=shares_by_step((0, 1), scores, table), random_init={}, statistics={}, sheets={},
+        provenance={}, warnings=[],
     )  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def test_the_table_of_scores_says_the_same_as_the_record(folder: Path, result: T
     table = pd.read_parquet(folder / "trajectory.parquet")
     assert list(table) == ["step", "sample_id", "label", "critic_score"]
     assert table["critic_score"].dtype == np.float32
-    by_step = {step: n_separated(separation(t["critic_score"], t["label"])) for step, t in table.groupby("step")}
+    by_step = {step: n_separated(separate(t["critic_score"], t["label"])) for step, t in table.groupby("step")}
     assert list(by_step.values()) == list(result.n_separated)
 
 
@@ -104,7 +105,7 @@ def test_counts_are_drawn_with_their_controls(result: TrajectoryResult) -> None:
 
 
 def test_the_reference_stays_at_zero_in_the_figure_of_means(result: TrajectoryResult) -> None:
-    lines = {line.get_label(): line.get_ydata() for line in page.class_means(result).axes[0].lines}
+    lines = {line.get_label(): line.get_ydata() for line in page.class_courses(result).axes[0].lines}
     np.testing.assert_allclose(lines[result.reference], 0, atol=1e-5)
     assert len(lines) == 10
 
@@ -137,7 +138,7 @@ def test_a_pair_that_is_lost_is_red_and_one_that_turns_round_is_drawn_so() -> No
 
 def test_without_factors_there_is_no_figure_of_them(tmp_path: Path) -> None:
     plain = many_classes(3)
-    assert page.factor_shares(plain) is None
+    assert page.share_courses(plain) is None
     plain.save(tmp_path / "r")
     assert not (tmp_path / "r" / "figures" / "factors.png").exists()
     assert not any("factor" in line for line in plain.findings())

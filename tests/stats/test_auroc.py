@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from gan_probe.errors import InputError
-from gan_probe.stats.auroc import auroc, n_separated, null_auroc, separation
+from gan_probe.stats.auroc import auroc, n_separated, null_auroc, separate
 from gan_probe.stats.intervals import auroc_interval
 from gan_probe.studies.separation.pairs import overlap, with_controls
 
@@ -30,10 +30,10 @@ def test_auroc_equals_scikit_learn_s() -> None:
 def test_monotone_maps_change_no_auroc_and_a_sign_flips_the_direction() -> None:
     rng = np.random.default_rng(1)
     scores, labels = rng.normal(size=60) + np.repeat([0, 1, 2], 20), np.repeat(["a", "b", "c"], 20)
-    plain = separation(scores, labels)
-    assert [p.auroc for p in separation(np.exp(scores), labels)] == [p.auroc for p in plain]
-    assert [p.auroc for p in separation(7 * scores - 3, labels)] == [p.auroc for p in plain]
-    flipped = separation(-scores, labels)
+    plain = separate(scores, labels)
+    assert [p.auroc for p in separate(np.exp(scores), labels)] == [p.auroc for p in plain]
+    assert [p.auroc for p in separate(7 * scores - 3, labels)] == [p.auroc for p in plain]
+    flipped = separate(-scores, labels)
     assert [(p.b, p.a) for p in flipped] == [(p.a, p.b) for p in plain]
     assert [p.auroc for p in flipped] == pytest.approx([p.auroc for p in plain])
 
@@ -42,7 +42,7 @@ def test_the_order_of_images_changes_nothing() -> None:
     rng = np.random.default_rng(2)
     scores, labels = rng.normal(size=40), np.repeat(["a", "b"], 20)
     order = np.r_[0, 1 + rng.permutation(39)]  # the first row fixes the order of classes
-    assert separation(scores, labels) == separation(scores[order], labels[order])
+    assert separate(scores, labels) == separate(scores[order], labels[order])
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
@@ -65,27 +65,27 @@ def test_the_interval_does_not_collapse_where_classes_do_not_overlap() -> None:
 
 def test_independent_scores_separate_nothing() -> None:
     rng = np.random.default_rng(4)
-    pairs = separation(rng.normal(size=400), np.repeat(list("abcdefghij"), 40))
+    pairs = separate(rng.normal(size=400), np.repeat(list("abcdefghij"), 40))
     assert n_separated(pairs) == 0
     assert max(p.auroc for p in pairs) < 0.75
     assert min(p.p_value for p in pairs) > 0.05
 
 
 def test_constant_scores_separate_nothing() -> None:
-    (pair,) = separation(np.zeros(20), np.repeat(["a", "b"], 10))
+    (pair,) = separate(np.zeros(20), np.repeat(["a", "b"], 10))
     assert (pair.auroc, pair.separated, pair.p_value) == (0.5, False, 1.0)
 
 
 def test_distant_classes_are_separated_and_certain_only_with_enough_images() -> None:
-    small = separation(np.r_[np.arange(40.0), 100 + np.arange(40.0)], np.repeat(["a", "b"], 40))[0]
-    large = separation(np.r_[np.arange(300.0), 1000 + np.arange(300.0)], np.repeat(["a", "b"], 300))[0]
+    small = separate(np.r_[np.arange(40.0), 100 + np.arange(40.0)], np.repeat(["a", "b"], 40))[0]
+    large = separate(np.r_[np.arange(300.0), 1000 + np.arange(300.0)], np.repeat(["a", "b"], 300))[0]
     assert (small.a, small.b) == ("b", "a")
     assert (small.separated, small.certain) == (True, False)
     assert (large.separated, large.certain) == (True, True)
 
 
 def test_a_few_images_that_happen_to_be_apart_are_not_significant() -> None:
-    (pair,) = separation(np.array([1.0, 2.0, 3.0, 4.0]), np.array(["a", "a", "b", "b"]))
+    (pair,) = separate(np.array([1.0, 2.0, 3.0, 4.0]), np.array(["a", "a", "b", "b"]))
     assert (pair.auroc, pair.separated) == (1.0, False)
 
 
@@ -104,17 +104,17 @@ def test_each_pair_stands_beside_its_best_control_in_the_control_s_own_direction
 
 def test_what_cannot_be_separated_is_refused() -> None:
     with pytest.raises(InputError, match=r"at least two classes, got 1 \(a\)"):
-        separation(np.arange(3.0), ["a"] * 3)
+        separate(np.arange(3.0), ["a"] * 3)
     with pytest.raises(InputError, match="each class needs at least two images; b has one"):
-        separation(np.arange(3.0), ["a", "a", "b"])
+        separate(np.arange(3.0), ["a", "a", "b"])
     with pytest.raises(InputError, match="1 of 4 scores are not finite"):
-        separation(np.array([1, 2, np.nan, 3]), ["a", "a", "b", "b"])
+        separate(np.array([1, 2, np.nan, 3]), ["a", "a", "b", "b"])
 
 
 def test_the_null_is_what_shuffled_labels_reach() -> None:
     rng, labels = np.random.default_rng(6), np.repeat(list("abcd"), 20)
     scores = rng.normal(size=80)
-    largest = [max(p.auroc for p in separation(scores, rng.permutation(labels))) for _ in range(300)]
+    largest = [max(p.auroc for p in separate(scores, rng.permutation(labels))) for _ in range(300)]
     wanted = null_auroc(20, 20, n_pairs=6)
     assert 0.92 < np.mean(np.array(largest) < wanted) < 0.99
 
@@ -143,7 +143,7 @@ def test_over_several_runs_the_interval_speaks_of_new_runs() -> None:
     for _ in range(200):
         images = rng.normal(size=120)
         runs = np.stack([images + s * (labels == "a") for s in 1 + rng.normal(size=5) / 2])
-        (pair,) = separation(runs, labels)
+        (pair,) = separate(runs, labels)
         covered.append(pair.ci_low <= truth <= pair.ci_high)
     assert np.mean(covered) > 0.92
 

@@ -11,7 +11,7 @@ from gan_probe.stats.similarity import (
     procrustes,
     shared_neighbours,
     similarities,
-    standardised,
+    standardised_rows,
 )
 
 N, D = 120, 12
@@ -20,7 +20,7 @@ FIT = np.arange(N) % 2 == 0
 
 
 def rows(seed: int, d: int = D) -> np.ndarray:
-    return standardised(np.random.default_rng(seed).normal(size=(N, d)), FIT)
+    return standardised_rows(np.random.default_rng(seed).normal(size=(N, d)), FIT)
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -79,9 +79,9 @@ def test_more_channels_than_images_neither_make_nor_hide_a_likeness() -> None:
 def test_dead_channels_and_units_do_not_count() -> None:
     one = np.random.default_rng(0).normal(size=(N, D))
     other = np.hstack([one * np.logspace(-2, 2, D) + 7, np.ones((N, 3))])
-    assert standardised(other, FIT)[:, :D] == pytest.approx(standardised(one, FIT))
-    assert (standardised(other, FIT)[:, D:] == 0).all()
-    assert debiased_cka(standardised(np.ones((N, 3)), FIT), standardised(one, FIT)) == 0
+    assert standardised_rows(other, FIT)[:, :D] == pytest.approx(standardised_rows(one, FIT))
+    assert (standardised_rows(other, FIT)[:, D:] == 0).all()
+    assert debiased_cka(standardised_rows(np.ones((N, 3)), FIT), standardised_rows(one, FIT)) == 0
 
 
 def test_the_interval_over_pairs_leaves_out_whole_runs() -> None:

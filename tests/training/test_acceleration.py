@@ -15,7 +15,7 @@ from gan_probe.training.acceleration import (
     put_back,
     relative_error,
 )
-from gan_probe.training.batches import Source, StepBatch, batches
+from gan_probe.training.batches import ImageSource, StepBatch, batches
 from gan_probe.training.step import State, critic_gradients, new_state, train_step
 
 CPU = torch.device("cpu")
@@ -23,7 +23,7 @@ CONFIG = TrainConfig(batch_size=4, steps=5, precision="fp32")
 
 
 def begin(data: ImageSet, config: TrainConfig) -> tuple[State, StepBatch]:
-    batch = next(batches(Source.of(data.images, CPU), config, first=1, sees_reals=True))
+    batch = next(batches(ImageSource.of(data.images, CPU), config, first=1, sees_reals=True))
     return new_state(config, data.image_shape, CPU), batch
 
 
@@ -90,7 +90,7 @@ def test_a_compiled_training_is_the_eager_one(train_set: ImageSet) -> None:
     for chosen in (config, replace(config, acceleration="eager")):
         state, _ = begin(train_set, config)
         take = accelerate(state, chosen, "fp32", log=said.append)
-        for batch in batches(Source.of(train_set.images, CPU), config, first=1, sees_reals=False):
+        for batch in batches(ImageSource.of(train_set.images, CPU), config, first=1, sees_reals=False):
             metrics = take(batch)
         states.append((state, metrics))
     assert said == ["acceleration: compiled"]

@@ -14,7 +14,7 @@ from gan_probe.images.image_set import ImageSet, LazyImages
 from gan_probe.images.readers.reading import read_images
 from gan_probe.images.readers.streaming import stream_images
 from gan_probe.training import train
-from gan_probe.training.batches import Source, batches
+from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.ranks import Ranks
 from synthetic import make_dataset, write_dataset
 from tests.conftest import BARE, small_spec
@@ -47,7 +47,7 @@ def test_a_streamed_training_is_the_resident_one_bit_for_bit(folder: Path, tmp_p
 
 
 def test_a_resumed_stream_goes_on_where_it_stopped(folder: Path) -> None:
-    source = Source.of(stream_images(folder).images, CPU)
+    source = ImageSource.of(stream_images(folder).images, CPU)
     whole = list(batches(source, CONFIG, first=1, sees_reals=True))
     rest = list(batches(source, CONFIG, first=6, sees_reals=True))
     assert len(whole) == 9
@@ -57,7 +57,7 @@ def test_a_resumed_stream_goes_on_where_it_stopped(folder: Path) -> None:
 
 
 def test_parts_of_several_processes_make_the_whole_batch(train_set: ImageSet) -> None:
-    source = Source.of(train_set.images, CPU)
+    source = ImageSource.of(train_set.images, CPU)
     whole = next(batches(source, CONFIG, first=3, sees_reals=False))
     parts = [next(batches(source, CONFIG, first=3, sees_reals=False, ranks=Ranks(r, 3))) for r in range(3)]
     for name in ("real", "z", "alpha"):

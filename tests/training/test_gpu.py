@@ -10,7 +10,7 @@ import torch
 from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import ImageSet
 from gan_probe.training import train
-from gan_probe.training.batches import Source, batches
+from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.step import critic_update, new_state
 from tests.conftest import SMALL
 
@@ -32,7 +32,7 @@ def test_one_update_on_the_gpu_is_the_cpu_s(train_set: ImageSet, precision: str)
     values = []
     for device, used in (("cpu", "fp32"), ("cuda", precision)):
         state = new_state(config, train_set.image_shape, torch.device(device))
-        source = Source.of(train_set.images, torch.device(device))
+        source = ImageSource.of(train_set.images, torch.device(device))
         batch = next(batches(source, config, first=1, sees_reals=False)).critic[0]
         values.append(critic_update(state, batch, config, precision=used))
     for name in ("w_distance", "penalty"):

@@ -9,7 +9,7 @@ from gan_probe.config import PRESETS, TrainConfig
 from gan_probe.device import has_native_bf16
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.pixels import to_network
-from gan_probe.training.batches import Source, StepBatch, batches, step_generator
+from gan_probe.training.batches import ImageSource, StepBatch, batches, step_generator
 from gan_probe.training.loop import anchors
 from gan_probe.training.objectives import OBJECTIVES
 from gan_probe.training.runs.folder import METRICS
@@ -21,7 +21,7 @@ CONFIG = TrainConfig(batch_size=8, steps=10, precision="fp32")
 
 def step_batch(data: ImageSet, config: TrainConfig, step: int = 1) -> StepBatch:
     sees_reals = OBJECTIVES[config.objective].generator_sees_reals
-    source = Source.of(data.images, CPU)
+    source = ImageSource.of(data.images, CPU)
     return next(batches(source, config.updated({"steps": step + 1}), first=step, sees_reals=sees_reals))
 
 
@@ -127,7 +127,7 @@ def test_anchored_critics_score_nothing_near_zero(train_set: ImageSet) -> None:
         config = CONFIG.updated({"anchor": anchor})
         state, source = (
             new_state(config, train_set.image_shape, CPU),
-            Source.of(train_set.images, CPU, nulls=nulls if anchor else None),
+            ImageSource.of(train_set.images, CPU, nulls=nulls if anchor else None),
         )
         for batch in itertools.islice(batches(source, config, first=1, sees_reals=False), 10):
             for update in batch.critic:

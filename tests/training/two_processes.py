@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from gan_probe.config import TrainConfig
-from gan_probe.training.batches import Source, batches
+from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.ranks import Ranks, join, leave
 from gan_probe.training.step import State, critic_gradients, new_state, train_step
 
@@ -34,7 +34,7 @@ def work(name: str, ranks: Ranks) -> dict[str, torch.Tensor]:
     # Noise, not shapes: on flat ground compact's texture path stands at the kink of its rectifier, and there rounding,
     # which differs with the size of a batch, decides.
     images = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
-    source = Source.of(images, CPU)
+    source = ImageSource.of(images, CPU)
 
     def start() -> State:
         state = new_state(config, images.shape[1:], CPU, ranks=ranks)

@@ -71,7 +71,7 @@ class Equation:
 
 
 @dataclass(frozen=True)
-class Share:
+class DrawShare:
     """How often images are called the expected class.
 
     Attributes
@@ -116,7 +116,7 @@ class ArithmeticResult(StudyResult):
     study: ClassVar = "arithmetic"
 
     equation: Equation
-    shares: list[Share]
+    shares: list[DrawShare]
     pictures: dict[str, Images]
     called: list[str]
     walks: Images
@@ -196,7 +196,7 @@ def combine(latents: Rows, called: Sequence[str], equation: Equation, *, n_draws
     }
 
 
-def shares(called: Mapping[str, Sequence[str]], expected: str) -> list[Share]:
+def draw_shares(called: Mapping[str, Sequence[str]], expected: str) -> list[DrawShare]:
     """Return how often each kind of image is called ``expected``.
 
     Parameters
@@ -210,7 +210,7 @@ def shares(called: Mapping[str, Sequence[str]], expected: str) -> list[Share]:
         names = list(called[name])
         test = binomtest(names.count(expected), len(names)).proportion_ci(0.95, method="wilson")
         found.append(
-            Share(name, names.count(expected) / len(names), test.low, test.high, dict(Counter(names).most_common()))
+            DrawShare(name, names.count(expected) / len(names), test.low, test.high, dict(Counter(names).most_common()))
         )
     return found
 

@@ -13,7 +13,7 @@ from gan_probe.critics.sampling import paths
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.stats.splits import split_rows
-from gan_probe.studies.arithmetic.result import ArithmeticResult, Equation, combine, largest_jump, shares
+from gan_probe.studies.arithmetic.result import ArithmeticResult, Equation, combine, draw_shares, largest_jump
 from gan_probe.types import Images, Labels, Rows
 from gan_probe.version import VERSION
 
@@ -75,7 +75,7 @@ def arithmetic(
     called = {name: classify(pictures) for name, pictures in images.items()}
     walks, walked = paths(generator, N_PATHS, seed=seed)
     features = critic.embed(walked, pooling=POOLING).reshape(*walks.shape[:2], -1)
-    found = shares(called, parsed.expected)
+    found = draw_shares(called, parsed.expected)
     return ArithmeticResult(
         equation=parsed,
         shares=found,

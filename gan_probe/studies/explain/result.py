@@ -172,7 +172,7 @@ def correlations(maps: MapsOf, changed: Masks) -> dict[str, dict[str, Values]]:
     return found
 
 
-def compare(maps: Mapping[str, MapsOf], masks: Masks | None, changed: Masks, *, seed: int = 0) -> pd.DataFrame:
+def compare_maps(maps: Mapping[str, MapsOf], masks: Masks | None, changed: Masks, *, seed: int = 0) -> pd.DataFrame:
     """Return every number of the page with its 95 % interval over images, one a row.
 
     Parameters

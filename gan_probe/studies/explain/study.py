@@ -35,7 +35,7 @@ from gan_probe.studies.explain.result import (
     IMAGE,
     ExplainResult,
     class_labels,
-    compare,
+    compare_maps,
     image_measures,
     usable,
 )
@@ -122,7 +122,7 @@ def explain(
         images=data.images,
         masks=masks,
         maps=maps,
-        numbers=compare(maps, masks, changed, seed=seed),
+        numbers=compare_maps(maps, masks, changed, seed=seed),
         table=_table(critic, data.table, scores, maps=maps, masks=masks),
         provenance={
             **_provenance(critic, data, seed),

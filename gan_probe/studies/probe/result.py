@@ -117,7 +117,7 @@ def label_counts(labels: Labels, pool: Indices, wanted: Sequence[int] | None = N
     return tuple(sorted(set(wanted)))
 
 
-def probe(
+def probe_rows(
     representations: Mapping[str, Callable[[], Rows]],
     labels: Labels,
     split: Split,

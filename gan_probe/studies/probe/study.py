@@ -82,7 +82,7 @@ def probe(
     encoders, layers, warnings = _representations(
         critic, images, split, features=partial(_features, engine, pooling, batch_size), controls=controls, seed=seed
     )
-    outcomes = probing.probe(
+    outcomes = probing.probe_rows(
         encoders, labels, split,
         per_class=per_class, n_draws=n_draws, classifiers=classifiers, seen=seen, seed=seed, on_step=on_step,
     )  # fmt: skip

@@ -21,7 +21,7 @@ from gan_probe.scoring.table import (
     Source,
     factor_columns,
 )
-from gan_probe.stats.auroc import SIGNIFICANCE, Pair, separation
+from gan_probe.stats.auroc import SIGNIFICANCE, Pair, separate
 from gan_probe.stats.beside import Beside
 from gan_probe.stats.clustering import cluster
 from gan_probe.stats.conformal import detections
@@ -190,7 +190,7 @@ def _too_small(table: pd.DataFrame, n_pairs: int) -> list[str]:
 
 def _remaining(runs: Values, controls: Beside[Values], labels: Labels) -> list[Pair]:
     scalars = together(controls.baselines)
-    return [] if scalars is None else separation(residuals(runs, scalars), labels)
+    return [] if scalars is None else separate(residuals(runs, scalars), labels)
 
 
 def measure_margins(

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from gan_probe.stats.auroc import Pair, _pairs
 from gan_probe.stats.intervals import auroc_interval, difference_interval
-from gan_probe.stats.pairwise import Pairwise, class_rows, compare
+from gan_probe.stats.pairwise import Pairwise, class_rows, compare_pairs
 from gan_probe.types import Labels, Values
 
 N_BINS = 512  # of the densities whose overlap is measured
@@ -72,7 +72,7 @@ def with_controls(
     runs = np.atleast_2d(np.asarray(scores, dtype=np.float64))
     k = len(runs)
     every = np.concatenate([runs, *(np.asarray(c, dtype=np.float64)[None] for c in controls.values())])
-    found = compare(every, labels, n_runs=k)
+    found = compare_pairs(every, labels, n_runs=k)
     pairs = _pairs(found, k)
     sizes = _effects(runs, class_rows(labels), pairs)
     if not controls:

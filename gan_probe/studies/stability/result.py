@@ -146,7 +146,7 @@ class Comparison:
     ci_high: float
 
 
-def compare(
+def compare_runs(
     here: Scores,
     there: Scores,
     labels: Labels,

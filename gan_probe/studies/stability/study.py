@@ -24,7 +24,13 @@ from gan_probe.stats.similarity import similarities
 from gan_probe.stats.splits import halves
 from gan_probe.studies.base import quiet
 from gan_probe.studies.stability.calibrations import NULL, left_out, make_panel
-from gan_probe.studies.stability.result import STATISTICS_OUT, Comparison, StabilityResult, alignment_levels, compare
+from gan_probe.studies.stability.result import (
+    STATISTICS_OUT,
+    Comparison,
+    StabilityResult,
+    alignment_levels,
+    compare_runs,
+)
 from gan_probe.training import RunFolder
 from gan_probe.types import Labels, OnPart, Warn
 from gan_probe.version import VERSION
@@ -179,9 +185,9 @@ def _compared(
     seed: int,
 ) -> list[Comparison]:
     return [
-        compare(here, there, labels, alignment="raw", seed=seed),
-        compare(here, there, labels, alignment="affine", seed=seed),
-        compare(
+        compare_runs(here, there, labels, alignment="raw", seed=seed),
+        compare_runs(here, there, labels, alignment="affine", seed=seed),
+        compare_runs(
             here,
             there,
             labels,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gan_probe.scoring.table import factor_columns
-from gan_probe.stats.auroc import separation
+from gan_probe.stats.auroc import separate
 from gan_probe.stats.pairwise import class_rows
 from gan_probe.stats.variance import epsilon_squared, levels, varying
 from gan_probe.studies.base import StudyResult, plain
@@ -132,7 +132,7 @@ def courses(steps: Sequence[int], scores: Values, labels: Sequence[str] | npt.ND
     """
     found: dict[tuple[str, str], list[tuple[float, bool]]] = {p: [] for p in combinations(class_rows(labels), 2)}
     for row in scores:
-        for pair in separation(row, labels):
+        for pair in separate(row, labels):
             if (pair.a, pair.b) in found:
                 found[pair.a, pair.b].append((pair.auroc, pair.separated))
             else:
@@ -173,7 +173,7 @@ def centred(
     return moved / np.where(spread > 0, spread, 1.0)
 
 
-def shares(steps: Sequence[int], scores: Values, table: pd.DataFrame) -> pd.DataFrame:
+def shares_by_step(steps: Sequence[int], scores: Values, table: pd.DataFrame) -> pd.DataFrame:
     """Return `gan_probe.stats.variance.epsilon_squared` of every factor that varies, and of the class, at every step.
 
     One row a step, one column a factor. Where factors go together in the data their shares overlap: they do not add up

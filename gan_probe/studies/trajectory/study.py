@@ -19,11 +19,11 @@ from gan_probe.names import check_name
 from gan_probe.scoring.controls import SEEDS, measure_statistics, random_inits
 from gan_probe.scoring.engines import BATCH_SIZE, LOCAL, Engine
 from gan_probe.scoring.table import factor_columns
-from gan_probe.stats.auroc import n_separated, separation
+from gan_probe.stats.auroc import n_separated, separate
 from gan_probe.stats.pairwise import class_rows
 from gan_probe.studies.base import quiet
 from gan_probe.studies.diagnose.study import training_record
-from gan_probe.studies.trajectory.result import TrajectoryResult, courses, shares
+from gan_probe.studies.trajectory.result import TrajectoryResult, courses, shares_by_step
 from gan_probe.training.runs.folder import RunFolder
 from gan_probe.types import Images, Labels, OnPart
 from gan_probe.version import VERSION
@@ -123,7 +123,7 @@ def trajectory(
     random_init, statistics, said = _controls(last, data.images, labels, run) if controls else ({}, {}, ())
     on_step("controls")
     if controls and steps[0] == 0:
-        random_init["step 0"] = n_separated(separation(stacked[0], labels))
+        random_init["step 0"] = n_separated(separate(stacked[0], labels))
     kept = [*(c for c in KEPT if c in data.table), *factor_columns(data.table).values()]
     table = data.table[[c for c in data.table if c in kept]].reset_index(drop=True)
     notes = [*said, *(f"the critic was {note}" for note in last.notes), *_lag(record.settings)]
@@ -135,7 +135,7 @@ def trajectory(
         table=table,
         reference=reference or next((c for c in last.config.training_classes if c in classes), classes[0]),
         courses=courses(steps, stacked, labels),
-        shares=shares(steps, stacked, table),
+        shares=shares_by_step(steps, stacked, table),
         random_init=random_init,
         statistics=statistics,
         sheets=record.sheets,
@@ -151,10 +151,10 @@ def _controls(
     """Return the pairs that random critics separate, those that image statistics do, and what is to be said."""
     others, notes = random_inits(critic)
     random_init = {
-        f"seed {seed}": n_separated(separation(found.scores, labels))
+        f"seed {seed}": n_separated(separate(found.scores, labels))
         for seed, found in zip(SEEDS, run(others, images), strict=False)
     }
-    statistics = {name: n_separated(separation(v, labels)) for name, v in measure_statistics(images).items()}
+    statistics = {name: n_separated(separate(v, labels)) for name, v in measure_statistics(images).items()}
     return random_init, statistics, notes
 
 

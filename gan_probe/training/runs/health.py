@@ -147,7 +147,7 @@ class Examiner:
         return found
 
 
-def diagnose(metrics: pd.DataFrame, health: Sequence[Mapping[str, Any]]) -> list[str]:
+def diagnosis_of(metrics: pd.DataFrame, health: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return what a training's records say of it, one plain sentence each; at least one.
 
     Parameters

@@ -25,7 +25,7 @@ from gan_probe.studies.explain.result import (
     RANDOM_CRITICS,
     RANDOM_RANDOM,
     ExplainResult,
-    compare,
+    compare_maps,
 )
 from gan_probe.studies.explain.study import explain
 from synthetic import Dataset, make_dataset
@@ -152,7 +152,7 @@ def test_a_constant_critic_is_called_flat_and_is_chance(test_set: ImageSet) -> N
 def test_a_critic_that_is_its_own_twin_fails_the_sanity_check(result: ExplainResult) -> None:
     own = result.maps["occlusion"][CRITIC]
     maps = {"occlusion": {CRITIC: own, RANDOM_CRITICS: [own[0], -2 * own[0]], IMAGE: result.maps["occlusion"][IMAGE]}}
-    numbers = compare(maps, None, np.ones(own[0].shape, dtype=bool))
+    numbers = compare_maps(maps, None, np.ones(own[0].shape, dtype=bool))
     same = replace(result, maps=maps, numbers=numbers, masks=None)
     for region in (EVERYWHERE, CHANGED):
         assert row_of(same, "occlusion", region, CORRELATION, CRITIC_RANDOM)["value"] == pytest.approx(1)
@@ -166,7 +166,7 @@ def test_the_verdict_follows_the_correlation(result: ExplainResult) -> None:
     for noise, word in words.items():
         twins = [np.abs(own) + noise * np.abs(rng.normal(size=own.shape)) for _ in range(3)]
         maps = {"occlusion": {CRITIC: [own], RANDOM_CRITICS: twins, IMAGE: [own]}}
-        numbers = compare(maps, None, np.ones(own.shape, dtype=bool))
+        numbers = compare_maps(maps, None, np.ones(own.shape, dtype=bool))
         table = result.table.iloc[:3]
         lines = replace(result, maps=maps, numbers=numbers, masks=None, table=table).findings()
         assert any(word in line for line in lines)

@@ -5,7 +5,15 @@ import pytest
 
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.stats.splits import split_rows
-from gan_probe.studies.probe.result import CRITIC, Outcome, ProbeResult, draw_labels, label_counts, paired_margin, probe
+from gan_probe.studies.probe.result import (
+    CRITIC,
+    Outcome,
+    ProbeResult,
+    draw_labels,
+    label_counts,
+    paired_margin,
+    probe_rows,
+)
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(["a", "b", "c"], 100)
@@ -18,7 +26,7 @@ def run(rows: dict[str, np.ndarray], **options: object) -> list[Outcome]:
     def encoder(values: np.ndarray) -> Callable[[], np.ndarray]:
         return lambda: values
 
-    return probe(
+    return probe_rows(
         {name: encoder(values) for name, values in rows.items()},
         LABELS,
         SPLIT,

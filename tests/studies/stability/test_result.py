@@ -21,7 +21,7 @@ from gan_probe.stats.intervals import runs_and_images
 from gan_probe.stats.regression import linear_share, regressed_out
 from gan_probe.stats.splits import halves
 from gan_probe.studies.stability.calibrations import CALIBRATIONS, conformal, density_ratio, left_out, make_panel
-from gan_probe.studies.stability.result import alignment_levels, compare, lowest_agreement
+from gan_probe.studies.stability.result import alignment_levels, compare_runs, lowest_agreement
 
 LABELS = np.repeat([f"c{i}" for i in range(10)], 40)
 SEEN = np.isin(LABELS, ["c0", "c5"])
@@ -221,17 +221,17 @@ def test_spearman_within_is_nan_without_enough_images() -> None:
 
 def test_a_training_that_conflicts_less_is_more_reproducible_and_the_same_one_is_not() -> None:
     noisy, quiet = runs(3, n=10, conflict=1.0, rest=0.3), runs(3, n=10, conflict=0.1, rest=0.3)
-    found = compare(quiet, noisy, LABELS)
+    found = compare_runs(quiet, noisy, LABELS)
     assert (found.of, found.here > found.there) == ("affine", True)
     assert 0 < found.ci_low < found.difference < found.ci_high
-    turned = compare(noisy, quiet, LABELS)
+    turned = compare_runs(noisy, quiet, LABELS)
     assert (turned.difference, turned.ci_high) == pytest.approx((-found.difference, -found.ci_low))
-    other = compare(noisy, runs(4, n=10, conflict=1.0, rest=0.3), LABELS, alignment="raw", of="raw")
+    other = compare_runs(noisy, runs(4, n=10, conflict=1.0, rest=0.3), LABELS, alignment="raw", of="raw")
     assert other.ci_low < 0 < other.ci_high
-    itself = compare(noisy, noisy * 2 + 1, LABELS)
+    itself = compare_runs(noisy, noisy * 2 + 1, LABELS)
     assert (itself.difference, itself.ci_low, itself.ci_high) == pytest.approx((0, 0, 0), abs=1e-9)
     with pytest.raises(InputError, match="compared in pairs; there are 10 and 9"):
-        compare(noisy, quiet[:9], LABELS)
+        compare_runs(noisy, quiet[:9], LABELS)
 
 
 @pytest.mark.parametrize("paired", [True, False])
@@ -249,7 +249,7 @@ def test_the_interval_of_a_difference_covers_none_where_there_is_none(n_pairs: i
             here = shared + runs(seed + 2000, n=6, class_=0.0, conflict=0.4, rest=0.5)
         else:
             here = here + 0.3 * rng.normal(size=(6, 10)).repeat(40, axis=1)
-        found = compare(here, there, LABELS)
+        found = compare_runs(here, there, LABELS)
         covered += found.ci_low <= 0 <= found.ci_high
     assert covered >= 0.9 * n_pairs
 

@@ -32,7 +32,7 @@ def result(scores: npt.NDArray, labels: npt.NDArray = LABELS, **more: object) ->
     steps = STEPS[: len(scores)]
     return tr.TrajectoryResult(
         steps=steps, scores=scores.astype(np.float32), table=table, reference=str(labels[0]),
-        courses=tr.courses(steps, scores, labels), shares=tr.shares(steps, scores, table),
+        courses=tr.courses(steps, scores, labels), shares=tr.shares_by_step(steps, scores, table),
         sheets=dict[int, Path](), provenance={}, warnings=[],
         **({"random_init": {}, "statistics": {}} | more),  # type: ignore[arg-type]
     )  # fmt: skip
@@ -103,13 +103,13 @@ def test_scores_without_spread_are_centred_and_not_divided() -> None:
 
 def test_a_score_that_is_constant_groups_by_nothing() -> None:
     table = pd.DataFrame({"label": LABELS, "factor.shape": np.tile(["square", "circle"], 20)})
-    assert tr.shares((0,), np.ones((1, 40)), table).to_numpy().tolist() == [[0, 0]]
+    assert tr.shares_by_step((0,), np.ones((1, 40)), table).to_numpy().tolist() == [[0, 0]]
 
 
 def test_shares_say_what_a_snapshot_groups_by() -> None:
     shape, colour = np.tile(["square", "circle"], 20), np.tile([1, 1, 2, 2], 10)
     table = pd.DataFrame({"label": LABELS, "factor.shape": shape, "factor.colour": colour})
-    found = tr.shares((0, 5), np.stack([1.0 * colour, np.where(shape == "square", 7.0, 3.0)]), table)
+    found = tr.shares_by_step((0, 5), np.stack([1.0 * colour, np.where(shape == "square", 7.0, 3.0)]), table)
     assert list(found.index) == [0, 5]
     np.testing.assert_allclose(found["colour"], [1, 1 - 39 / 38])
     np.testing.assert_allclose(found["shape"], [1 - 39 / 38, 1])

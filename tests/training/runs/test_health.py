@@ -15,7 +15,7 @@ from gan_probe.networks import build_generator
 from gan_probe.training import RunFolder, train
 from gan_probe.training.loop import split_held_out
 from gan_probe.training.runs.folder import METRICS
-from gan_probe.training.runs.health import Examiner, coverage, diagnose, distance, diversity, small
+from gan_probe.training.runs.health import Examiner, coverage, diagnosis_of, distance, diversity, small
 from tests.conftest import BARE
 
 
@@ -98,25 +98,25 @@ GOOD = {"step": 9, "diversity": 0.9, "distance": 1.0, "training_preference": 0.5
     ],
 )
 def test_the_diagnosis_says_what_the_records_say(accuracy: float, last: dict[str, object], said: str) -> None:
-    lines = diagnose(metrics(accuracy), [{**GOOD, "step": 3}, {**GOOD, **last}])
+    lines = diagnosis_of(metrics(accuracy), [{**GOOD, "step": 3}, {**GOOD, **last}])
     assert len(lines) == 1
     assert lines[0].startswith(said)
 
 
 def test_a_gradient_that_vanishes_is_named() -> None:
     table = metrics(0.7).assign(critic_gradient=np.geomspace(10, 1e-4, 50))
-    assert diagnose(table, []) == [
+    assert diagnosis_of(table, []) == [
         "The critic's gradient has all but vanished (6.3e+00 to 1.6e-04): it learns no more."
     ]
 
 
 def test_a_gradient_that_explodes_is_named() -> None:
     table = metrics(0.7).assign(critic_gradient=np.geomspace(1, 1e5, 50))
-    assert diagnose(table, [])[0].startswith("The critic's gradient has grown a thousandfold")
+    assert diagnosis_of(table, [])[0].startswith("The critic's gradient has grown a thousandfold")
 
 
 def test_without_records_nothing_is_called_healthy() -> None:
-    assert diagnose(metrics(0.7)[:0], []) == [
+    assert diagnosis_of(metrics(0.7)[:0], []) == [
         "Nothing was recorded yet, or the records are broken: there are no metrics and no measures of health."
     ]
 
