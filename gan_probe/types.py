@@ -6,24 +6,42 @@ Shapes: n images, h and w pixels, c channels, d features, k columns, runs traini
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
+from jaxtyping import Bool, Float, Float32, Int, Real, Shaped, UInt8
 
-Images = npt.NDArray[np.uint8]  # (n, h, w, c); c = 3 (RGB) or 1 (grey), 0..255
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 ImageShape = tuple[int, int, int]  # height, width, channels
-Scores = npt.NDArray[np.floating[Any]]  # (n,) or (runs, n); higher = more like the training data
-Rows = npt.NDArray[np.floating[Any]]  # (n, d): an embedding, or the pixels of images
-Values = npt.NDArray[np.floating[Any]]  # numbers of any shape
-Column = npt.NDArray[np.float32]  # (n,): one number an image
-Labels = npt.NDArray[Any]  # (n,): the class of each image, as text
+
+if TYPE_CHECKING:  # for type checkers the kind of number, for the tests the shape, too
+    Images = npt.NDArray[np.uint8]
+    Scores = npt.NDArray[np.floating[Any]]
+    Rows = npt.NDArray[np.floating[Any]]
+    Values = npt.NDArray[np.floating[Any]]
+    Column = npt.NDArray[np.float32]
+    Labels = npt.NDArray[Any]
+    Codes = npt.NDArray[np.intp]
+    Indices = npt.NDArray[np.intp]
+    Mask = npt.NDArray[np.bool_]
+    Masks = npt.NDArray[np.bool_]
+    Maps = npt.NDArray[np.floating[Any]]
+else:
+    Images = UInt8[np.ndarray, "n h w c"]  # c = 3 (RGB) or 1 (grey), 0..255
+    Scores = Float[np.ndarray, "*runs n"]  # higher = more like the training data
+    Rows = Float[np.ndarray, "n ..."]  # (n, d): an embedding, or the pixels of images
+    Values = Real[np.ndarray, "..."]  # numbers of any shape
+    Column = Float32[np.ndarray, "n"]  # one number an image
+    Labels = Shaped[np.ndarray, "n"]  # the class of each image, as text
+    Codes = Int[np.ndarray, "n"]  # the level of a factor, or the cluster, of each image; from 0
+    Indices = Int[np.ndarray, "..."]  # row numbers
+    Mask = Bool[np.ndarray, "n"]  # which images
+    Masks = Bool[np.ndarray, "n h w"]  # which pixels of each image
+    Maps = Float[np.ndarray, "n h w"]  # one number a pixel
+
 AnyLabels = Sequence[str] | Labels
-Codes = npt.NDArray[np.intp]  # (n,): the level of a factor, or the cluster, of each image; from 0
-Indices = npt.NDArray[np.intp]  # row numbers
-Mask = npt.NDArray[np.bool_]  # (n,): which images
-Masks = npt.NDArray[np.bool_]  # (n, h, w): which pixels of each image
-Maps = npt.NDArray[np.floating[Any]]  # (n, h, w): one number a pixel
 Rng = np.random.Generator
 Progress = Callable[[Iterable[Any]], Iterable[Any]]  # wraps what is iterated over, for a progress bar
 Warn = Callable[[str], None]  # told what is to be said beside a result; list.append is one

@@ -1,0 +1,5 @@
+"""Tests; ``check`` is what checks the annotations of `gan_probe.stats` in them, shapes included."""
+
+from beartype import BeartypeConf, beartype
+
+check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int may stand where a float is asked for

@@ -41,7 +41,7 @@ def auroc_interval(value: npt.ArrayLike, m: npt.ArrayLike, n: npt.ArrayLike, *, 
     value, m, n = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (value, m, n)))
     z, n_star = float(norm.ppf(0.5 + level / 2)), (m + n) / 2 - 1
 
-    def is_outside(end: Values) -> npt.NDArray[np.bool_]:
+    def is_outside(end: Any) -> Any:  # (...) bool; a number where the values are one
         spread = 1 + n_star * ((1 - end) / (2 - end) + end / (1 + end))
         return (value - end) ** 2 > z**2 * end * (1 - end) * spread / (m * n)
 
@@ -76,7 +76,7 @@ def difference_interval(
     return a - b - width(down_a, up_b), a - b + width(up_a, down_b)
 
 
-def widen(value: Values, interval: tuple[Values, Values], between: Values, n_runs: int) -> tuple[Values, Values]:
+def widen(value: Values, interval: tuple[Values, Values], between: Values, n_runs: int) -> tuple[Any, Any]:
     """Return an interval over images, made to speak of new runs too.
 
     Parameters

@@ -53,7 +53,7 @@ def test_a_report_over_two_trainings_says_so_and_has_wider_intervals(
     widths = [sum(p["ci_high"] - p["ci_low"] for p in page["separation"]["pairs"]) for page in pages]
     assert widths[0] > widths[1]
     assert "Means over 2 trainings" in (tmp_path / "both" / "report.html").read_text()
-    assert [e["measure"] for e in pages[0]["margin"]] == [e["measure"] for e in pages[1]["margin"]]
+    assert [e["measure"] for e in pages[0]["margins"]] == [e["measure"] for e in pages[1]["margins"]]
 
 
 def test_distances_are_those_from_a_reference_class(tables: list[Path], one: dict[str, object], tmp_path: Path) -> None:
@@ -83,10 +83,10 @@ def test_a_gate_fails_with_4_and_the_report_is_kept(score_file: Path, tables: li
     assert "the gate 'n_pairs>=6' holds: n_pairs is 6" in result.stderr
     assert (tmp_path / "r" / "report.html").is_file()
     assert (tmp_path / "r" / "figures" / "training.png").is_file()  # the scores name their run
-    assert len(json.loads((tmp_path / "r" / "report.json").read_text())["margin"]) == 1  # without embeddings
+    assert len(json.loads((tmp_path / "r" / "report.json").read_text())["margins"]) == 1  # without embeddings
     gated = call("report", tables[0], "--out", tmp_path / "r", "--overwrite", "--fail-if", "probe_margin<2")
     assert (gated.exit_code, "probe_margin is" in gated.stderr) == (4, True)
-    assert len(json.loads((tmp_path / "r" / "report.json").read_text())["margin"]) > 1
+    assert len(json.loads((tmp_path / "r" / "report.json").read_text())["margins"]) > 1
 
 
 def test_gates_that_cannot_be_read_stop_before_the_work(score_file: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def test_the_difference_of_independent_numbers_adds_their_widths_in_squares() ->
 
 def test_what_moves_together_cancels() -> None:
     a = np.array([5.0]), (np.array([4.0]), np.array([6.0]))
-    low, high = difference_interval(*a, *a, np.array([1.0]))
+    low, high = difference_interval(*a, a[0], b_interval=a[1], correlation=np.array([1.0]))
     assert (low[0], high[0]) == (0.0, 0.0)
 
 

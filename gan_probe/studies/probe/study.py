@@ -79,8 +79,9 @@ def probe(
     images, labels = data.images[used], labels[used]
     split = Split(*(np.searchsorted(used, part) for part in (split.pool, split.validation, split.test)))
     seen = np.isin(labels, critic.config.training_classes) if critic.config.training_classes else None
+    features = partial(_features, engine=engine, pooling=pooling, batch_size=batch_size)
     encoders, layers, warnings = _representations(
-        critic, images, split, features=partial(_features, engine, pooling, batch_size), controls=controls, seed=seed
+        critic, images, split, features=features, controls=controls, seed=seed
     )
     outcomes = probing.probe_rows(
         encoders, labels, split,
@@ -108,7 +109,7 @@ def probe(
     )
 
 
-def _features(engine: Engine, pooling: str, batch_size: int, *, critic: Critic, images: Images) -> list[Rows]:
+def _features(critic: Critic, images: Images, *, engine: Engine, pooling: str, batch_size: int) -> list[Rows]:
     """Return the features of each layer of a critic, each (n, d), from one pass."""
     widths = [critic.embed(images[:1], layers=[layer], pooling=pooling).shape[1] for layer in critic.config.layers]
     found = engine.run([critic], images, Wanted(None, pooling), batch_size=batch_size)[0].features
