@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition
 
@@ -19,6 +20,7 @@ from gan_probe.images.readers.modes import Stored, to_8_bits
 from gan_probe.types import Images
 
 MAX_PIXELS = 50_000_000  # of one image, and of all that are being decoded at a time; more is a mistake or an attack
+LARGE_PX = 4_000_000
 FRAMES = "of several frames or pages, of which the first was read"
 TURNED = "turned upright, as their EXIF orientation says"
 ORIENTATION = 0x0112  # the tag of EXIF
@@ -51,9 +53,17 @@ class PixelBudget:
         try:
             yield
         finally:
+            if n_pixels > LARGE_PX:
+                _trim()
             with self._changed:
                 self._free += n_pixels
                 self._changed.notify_all()
+
+
+def _trim() -> None:
+    """Give freed memory back to the system: glibc keeps it for the thread that freed it, once for each thread."""
+    with suppress(OSError, AttributeError, TypeError):  # other systems and C libraries do so by themselves
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 _BUDGET = PixelBudget(MAX_PIXELS)
@@ -85,8 +95,10 @@ def decode(source: Path | bytes, size_px: int | None) -> Decoded:
     with foreign(f"{name} is not a readable image"):
         try:
             file = io.BytesIO(source) if isinstance(source, bytes) else source
-            with Image.open(file, formats=allowed()) as opened:
-                return _pixels(opened, size_px)
+            with Image.open(file, formats=allowed()) as opened, _BUDGET.take(_count_pixels(opened)):
+                found = _pixels(opened, size_px)
+                opened.close()  # its pixels go before there is room for others
+                return found
         except UnidentifiedImageError as error:
             raise ValueError(f"what it holds is none of {', '.join(allowed())}, or is damaged") from error
 
@@ -123,26 +135,29 @@ def decode_picture(image: Image.Image, size_px: int | None = None) -> Decoded:
             f"a picture of the format {image.format} is not read; known are {', '.join(allowed())}."
             " Convert it with image.convert('RGB')."
         )
-    with foreign(f"the picture of mode {image.mode} is not a readable image"):
+    with foreign(f"the picture of mode {image.mode} is not a readable image"), _BUDGET.take(_count_pixels(image)):
         return _pixels(image, size_px)
 
 
-def _pixels(image: Image.Image, size_px: int | None) -> Decoded:
+def _count_pixels(image: Image.Image) -> int:
     n_pixels = image.width * image.height
     if not 0 < n_pixels <= MAX_PIXELS:
         raise ValueError(f"{image.width}x{image.height} pixels are not from 1 to {MAX_PIXELS:,}")
-    with _BUDGET.take(n_pixels):
-        frames = (FRAMES,) if getattr(image, "is_animated", False) else ()
-        raw, before = _raw_mode(image), _orientation(image)
-        image.load()
-        after = _orientation(image)  # PNG tells it behind its pixels; TIFF was turned while it was loaded
-        plain, notes = to_8_bits(Stored(image, raw))
-        if after in UPRIGHT:
-            plain = plain.transpose(UPRIGHT[after])
-        if size_px is not None and plain.size != (size_px, size_px):
-            plain = plain.resize((size_px, size_px), Image.Resampling.LANCZOS)
-        turned = (TURNED,) if UPRIGHT.keys() & {before, after} else ()
-        array = np.array(plain, dtype=np.uint8)
+    return n_pixels
+
+
+def _pixels(image: Image.Image, size_px: int | None) -> Decoded:
+    frames = (FRAMES,) if getattr(image, "is_animated", False) else ()
+    raw, before = _raw_mode(image), _orientation(image)
+    image.load()
+    after = _orientation(image)  # PNG tells it behind its pixels; TIFF was turned while it was loaded
+    plain, notes = to_8_bits(Stored(image, raw))
+    if after in UPRIGHT:
+        plain = plain.transpose(UPRIGHT[after])
+    if size_px is not None and plain.size != (size_px, size_px):
+        plain = plain.resize((size_px, size_px), Image.Resampling.LANCZOS)
+    turned = (TURNED,) if UPRIGHT.keys() & {before, after} else ()
+    array = np.array(plain, dtype=np.uint8)
     return (array[..., None] if array.ndim == 2 else array), (*frames, *turned, *notes)
 
 

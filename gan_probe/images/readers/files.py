@@ -38,7 +38,8 @@ def foreign(what: str) -> Iterator[None]:
         raise InputError(f"{what}: it needs more memory than there is. {error}".rstrip()) from error
     except Exception as error:
         said = str(error) if isinstance(error, OSError | SyntaxError | ValueError) and str(error) else ""
-        raise InputError(f"{what}: {said or f'{type(error).__name__}: {error}'}.") from error
+        said = said or f"{type(error).__name__}: {error}"
+        raise InputError(f"{what}: {said.rstrip('.')}.") from error
 
 
 def stamp_of(file: Path) -> Stamp:

@@ -48,7 +48,7 @@ def read_folder(folder: Path, split: str | None) -> Entries:
         raise _no_images(folder, split)
     return Entries(
         sources=[_source(folder, name, row) for row, name in enumerate(names)],
-        names=names,
+        names=[name or "(no file_name)" for name in names],
         table=table.drop(columns="file_name"),
         decode=decode_entry,
         warnings=said,
@@ -88,7 +88,7 @@ def _written(folder: Path, name: str | float | None) -> str:
 
 def _source(folder: Path, name: str, row: int) -> Path | Refusal:
     if not name.strip():
-        return Refusal(f"row {row + 1} of the metadata in {folder} has no file_name.")
+        return Refusal(f"row {row + 1} of the metadata in {folder} names no file.")
     try:
         return inside(folder, name)
     except InputError as error:

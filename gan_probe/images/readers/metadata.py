@@ -72,10 +72,10 @@ def _agree(table: pd.DataFrame, file: Path) -> bool:
 
 def as_text(column: pd.Series) -> pd.Series:
     """Return a column as text: bytes decoded, and None where a value is missing."""
-    missing = column.isna()
-    if column.dtype == object:
-        column = column.map(lambda v: v.decode("utf-8", "backslashreplace") if isinstance(v, bytes) else v)
-    return column.astype(str).astype(object).where(~missing, None)
+    if column.dtype != object:
+        return column.astype(str).astype(object).where(column.notna(), None)
+    texts = [v.decode("utf-8", "backslashreplace") if isinstance(v, bytes) else str(v) for v in column]
+    return pd.Series(texts, index=column.index, dtype=object).where(column.notna(), None)
 
 
 def named_columns(table: pd.DataFrame, origin: Path) -> pd.DataFrame:
@@ -103,8 +103,11 @@ def _csv(file: Path) -> pd.DataFrame:
     header = _rows(file, header=None, nrows=1, dtype=str, keep_default_na=False)
     named_columns(header.set_axis(header.iloc[0], axis="columns"), file)  # pandas would rename what is there twice
     with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-        written, guessed = _rows(file, dtype=str, keep_default_na=False), _rows(file)
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            written, guessed = _rows(file, dtype=str, keep_default_na=False), _rows(file)
+        except pd.errors.ParserWarning as error:
+            raise InputError(f"{file}: rows are longer than its header. Name each column; quote commas.") from error
     columns = {}
     for name in written:
         is_text = str(name).strip().lower() in TEXT or not _is_plain(written[name], guessed[name])

@@ -13,6 +13,7 @@ GREY = ("1", "L", "LA", "La")
 TRANSPARENT = "transparent, laid on white"
 SCALED = "16-bit, scaled to 8"
 DARK = ", and dark: their values need only"
+BAND_PX = 1_000_000  # laid on white at a time
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339  # tags of TIFF
 WHITE_IS_ZERO, SIGNED = 0, 2
 
@@ -127,13 +128,15 @@ def _on_white(stored: Stored) -> Converted:
     if image.mode == "L" and image.format == "PNG" and "transparency" in image.info:
         image = image.copy()  # the transparent colour of 2 and 4 bits is stored as it was before scaling to 8
         image.info["transparency"] *= {"L;2": 85, "L;4": 17}.get(stored.raw, 1)
-    rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-    kind = "L" if image.mode in GREY or stored.raw.startswith("LA") else "RGB"  # 16-bit LA is opened as RGBA
-    if rgba.getchannel("A").getextrema()[0] == 255:
-        rgb = rgba.convert("RGB")
-        return (rgb.getchannel(0) if kind == "L" else rgb), (*_from_palette(stored), *_deep(stored, rgb))
-    laid = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return (laid.getchannel(0) if kind == "L" else laid), (TRANSPARENT, *_deep(stored, rgba))
+    laid = Image.new("L" if image.mode in GREY or stored.raw.startswith("LA") else "RGB", image.size)
+    is_clear = False  # 16-bit LA is opened as RGBA
+    for top in range(0, image.height, n_rows := max(1, BAND_PX // image.width)):  # whole copies would take gigabytes
+        band = image.crop((0, top, image.width, min(top + n_rows, image.height)))
+        rgba = (band.convert("LA") if image.mode == "La" else band).convert("RGBA")
+        if rgba.getchannel("A").getextrema() != (255, 255):
+            is_clear, rgba = True, Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+        laid.paste(rgba.getchannel(0) if laid.mode == "L" else rgba.convert("RGB"), (0, top))
+    return laid, ((TRANSPARENT,) if is_clear else _from_palette(stored)) + _deep(stored, image)
 
 
 def _from_palette(stored: Stored) -> tuple[str, ...]:
