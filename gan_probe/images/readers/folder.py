@@ -22,6 +22,25 @@ OURS = {
     "samples.json": ("sheet.png", "interpolation.png", "latents.npy", "samples.json"),
 }
 
+# What lies in a folder of pictures and is none that is read, and what is done with it: for the docs.
+PASSED_OVER: tuple[tuple[str, str], ...] = (
+    ("pictures of other formats, films, arrays, archives (.heic, .psd, .svg, .mp4, .npy, .zip, ...)",
+     "left out, counted and named: exit code 5"),
+    ("pictures by their content and not by their name (`0.png.bak`, `0001`)", "the same"),
+    ("pictures whose name, or whose folder's, begins with a dot", "not read; a warning counts and names them"),
+    ("other files (.txt, .json, .csv, ...)", "not looked at; a warning counts and names them"),
+    ("`.DS_Store`, `._*`, `Thumbs.db`, `desktop.ini`, `__MACOSX`, `.git`, `.cache`, `.ipynb_checkpoints`",
+     "passed over without a word"),
+    ("`contact-sheet.png` beside `dataset.json`, `sheet.png` and `interpolation.png` beside `samples.json`",
+     "ours: passed over without a word"),
+    ("links to folders that are read already, or that hold the folder itself", "passed over; a warning names them"),
+    ("pictures beside class folders", "read, without a label: `(no label)`; a warning names them"),
+    ("pictures that the metadata do not name",
+     "not read, as the metadata say what the data set is; a warning counts and names them"),
+    ("a second metadata file", "not read; a warning where it names other files, classes or splits"),
+    ("names that are not UTF-8", r"read; shown as `caf\xe9.png`"),
+)  # fmt: skip
+
 
 def read_folder(folder: Path, split: str | None) -> Entries:
     """Return the image files of a folder: those that its metadata name, or all.

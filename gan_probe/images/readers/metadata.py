@@ -17,6 +17,16 @@ from gan_probe.errors import InputError
 from gan_probe.images.readers.files import foreign
 
 TEXT = ("file_name", "label", "split")  # read as written: 007, NA, 1.0 and true are names
+# How columns are read, for the docs.
+COLUMNS: tuple[tuple[str, str], ...] = (
+    ("`file_name`", "text, as written; leads from the folder, or is a whole path; backslashes are tried as slashes; a blank"
+     " one counts as a broken picture"),
+    ("`label`, `split`", "text, as written: 007, NA, None, 1.0, true, 2020-01-01; a blank label is"
+     " `(no label)`, and is said"),
+    ("`seen`", "true or false, 1 or 0, yes or no; anything else is refused"),
+    ("all others", "numbers or true and false where nothing is lost by it, else text as written (007, NA)"),
+    ("headers", "without the blanks around them; the four above in any case of letters; two of one name are refused"),
+)  # fmt: skip
 KNOWN = (*TEXT, "seen", "sample_id")  # columns with a meaning; found whatever blanks and capitals their header has
 OTHER_LABELS = ("labels", "class", "classes", "class_name", "category", "target", "y")  # what may be meant for label
 
