@@ -39,7 +39,7 @@ def foreign(what: str) -> Iterator[None]:
     except Exception as error:
         said = str(error) if isinstance(error, OSError | SyntaxError | ValueError) and str(error) else ""
         said = said or f"{type(error).__name__}: {error}"
-        raise InputError(f"{what}: {said.rstrip('.')}.") from error
+        raise InputError(f"{what}: {said.rstrip('. ')}.") from error
 
 
 def stamp_of(file: Path) -> Stamp:

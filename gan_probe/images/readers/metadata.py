@@ -19,8 +19,8 @@ from gan_probe.images.readers.files import foreign
 TEXT = ("file_name", "label", "split")  # read as written: 007, NA, 1.0 and true are names
 # How columns are read, for the docs.
 COLUMNS: tuple[tuple[str, str], ...] = (
-    ("`file_name`", "text, as written; leads from the folder, or is a whole path; backslashes are tried as slashes; a blank"
-     " one counts as a broken picture"),
+    ("`file_name`", "text, as written; leads from the folder, or is a whole path; backslashes are tried as slashes;"
+     " a blank one counts as a broken picture"),
     ("`label`, `split`", "text, as written: 007, NA, None, 1.0, true, 2020-01-01; a blank label is"
      " `(no label)`, and is said"),
     ("`seen`", "true or false, 1 or 0, yes or no; anything else is refused"),

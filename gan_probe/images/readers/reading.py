@@ -27,11 +27,11 @@ from synthetic import sample_id
 NO_LABEL = "(no label)"
 # What options do to what is read, for the docs.
 OPTIONS: tuple[tuple[str, str], ...] = (
-    ("`--size N` (`size_px=N`)", "every image becomes a square of N pixels (Lanczos), N from 4 to 4096; without it images"
-     " must have one size"),
+    ("`--size N` (`size_px=N`)", "every image becomes a square of N pixels (Lanczos), N from 4 to 4096;"
+     " without it images must have one size"),
     ("`--split NAME` (`split=`)", "only rows whose `split` is this; refused where there is none such"),
-    ("`skip_bad=True`; every verb but `train` and `settle`", "what is broken is left out, counted and named: exit code 5;"
-     " without it, it is refused"),
+    ("`skip_bad=True`; every verb but `train` and `settle`", "what is broken is left out, counted and named:"
+     " exit code 5; without it, it is refused"),
     ("`train --stream` (`stream_images`)", "images are fetched as they are wanted; a broken one is refused, and so is a"
      " file that is replaced or written to meanwhile"),
 )  # fmt: skip
