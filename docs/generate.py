@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -23,6 +23,13 @@ from typer.testing import CliRunner
 
 from gan_probe.cli import app
 from gan_probe.config import PRESETS, TrainConfig
+from gan_probe.images.readers.decode import MAX_PIXELS, ORIENTATION
+from gan_probe.images.readers.folder import PASSED_OVER
+from gan_probe.images.readers.formats import FORMATS
+from gan_probe.images.readers.metadata import COLUMNS, METADATA
+from gan_probe.images.readers.modes import RULES
+from gan_probe.images.readers.reading import OPTIONS
+from gan_probe.images.readers.table import READERS
 from gan_probe.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,6 +80,54 @@ It leaves them in `.gallery/reports/NAME/` ({places}), which git ignores.
 ## Data from elsewhere
 
 {data}
+"""
+
+WHAT_IS_READ = """\
+# What is read
+
+Written by `python docs/generate.py` from the tables in `gan_probe/images/readers/`: what is not here is refused.
+Folders, Parquet files, streams, masks and `ImageLoader` go through one decoder.
+Nothing is left out without a word: what is passed over is counted and named.
+Where it may be images, the exit code is 5.
+Suffixes count in any case of letters.
+
+## Sources
+
+{sources}
+
+## Formats of pictures
+
+What a file holds decides, not its name, and nothing but these formats is tried: no other program is ever started.
+Others that Pillow knows are not read: EPS would start a program, and noise would pass for TGA, which has no signature.
+
+{formats}
+
+A picture may have up to {max_pixels:,} pixels, and so may all that are being decoded at a time.
+The EXIF orientation (tag {orientation:#x}) is applied, and that is said.
+Of several frames, pages or parts the first is read, and that is said.
+
+## Pixels
+
+The first row that applies is taken. Every conversion is told in a warning with the number of its images.
+
+{pixels}
+
+Masks are read in the same way; one that is transparent, has several frames or uses only the low bits of 16 is refused.
+
+## Folders
+
+{folders}
+
+## Metadata
+
+{metadata}, in this order, with `file_name` in each row. JSON lines hold one object a line.
+A CSV file is UTF-8 with commas.
+
+{columns}
+
+## Options
+
+{options}
 """
 
 
@@ -133,6 +188,29 @@ def gallery(_: str) -> str:
     )
 
 
+def what_is_read(_: str) -> str:
+    """Return ``docs/what-is-read.md``, whole."""
+    sources = [(f"`{r.title}`" if r.title[0] == "." else r.title, r.images, r.labels, r.refused) for r in READERS]
+    formats = [(row.name, ", ".join(row.suffixes), row.several or "none") for row in FORMATS]
+    return WHAT_IS_READ.format(
+        sources=table(("source", "images", "labels and columns", "refused"), sources),
+        formats=table(("format", "names", "several pictures in one file"), formats),
+        max_pixels=MAX_PIXELS,
+        orientation=ORIENTATION,
+        pixels=table(("pixels (Pillow's mode)", "what is done"), [(rule.pixels, rule.done) for rule in RULES]),
+        folders=table(("in a folder of images", "what is done"), PASSED_OVER),
+        metadata=", ".join(f"`{name}`" for name in METADATA),
+        columns=table(("column", "how it is read"), COLUMNS),
+        options=table(("option", "what it does"), OPTIONS),
+    )
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a table in Markdown."""
+    first, *others = (f"| {' | '.join(cells)} |" for cells in (head, *rows))
+    return "\n".join([first, f"|{'---|' * len(head)}", *others])
+
+
 def citation(page: str) -> str:
     """Return ``CITATION.cff`` with the version of today."""
     return re.sub(r"^version: .*$", f"version: {VERSION}", page, count=1, flags=re.MULTILINE)
@@ -191,6 +269,7 @@ def between(page: str, new: str) -> str:
 PAGES: dict[str, Callable[[str], str]] = {
     "docs/commands.md": commands,
     "docs/architecture.md": architecture,
+    "docs/what-is-read.md": what_is_read,
     "reports/README.md": gallery,
     "CITATION.cff": citation,
 }

@@ -23,7 +23,10 @@ MOVED: dict[str, tuple[str, ...]] = {
     "data.images": ("images.image_set",),
     "data.masks": ("images.masks",),
     "data.nulls": ("images.nulls",),
-    "data.reading": ("images.readers.reading", "images.readers.decode", "images.readers.table"),
+    "data.reading": (
+        "images.readers.reading", "images.readers.decode", "images.readers.table", "images.readers.folder",
+        "images.readers.arrays", "images.readers.metadata", "images.readers.formats",
+    ),
     "data.streaming": ("images.readers.streaming",),
     "data.tables": ("scoring.table",),
     "data.tensors": ("images.pixels",),

@@ -79,6 +79,7 @@ def settle(
         chosen = resolve_device(device)
         images = read_images(data, size_px=size, split=split)
         session.warn(images.warnings)
+        session.n_skipped += images.n_skipped
         at_a_time = min(len(named), jobs or default_jobs(len(named), images, chosen))
         session.plan(
             dry_run,
@@ -149,6 +150,7 @@ def _read_bank(session: Session, bank: Path, size: int | None, images: ImageSet)
 
     read = read_images(bank, size_px=size).with_channels(images.image_shape[2])
     session.warn(read.warnings)
+    session.n_skipped += read.n_skipped
     return read.images[:]
 
 

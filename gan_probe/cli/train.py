@@ -100,6 +100,7 @@ def train(
         config = _start(out, preset, resume).updated(given)
         images = _read(session, data, size, split, stream)
         session.warn(images.warnings)
+        session.n_skipped = images.n_skipped
         if epochs is not None:
             if steps is not None:
                 raise typer.BadParameter("give --steps or --epochs, not both.")

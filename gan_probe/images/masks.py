@@ -12,9 +12,11 @@ from PIL import Image
 
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
-from gan_probe.images.readers.decode import decode_image
-from gan_probe.images.readers.reading import BROKEN
-from gan_probe.images.readers.table import inside
+from gan_probe.images.readers.decode import FRAMES, decode
+from gan_probe.images.readers.files import foreign, shown
+from gan_probe.images.readers.folder import inside
+from gan_probe.images.readers.modes import DARK, TRANSPARENT
+from gan_probe.images.readers.parquet import cell_names
 from gan_probe.types import Masks
 
 
@@ -25,7 +27,7 @@ def find_masks(data: ImageSet) -> Path | None:
     Parquet file itself: what ``gan-probe synth --masks`` writes.
     """
     source = data.source
-    if source.suffix == ".parquet":
+    if source.suffix.lower() == ".parquet":
         return source if "mask" in pq.read_schema(source).names else None
     folder = source if source.is_dir() else source.parent
     if source.name == "images.npy" or (folder / "images.npy").is_file():
@@ -57,19 +59,15 @@ def read_masks(path: str | Path, data: ImageSet, *, size_px: int | None = None) 
         When masks are missing or cannot be read, or are not as many or as large as the images.
     """
     path = Path(path)
-    try:
+    with foreign(f"the masks in {shown(path)} cannot be read"):
         if path.is_dir():
-            found = [_decoded(_beside(path, str(name)), size_px) for name in data.table["path"]]
-        elif path.suffix == ".npy":
+            found = [_decoded(_beside(path, str(name)), str(name), size_px) for name in data.table["path"]]
+        elif path.suffix.lower() == ".npy":
             found = _from_npy(path, len(data), size_px)
-        elif path.suffix == ".parquet":
+        elif path.suffix.lower() == ".parquet":
             found = _from_parquet(path, data, size_px)
         else:
-            raise InputError(f"{path} holds no masks that are known. Accepted: a folder, .npy, .parquet.")
-    except BROKEN as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"the masks in {path} cannot be read: {type(error).__name__}: {error}.") from error
+            raise InputError(f"{shown(path)} holds no masks that are known. Accepted: a folder, .npy, .parquet.")
     height, width, _ = data.image_shape
     for name, mask in zip(data.table["path"], found, strict=True):
         if mask.shape != (height, width):
@@ -89,8 +87,16 @@ def _beside(folder: Path, name: str) -> Path:
     return file
 
 
-def _decoded(source: Path | bytes, size_px: int | None) -> npt.NDArray[np.uint8]:
-    return _resized(decode_image(source, None)[0].max(-1), size_px)
+def _decoded(source: Path | bytes, name: str, size_px: int | None) -> npt.NDArray[np.uint8]:
+    """Return one mask, unless it can be read in two ways."""
+    mask, notes = decode(source, None)
+    doubtful = [note for note in notes if note in (TRANSPARENT, FRAMES) or DARK in note]
+    if doubtful:
+        raise InputError(
+            f"the mask of {name} can be read in more than one way: it is {'; '.join(doubtful)}."
+            " Save it as one picture of 8-bit grey, without transparency."
+        )
+    return _resized(mask.max(-1), size_px)
 
 
 def _resized(mask: npt.NDArray[np.uint8], size_px: int | None) -> npt.NDArray[np.uint8]:
@@ -112,9 +118,9 @@ def _from_parquet(path: Path, data: ImageSet, size_px: int | None) -> list[npt.N
     table = pd.read_parquet(path)
     if not {"image", "mask"} <= set(table.columns):
         raise InputError(f"{path} has no columns image and mask. Columns: {', '.join(table.columns)}.")
-    names = [str(cell.get("path") or f"{path.name}#{i}") for i, cell in enumerate(table["image"])]
-    cells = dict(zip(names, table["mask"], strict=True))
+    names = cell_names(table["image"].tolist(), path)
+    cells = {name: cell for name, cell in zip(names, table["mask"], strict=True) if isinstance(cell, dict)}
     missing = [name for name in data.table["path"] if name not in cells]
     if missing:
         raise InputError(f"{path} has no masks for {len(missing)} of {len(data)} images, such as {missing[0]}.")
-    return [_decoded(cells[name]["bytes"], size_px) for name in data.table["path"]]
+    return [_decoded(cells[name]["bytes"], name, size_px) for name in data.table["path"]]

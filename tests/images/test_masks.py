@@ -116,6 +116,25 @@ def test_masks_that_do_not_match_are_refused(written: Path, tmp_path: Path) -> N
         read_masks(tmp_path / "masks.txt", data)
 
 
+def test_masks_that_can_be_read_in_two_ways_are_refused(tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    Image.new("L", (8, 8), 200).save(tmp_path / "images" / "1.png")
+    masks, data = found_beside(tmp_path / "images")
+    frames = [Image.new("L", (8, 8), value) for value in (0, 255)]
+    doubtful = {
+        "transparent, laid on white": (Image.new("RGBA", (8, 8), (0, 0, 0, 9)), {}),
+        "of several frames": (frames[0], {"save_all": True, "append_images": frames[1:]}),
+        "need only 8 bits": (Image.fromarray(np.eye(8, dtype=np.uint16)), {}),
+    }
+    for why, (mask, options) in doubtful.items():
+        mask.save(tmp_path / "masks" / "1.png", **options)
+        with pytest.raises(
+            InputError, match=f"the mask of 1.png can be read in more than one way: .*{why}.*8-bit grey"
+        ):
+            read_masks(masks, data)
+
+
 def test_parquet_files_that_do_not_match_are_refused(written: Path, tmp_path: Path) -> None:
     data = read_images(written / "parquet")
     table = pd.read_parquet(written / "parquet" / "images.parquet")

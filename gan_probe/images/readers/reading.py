@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 import os
-import tokenize
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, LazyImages
-from gan_probe.images.readers.decode import resize_array
-from gan_probe.images.readers.table import Decode, Entries, find_reader
+from gan_probe.images.readers.decode import Decoded, resize_array
+from gan_probe.images.readers.entries import N_NAMED, Decode, Entries
+from gan_probe.images.readers.files import foreign, shown
+from gan_probe.images.readers.metadata import as_text
+from gan_probe.images.readers.table import find_entries
 from gan_probe.types import Images
 from synthetic import sample_id
 
-# What numpy, zipfile, pyarrow and pandas raise at files that are damaged, or not what their name says.
-BROKEN = (
-    ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile,
-    zlib.error, tokenize.TokenError, pa.ArrowException,
+NO_LABEL = "(no label)"
+# What options do to what is read, for the docs.
+OPTIONS: tuple[tuple[str, str], ...] = (
+    ("`--size N` (`size_px=N`)", "every image becomes a square of N pixels (Lanczos), N from 4 to 4096;"
+     " without it images must have one size"),
+    ("`--split NAME` (`split=`)", "only rows whose `split` is this; refused where there is none such"),
+    ("`skip_bad=True`; every verb but `train` and `settle`", "what is broken is left out, counted and named:"
+     " exit code 5; without it, it is refused"),
+    ("`train --stream` (`stream_images`)", "images are fetched as they are wanted; a broken one is refused, and so is a"
+     " file that is replaced or written to meanwhile"),
 )  # fmt: skip
-N_NAMED = 3  # how many offenders a message names
 
 
 def read_images(
     path: str | Path, *, size_px: int | None = None, split: str | None = None, skip_bad: bool = False
 ) -> ImageSet:
-    """Return the images at ``path``.
+    """Return the images at ``path``. What is converted, left out or not looked at is told in its ``warnings``.
 
     Parameters
     ----------
     path : path
-        - A folder with ``metadata.parquet`` or ``metadata.csv`` that has a ``file_name`` column (and, if it likes,
+        - A folder with ``metadata.parquet``, ``.csv`` or ``.jsonl`` that has a ``file_name`` column (and, if it likes,
           ``label``, ``split``, ``seen``, ``factor.*`` and columns of its own).
         - A folder of images; those in sub-folders are labelled by the name of the sub-folder.
         - A folder with ``images.npy`` or ``images.parquet``, as `synthetic.write_dataset` makes them.
@@ -53,7 +58,8 @@ def read_images(
     split : str, optional
         Keep only rows whose ``split`` is this.
     skip_bad : bool
-        Leave out files that are not readable images, with a warning, in place of raising.
+        Leave out what is not a readable image (a file, a cell, a folder that may not be listed), with a warning, in
+        place of raising. Files of kinds that are not read are left out in any case; ``n_skipped`` counts both.
 
     Raises
     ------
@@ -63,22 +69,17 @@ def read_images(
     path = Path(path)
     if size_px is not None and not 4 <= size_px <= 4096:
         raise InputError(f"the size must be from 4 to 4096 pixels, got {size_px}.")
-    reader = find_reader(path)
-    try:
-        entries = reader.entries(path, split)
+    kind = "a data set" if path.is_dir() else path.suffix
+    with foreign(f"{shown(path)} cannot be read as {kind}"):
+        entries = find_entries(path, split)
         origin = entries.origin or path
         if entries.array is not None:
             found = _whole(entries, origin, size_px)
         else:
             found = _decoded(entries, origin, size_px, skip_bad)
-    except BROKEN as error:
-        if isinstance(error, InputError):
-            raise
-        kind = "a data set" if path.is_dir() else path.suffix
-        raise InputError(f"{path} cannot be read as {kind}: {type(error).__name__}: {error}.") from error
     found = keep_split(found, split)
     if not len(found):
-        raise InputError(f"{path} holds no images.")
+        raise InputError(f"{shown(path)} holds no images.")
     return found
 
 
@@ -102,17 +103,22 @@ def keep_split(found: ImageSet, split: str | None) -> ImageSet:
 
 
 def _whole(entries: Entries, origin: Path, size_px: int | None) -> ImageSet:
-    """Return images that lie as one array."""
-    array = entries.array
+    """Return images that lie as one array; of a file, a copy, so that nobody changes them under their names."""
+    from gan_probe.device import memory_bytes  # which loads torch
+
+    array, warnings = entries.array, entries.warnings
     assert array is not None
-    if size_px is None or array.shape[1:3] == (size_px, size_px):
-        images = np.ascontiguousarray(array)
-    else:
+    if size_px is not None and array.shape[1:3] != (size_px, size_px):
         images = np.stack([resize_array(image, size_px) for image in array])
-    return name_rows(images, entries.table, entries.names, origin)
+    elif array.nbytes > memory_bytes() / 2:
+        images = np.ascontiguousarray(array)
+        warnings = (*warnings, f"{origin} is larger than half of the memory and stays on disk: leave it unchanged.")
+    else:
+        images = np.array(array, order="C")
+    return name_rows(images, replace(entries, warnings=warnings), origin)
 
 
-def _attempt(decode: Decode, size_px: int | None, source: Any) -> tuple[Images, str] | InputError:
+def _attempt(decode: Decode, size_px: int | None, source: Any) -> Decoded | InputError:
     try:
         return decode(source, size_px)
     except InputError as error:
@@ -120,28 +126,42 @@ def _attempt(decode: Decode, size_px: int | None, source: Any) -> tuple[Images, 
 
 
 def _decoded(entries: Entries, origin: Path, size_px: int | None, skip_bad: bool) -> ImageSet:
-    names, table = entries.names, entries.table
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(partial(_attempt, entries.decode, size_px), entries.sources))
-    bad = [f"{name}: {r}" for name, r in zip(names, results, strict=True) if isinstance(r, InputError)]
-    if bad and (not skip_bad or len(bad) == len(results)):
+    kept = np.array([not isinstance(r, InputError) for r in results], dtype=bool)
+    bad = [f"{n}: {r}" for n, r in zip(entries.names, results, strict=True) if isinstance(r, InputError)]
+    if bad and (not skip_bad or not kept.any()):
         raise InputError(
-            f"{len(bad)} of {len(results)} files in {origin} cannot be read as images. First: "
+            f"{len(bad)} of {len(results)} files in {shown(origin)} cannot be read as images. First: "
             f"{'; '.join(bad[:N_NAMED])} Mend or remove them."
         )
+    skipped = [f"skipped {len(bad)} of {len(results)} files: {'; '.join(bad[:N_NAMED])}"] if bad else []
     good = [r for r in results if not isinstance(r, InputError)]
-    warnings = [f"skipped {len(bad)} of {len(results)} files: {'; '.join(bad[:N_NAMED])}"] if bad else []
-    for note, count in Counter(note for _, note in good if note).items():
-        warnings.append(f"{count} images were {note}.")
-    arrays = [array for array, _ in good]
-    if len({array.shape[2] for array in arrays}) > 1:
-        warnings.append(f"{sum(a.shape[2] == 1 for a in arrays)} grey images were repeated into three channels.")
-        arrays = [np.repeat(a, 3, axis=-1) if a.shape[2] == 1 else a for a in arrays]
-    check_sizes([a.shape for a in arrays], origin)
-    kept = [not isinstance(r, InputError) for r in results]
-    table = table[kept].reset_index(drop=True)
-    images = np.stack(arrays)
-    return name_rows(images, table, [n for n, k in zip(names, kept, strict=True) if k], origin, warnings, len(bad))
+    results.clear()
+    notes, shapes = converted(note for _, note in good), [array.shape for array, _ in good]
+    check_sizes(shapes, origin)
+    n_channels = max(shape[2] for shape in shapes)
+    n_grey = sum(shape[2] < n_channels for shape in shapes)
+    grey = [f"{n_grey} grey images were repeated into three channels."] if n_grey else []
+    images = np.empty((len(good), *shapes[0][:2], n_channels), np.uint8)
+    for row in range(
+        len(good) - 1, -1, -1
+    ):  # each is given up as soon as it has its place: memory for one set, not two
+        images[row] = good.pop()[0]
+    kept_entries = replace(
+        entries,
+        names=[name for name, keep in zip(entries.names, kept, strict=True) if keep],
+        table=entries.table[kept].reset_index(drop=True),
+        warnings=(*skipped, *entries.warnings, *notes, *grey),
+        n_left_out=entries.n_left_out + len(bad),
+    )
+    return name_rows(images, kept_entries, origin)
+
+
+def converted(notes: Iterable[tuple[str, ...]]) -> list[str]:
+    """Return how many images were converted in which way, a sentence each."""
+    counts = Counter(note for of_one in notes for note in of_one)
+    return [f"{count} images were {note}." for note, count in counts.items()]
 
 
 def check_sizes(shapes: Sequence[tuple[int, ...]], origin: Path) -> None:
@@ -150,32 +170,41 @@ def check_sizes(shapes: Sequence[tuple[int, ...]], origin: Path) -> None:
     if len(sizes) > 1:
         listed = ", ".join(f"{size} ({count})" for size, count in sizes.most_common(N_NAMED))
         raise InputError(
-            f"images in {origin} differ in size: {listed}{', ...' if len(sizes) > N_NAMED else ''}."
+            f"images in {shown(origin)} differ in size: {listed}{', ...' if len(sizes) > N_NAMED else ''}."
             " Resize them all with --size N (in Python: size_px=N)."
         )
 
 
 def name_rows(
-    images: Images | LazyImages,
-    table: pd.DataFrame,
-    names: Sequence[str],
-    origin: Path,
-    warnings: Sequence[str] = (),
-    n_skipped: int = 0,
-    *,
-    ids: Sequence[str] | None = None,
+    images: Images | LazyImages, entries: Entries, origin: Path, *, ids: Sequence[str] | None = None
 ) -> ImageSet:
     """Return images and what is known about them as a set: with ids, names, labels as text, and warnings."""
-    table = table.drop(columns=["sample_id", "path"], errors="ignore")
+    table, warnings = entries.table.drop(columns=["sample_id", "path"], errors="ignore"), list(entries.warnings)
     if "label" in table:
         missing = table["label"].isna()
-        table["label"] = table["label"].astype(str).where(~missing, "(no label)")
+        table["label"] = as_text(table["label"]).where(~missing, NO_LABEL).astype(str)
         if missing.any():
-            warnings = [*warnings, f"{int(missing.sum())} images have no label."]
+            warnings.append(f"{int(missing.sum())} images have no label.")
+    if "seen" in table:
+        table["seen"] = _is_seen(table["seen"], origin)
     ids = [sample_id(image) for image in np.asarray(images)] if ids is None else list(ids)
     table.insert(0, "sample_id", ids)
-    table.insert(1, "path", list(names))
+    table.insert(1, "path", list(entries.names))
     repeats = len(ids) - len(set(ids))
     if repeats:
-        warnings = [*warnings, f"{repeats} images are copies of others, pixel for pixel."]
-    return ImageSet(images, table, origin, tuple(warnings), n_skipped)
+        warnings.append(f"{repeats} images are copies of others, pixel for pixel.")
+    return ImageSet(images, table, origin, tuple(warnings), entries.n_left_out)
+
+
+def _is_seen(column: pd.Series, origin: Path) -> pd.Series:
+    """Return the column ``seen`` as true and false; as text "no" would count as true."""
+    if column.dtype == bool:
+        return column
+    meant = column.map(lambda value: SEEN.get(str(value).strip().lower()))
+    if meant.isna().any():
+        wrong = column[meant.isna()].iloc[0]
+        raise InputError(f"the column seen of {shown(origin)} must hold true or false in each row, got {wrong!r}.")
+    return meant.astype(bool)
+
+
+SEEN = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, "yes": True, "no": False}

@@ -10,8 +10,8 @@ import numpy as np
 
 from gan_probe.errors import InputError
 from gan_probe.images.readers.decode import decode_image
+from gan_probe.images.readers.folder import inside
 from gan_probe.images.readers.reading import read_images
-from gan_probe.images.readers.table import inside
 from gan_probe.names import check_name
 from gan_probe.scoring.reference import read_held_out
 from gan_probe.scoring.table import ScoreTable, by_critic

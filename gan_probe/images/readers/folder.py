@@ -1,0 +1,235 @@
+"""A folder of picture files: which are read, by what class, and what is said of all else that lies there."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from gan_probe.errors import InputError
+from gan_probe.images.readers.entries import Entries, Refusal, decode_entry, some
+from gan_probe.images.readers.files import Listing, list_folder, shown
+from gan_probe.images.readers.formats import IMAGE_SUFFIXES, is_picture, looks_like_picture, may_hold_images
+from gan_probe.images.readers.metadata import metadata_files, read_metadata
+
+# What our own commands write beside images, by the file that marks such a folder.
+OURS = {
+    "dataset.json": ("contact-sheet.png", "dataset.json"),
+    "samples.json": ("sheet.png", "interpolation.png", "latents.npy", "samples.json"),
+}
+
+# What lies in a folder of pictures and is none that is read, and what is done with it: for the docs.
+PASSED_OVER: tuple[tuple[str, str], ...] = (
+    ("pictures of other formats, films, arrays, archives (.heic, .psd, .svg, .mp4, .npy, .zip, ...)",
+     "left out, counted and named: exit code 5"),
+    ("pictures by their content and not by their name (`0.png.bak`, `0001`)", "the same"),
+    ("pictures whose name, or whose folder's, begins with a dot", "not read; a warning counts and names them"),
+    ("other files (.txt, .json, .csv, ...)", "not looked at; a warning counts and names them"),
+    ("`.DS_Store`, `._*`, `Thumbs.db`, `desktop.ini`, `__MACOSX`, `.git`, `.cache`, `.ipynb_checkpoints`",
+     "passed over without a word"),
+    ("`contact-sheet.png` beside `dataset.json`, `sheet.png` and `interpolation.png` beside `samples.json`",
+     "ours: passed over without a word"),
+    ("links to folders that are read already, or that hold the folder itself", "passed over; a warning names them"),
+    ("pictures beside class folders", "read, without a label: `(no label)`; a warning names them"),
+    ("pictures that the metadata do not name",
+     "not read, as the metadata say what the data set is; a warning counts and names them"),
+    ("a second metadata file", "not read; a warning where it names other files, classes or splits"),
+    ("names that are not UTF-8", r"read; shown as `caf\xe9.png`"),
+)  # fmt: skip
+
+
+def read_folder(folder: Path, split: str | None) -> Entries:
+    """Return the image files of a folder: those that its metadata name, or all.
+
+    Raises
+    ------
+    InputError
+        When there are none, or the metadata have no column file_name.
+    """
+    table, said = read_metadata(folder)
+    if table is None:
+        return _all_pictures(folder, split)
+    if "file_name" not in table:
+        raise InputError(f"the metadata in {folder} has no column file_name. Columns: {', '.join(table.columns)}.")
+    names = [_written(folder, name) for name in table["file_name"]]
+    said = (*said, *_unnamed(folder, names))
+    if "label" not in table and (labels := folder_labels(names)):
+        table = table.assign(label=pd.Series(labels, dtype=object))
+        said = (*said, "the metadata has no column label: the names of the sub-folders are taken.")
+    if split is not None and "split" in table:
+        rows = (table["split"].astype(str) == split).to_numpy()
+        table, names = table[rows].reset_index(drop=True), [n for n, keep in zip(names, rows, strict=True) if keep]
+    if not names:
+        raise _no_images(folder, split)
+    return Entries(
+        sources=[_source(folder, name, row) for row, name in enumerate(names)],
+        names=[name or "(no file_name)" for name in names],
+        table=table.drop(columns="file_name"),
+        decode=decode_entry,
+        warnings=said,
+    )
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return ``folder/name``, unless the name leads out of the folder.
+
+    Raises
+    ------
+    InputError
+        When it does.
+    """
+    target = Path(os.path.normpath(folder.absolute() / name))
+    for root in (os.path.normpath(folder.absolute()), os.path.realpath(folder)):
+        if target.is_relative_to(root):
+            return folder / target.relative_to(root)
+    raise InputError(f"the metadata in {folder} names a file outside of the folder: {name!r}.")
+
+
+# --- named by metadata -------------------------------------------------------------------------------------------
+
+
+def _written(folder: Path, name: str | float | None) -> str:
+    """Return a file's name as the metadata write it; whole paths and those of Windows, as they lead from the folder."""
+    text = "" if pd.isna(name) else str(name)
+    if "\\" in text and not (folder / text).is_file():
+        text = text.replace("\\", "/")
+    if not Path(text).is_absolute():
+        return text
+    try:
+        return inside(folder, text).relative_to(folder).as_posix()
+    except InputError:
+        return text
+
+
+def _source(folder: Path, name: str, row: int) -> Path | Refusal:
+    if not name.strip():
+        return Refusal(f"row {row + 1} of the metadata in {folder} names no file.")
+    try:
+        return inside(folder, name)
+    except InputError as error:
+        return Refusal(str(error))
+
+
+def _unnamed(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Return a word on pictures that lie in a folder and that its metadata do not name."""
+    named = {os.path.normpath(name) for name in names}
+    ours = own_files(folder)
+    more = [
+        shown(name)
+        for name in list_folder(folder).files
+        if is_picture(name) and name not in named and name not in ours and not name.startswith(("masks/", "."))
+    ]
+    if not more:
+        return ()
+    return (f"{len(more)} pictures are not named by the metadata and were not read: {some(more)}.",)
+
+
+def own_files(folder: Path) -> set[str]:
+    """Return the names in a folder that our own commands gave, and that are no images of a data set."""
+    return {name for mark, names in OURS.items() if (folder / mark).is_file() for name in names}
+
+
+def folder_labels(names: Sequence[str]) -> list[str | None]:
+    """Return the innermost sub-folder of each file, where these are at least two; else nothing."""
+    labels = [PurePosixPath(name).parent.name or None for name in names]
+    return labels if len(set(labels) - {None}) > 1 else []
+
+
+# --- found in the folder -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Found:
+    """What lies in a folder, by what is done with it."""
+
+    pictures: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # may hold images, and is not read
+    misnamed: list[str] = field(default_factory=list)  # pictures without a picture's name
+    others: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+
+    def warnings(self) -> list[str]:
+        """Return what is to be said of all that is not read."""
+        said = []
+        if self.left_out:
+            kinds = _by_suffix(self.left_out)
+            said.append(f"left out {len(self.left_out)} files of kinds that are not read here: {kinds}.")
+        if self.misnamed:
+            said.append(
+                f"left out {len(self.misnamed)} files that hold pictures and are not named so:"
+                f" {some([shown(name) for name in self.misnamed])}."
+            )
+        if self.hidden:
+            said.append(f"{len(self.hidden)} hidden pictures were not read: {some([shown(n) for n in self.hidden])}.")
+        if self.others:
+            said.append(f"{len(self.others)} other files were not looked at: {_by_suffix(self.others)}.")
+        return said
+
+
+def _by_suffix(names: Sequence[str]) -> str:
+    """Return how many files there are of each kind, and the first of each."""
+    kinds = Counter(shown(Path(name).suffix.lower()) for name in names)
+    first = {shown(Path(name).suffix.lower()): shown(name) for name in reversed(names)}
+    listed = [f"{count} {kind or 'without suffix'} ({first[kind]})" for kind, count in kinds.most_common()]
+    return some(listed)
+
+
+def _sort_out(folder: Path, listing: Listing) -> _Found:
+    found, ours = _Found(), own_files(folder)
+    read = {path.name for path in metadata_files(folder)}
+    for name in listing.files:
+        if any(part.startswith(".") for part in name.split("/")):
+            kind = found.hidden if is_picture(name) else None
+        elif name in ours or name in read:
+            kind = None
+        elif is_picture(name):
+            kind = found.pictures
+        elif may_hold_images(name):
+            kind = found.left_out
+        else:
+            kind = found.misnamed if looks_like_picture(folder / name) else found.others
+        if kind is not None:
+            kind.append(name)
+    return found
+
+
+def _all_pictures(folder: Path, split: str | None) -> Entries:
+    """Return every picture in a folder and below it, by the name of its sub-folder, in order."""
+    listing = list_folder(folder)
+    found = _sort_out(folder, listing)
+    if not found.pictures and not listing.unlisted:
+        raise _no_images(folder, split, found)
+    unlisted = [f"{name}/" for name in listing.unlisted]
+    names = [shown(name) for name in (*found.pictures, *unlisted)]
+    refusals = [Refusal(f"this folder cannot be listed: {why}.") for why in listing.unlisted.values()]
+    table = pd.DataFrame(index=range(len(names)))
+    labels = [shown(PurePosixPath(name).parent.name) or None for name in found.pictures]
+    said = found.warnings()
+    if any(labels):
+        table["label"] = pd.Series([*labels, *[None] * len(unlisted)], dtype=object)
+        loose = [name for name, label in zip(names, labels, strict=False) if label is None]
+        if loose:
+            said.append(f"{len(loose)} pictures lie beside the class folders, in none: {some(loose)}.")
+    if listing.repeated:
+        repeated = some([shown(name) for name in listing.repeated])
+        said.append(f"{len(listing.repeated)} links to folders that are read already were passed over: {repeated}.")
+    return Entries(
+        sources=[*(folder / name for name in found.pictures), *refusals],
+        names=names,
+        table=table,
+        decode=decode_entry,
+        warnings=tuple(said),
+        n_left_out=len(found.left_out) + len(found.misnamed),
+    )
+
+
+def _no_images(folder: Path, split: str | None, found: _Found | None = None) -> InputError:
+    there = " ".join(["", *(f"Here, {text}" for text in found.warnings())]) if found else ""
+    return InputError(
+        f"{folder} holds no images{f' of split {split!r}' if split else ''}."
+        f" Accepted: {', '.join(IMAGE_SUFFIXES)}, in the folder or in one sub-folder for each class.{there}"
+    )

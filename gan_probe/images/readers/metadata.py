@@ -1,0 +1,203 @@
+"""Tables beside images: metadata in Parquet, CSV or JSON lines. Classes, names and splits are text, as written."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gan_probe.errors import InputError
+from gan_probe.images.readers.files import foreign
+
+TEXT = ("file_name", "label", "split")  # read as written: 007, NA, 1.0 and true are names
+# How columns are read, for the docs.
+COLUMNS: tuple[tuple[str, str], ...] = (
+    ("`file_name`", "text, as written; leads from the folder, or is a whole path; backslashes are tried as slashes;"
+     " a blank one counts as a broken picture"),
+    ("`label`, `split`", "text, as written: 007, NA, None, 1.0, true, 2020-01-01; a blank label is"
+     " `(no label)`, and is said"),
+    ("`seen`", "true or false, 1 or 0, yes or no; anything else is refused"),
+    ("all others", "numbers or true and false where nothing is lost by it, else text as written (007, NA)"),
+    ("headers", "without the blanks around them; the four above in any case of letters; two of one name are refused"),
+)  # fmt: skip
+KNOWN = (*TEXT, "seen", "sample_id")  # columns with a meaning; found whatever blanks and capitals their header has
+OTHER_LABELS = ("labels", "class", "classes", "class_name", "category", "target", "y")  # what may be meant for label
+
+
+def read_metadata(folder: Path) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """Return a folder's metadata, or None where it has none, and what is to be said of it.
+
+    Of several files the first of `METADATA` is read; others are compared with it.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be read, or has two columns of one name.
+    """
+    found = metadata_files(folder)
+    if not found:
+        return None, ()
+    first, *others = found
+    table = _read(first)
+    said = [f"{other.name} is not read, and says otherwise than {first.name}." for other in others
+            if not _agree(table, other)]  # fmt: skip
+    meant = [name for name in table.columns if str(name).strip().lower() in OTHER_LABELS]
+    if meant and "label" not in table:
+        said.append(f"{first.name} has no column label; if {meant[0]} is meant, call it label.")
+    return table, tuple(said)
+
+
+def metadata_files(folder: Path) -> list[Path]:
+    """Return the metadata files in a folder, in whatever case of letters, in the order of `METADATA`."""
+    by_name = {path.name.lower(): path for path in sorted(folder.iterdir(), reverse=True) if path.is_file()}
+    return [by_name[name] for name in METADATA if name in by_name]
+
+
+def _read(file: Path) -> pd.DataFrame:
+    with foreign(f"{file} cannot be read"):
+        return named_columns(METADATA[file.name.lower()](file), file)
+
+
+def _agree(table: pd.DataFrame, file: Path) -> bool:
+    """Return whether another metadata file names the same files with the same classes and splits."""
+    try:
+        other = _read(file)
+    except InputError:
+        return False
+    if len(other) != len(table):
+        return False
+    return all(
+        name in table and name in other and as_text(table[name]).equals(as_text(other[name]))
+        for name in TEXT
+        if name in table or name in other
+    )
+
+
+def as_text(column: pd.Series) -> pd.Series:
+    """Return a column as text: bytes decoded, and None where a value is missing."""
+    if column.dtype != object:
+        return column.astype(str).astype(object).where(column.notna(), None)
+    texts = [v.decode("utf-8", "backslashreplace") if isinstance(v, bytes) else str(v) for v in column]
+    return pd.Series(texts, index=column.index, dtype=object).where(column.notna(), None)
+
+
+def named_columns(table: pd.DataFrame, origin: Path) -> pd.DataFrame:
+    """Return a table whose headers have no blanks around them, known ones in lower case.
+
+    Raises
+    ------
+    InputError
+        When two columns then have the same name.
+    """
+    headers = [str(name).strip() for name in table.columns]
+    exact = set(headers)
+    headers = [h.lower() if h.lower() in KNOWN and h.lower() not in exact else h for h in headers]
+    doubled = [name for name, count in Counter(headers).items() if name and count > 1]
+    if doubled:
+        raise InputError(f"{origin} has more than one column {doubled[0]!r}. Rename or remove one.")
+    return table.set_axis(headers, axis="columns")
+
+
+# --- CSV ---------------------------------------------------------------------------------------------------------
+
+
+def _csv(file: Path) -> pd.DataFrame:
+    """Return a CSV file: what is text as written, numbers where a column has nothing else, None for blanks."""
+    header = _rows(file, header=None, nrows=1, dtype=str, keep_default_na=False)
+    named_columns(header.set_axis(header.iloc[0], axis="columns"), file)  # pandas would rename what is there twice
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            written, guessed = _rows(file, dtype=str, keep_default_na=False), _rows(file)
+        except pd.errors.ParserWarning as error:
+            raise InputError(f"{file}: rows are longer than its header. Name each column; quote commas.") from error
+    columns = {}
+    for name in written:
+        is_text = str(name).strip().lower() in TEXT or not _is_plain(written[name], guessed[name])
+        columns[name] = written[name].where(written[name] != "") if is_text else guessed[name]
+    return pd.DataFrame(columns, index=written.index)
+
+
+def _rows(file: Path, **how: Any) -> pd.DataFrame:
+    return pd.read_csv(file, skipinitialspace=True, index_col=False, encoding="utf-8-sig", low_memory=False, **how)
+
+
+def _is_plain(written: pd.Series, guessed: pd.Series) -> bool:
+    """Return whether a column is numbers, or true and false, that lose nothing when they are read as such."""
+    if pd.api.types.is_bool_dtype(guessed):
+        return True
+    if not pd.api.types.is_numeric_dtype(guessed):
+        return False
+    loses = r"\s*[+-]?(0\d|\d{17,})"  # zeros in front, and more digits than a float holds
+    is_blank = written.str.strip() == ""
+    return not written.str.match(loses).any() and (bool(guessed.notna().any()) or bool(is_blank.all()))
+
+
+# --- JSON lines --------------------------------------------------------------------------------------------------
+
+
+def _jsonl(file: Path) -> pd.DataFrame:
+    """Return a file of JSON lines, one object a row."""
+    rows = []
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{file}, line {number} is not JSON: {error}.") from error
+        if not isinstance(row, dict):
+            raise InputError(f"{file}, line {number} is not an object {{...}}.")
+        rows.append(row)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pd.DataFrame({name: _json_column(name, [row.get(name) for row in rows]) for name in names})
+
+
+def _json_column(name: str, values: list[Any]) -> pd.Series:
+    """Return values as numbers or true and false where all of them are, else as text."""
+    kinds = {type(value) for value in values if value is not None}
+    if name.strip().lower() not in TEXT and (kinds <= {int, float} or (kinds == {bool} and None not in values)):
+        return pd.Series(values)
+    texts = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
+    return pd.Series(texts, dtype=object)
+
+
+# --- Parquet -----------------------------------------------------------------------------------------------------
+
+
+def read_parquet(file: Path) -> pd.DataFrame:
+    """Return a Parquet file; labels that are numbers of named classes (Hugging Face) by their names."""
+    table = pq.read_table(file)
+    frame = table.to_pandas()
+    for name in set(TEXT) & set(table.column_names):
+        if pa.types.is_integer(table.schema.field(name).type) and table[name].null_count:
+            frame[name] = table[name].to_pandas(integer_object_nulls=True).to_numpy()  # 7 beside a null stays 7
+    classes = _class_names(table.schema)
+    if classes and "label" in frame:
+        known = dict(enumerate(classes))
+        frame["label"] = frame["label"].map(lambda code: known.get(code, None if code == -1 else code))
+    return frame
+
+
+def _class_names(schema: pa.Schema) -> list[str]:
+    """Return the names of classes that a file of Hugging Face datasets gives its integer labels, or none."""
+    try:
+        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        label = told["info"]["features"]["label"]
+        return list(label["names"]) if label["_type"] == "ClassLabel" else []
+    except (ValueError, LookupError, TypeError):
+        return []
+
+
+METADATA: dict[str, Callable[[Path], pd.DataFrame]] = {
+    "metadata.parquet": read_parquet,  # it keeps types
+    "metadata.csv": _csv,
+    "metadata.jsonl": _jsonl,
+}

@@ -1,0 +1,49 @@
+"""Encoded pictures in a column of a Parquet file, as Hugging Face datasets have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gan_probe.errors import InputError
+from gan_probe.images.readers.entries import Entries, Refusal, decode_entry
+from gan_probe.images.readers.metadata import named_columns, read_parquet
+
+
+def read_parquet_images(path: Path, split: str | None) -> Entries:
+    """Return the encoded images of a Parquet file, or of ``images.parquet`` in a folder.
+
+    Raises
+    ------
+    InputError
+        When it has no column of them.
+    """
+    file = path if path.is_file() else path / "images.parquet"
+    table = named_columns(read_parquet(file), file)
+    if "image" not in table:
+        raise InputError(f"{path} has no column image. Columns: {', '.join(table.columns)}.")
+    cells = table["image"].tolist()
+    if not any(isinstance(cell, dict) for cell in cells):
+        raise InputError(f"{path}: the column image must hold structs {{bytes, path}} with the encoded image in bytes.")
+    return Entries(
+        sources=[_encoded(cell) for cell in cells],
+        names=cell_names(cells, file),
+        table=table.drop(columns=["image", "mask", "file_name"], errors="ignore"),
+        decode=decode_entry,
+        origin=file,
+    )
+
+
+def cell_names(cells: Sequence[Any], file: Path) -> list[str]:
+    """Return what each image goes by: the path in its cell, or the row of the file."""
+    paths = [cell.get("path") if isinstance(cell, dict) else None for cell in cells]
+    return [str(path or f"{file.name}#{row}") for row, path in enumerate(paths)]
+
+
+def _encoded(cell: Any) -> bytes | Refusal:
+    if isinstance(cell, dict) and isinstance(cell.get("bytes"), bytes):
+        return cell["bytes"]
+    if isinstance(cell, dict) and cell.get("path"):
+        return Refusal("its cell holds a path and no bytes; give the folder of the pictures.")
+    return Refusal("its cell is empty.")
