@@ -18,7 +18,7 @@ from gan_probe.errors import ConfigError, InputError
 from gan_probe.names import check_name
 from gan_probe.types import ImageShape
 
-TRIED_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)  # where another batch size fails
+TRIED_BATCHES = (1, 2, 4, 8, 16, 32, 64)  # where another batch size fails
 TRIAL_SIZES = (2, 3, 4, 8, 1, 16, 64)  # batches by which a discriminator is found out; the first that it takes
 
 
@@ -82,7 +82,7 @@ class AdaptedCritic(nn.Module):
         try:
             scores = [read_score(self._call(pixels, label), len(x), self.output) for label in self._each_label()]
         except InputError as error:
-            taken = [size for size in TRIED_BATCHES if size < len(x) and self._takes(pixels[:size])]
+            taken = [size for size in TRIED_BATCHES if size != len(x) and self._takes(pixels, size)]
             if not taken:
                 raise
             raise InputError(
@@ -164,7 +164,8 @@ class AdaptedCritic(nn.Module):
     def _run(self, pixels: Tensor, labels: Tensor | None) -> Any:
         _, channels, height, width = pixels.shape
         by_place, by_name = ((), {}) if labels is None else as_arguments(self.inner, labels)
-        with foreign_code(f"the discriminator does not take {height}x{width}x{channels} images"):
+        beside = "" if labels is None else f" with labels {tuple(labels.shape)} of {str(labels.dtype)[6:]}"
+        with foreign_code(f"the discriminator does not take {height}x{width}x{channels} images{beside}"):
             return self.inner(pixels, *by_place, **by_name)
 
     def _followed(self, pixels: Tensor) -> tuple[Any, Probabilities]:
@@ -176,9 +177,12 @@ class AdaptedCritic(nn.Module):
         except InputError:  # a few operators cannot be followed; without that it runs, or fails with its own words
             return self._call(pixels, label), Probabilities()
 
-    def _takes(self, pixels: Tensor) -> bool:
+    def _takes(self, pixels: Tensor, size: int) -> bool:
+        """Return whether images are taken so many at a time; the last batch is filled up with the first images."""
+        rows = torch.arange(-(-len(pixels) // size) * size, device=pixels.device) % len(pixels)
         try:
-            read_score(self._call(pixels, self._each_label()[0]), len(pixels), self.output)
+            for batch in pixels[rows].split(size):
+                read_score(self._call(batch, self._each_label()[0]), size, self.output)
         except InputError:
             return False
         return True
@@ -200,6 +204,8 @@ def prepared(module: nn.Module) -> nn.Module:
 
     Done in place, but for the module that torch.compile puts around another.
     """
+    if not isinstance(module, nn.Module):
+        raise InputError(f"a torch module is needed, got {type(module).__name__}. Wrap it in a class of nn.Module.")
     with foreign_code("the discriminator cannot be brought to the CPU in float32"):
         module = uncompiled(module).cpu().eval()
         weights = [w for w in (*module.parameters(), *module.buffers()) if w.is_floating_point()]

@@ -31,7 +31,7 @@ def _one_hot_map(label: int, n_labels: int, x: Tensor) -> Tensor:
     return _one_hot(label, n_labels, x)[:, :, None, None].expand(-1, -1, *x.shape[2:])
 
 
-# (label, number of labels, images (n, c, h, w)) -> the label of each image. Tried in this order.
+# (label, number of labels, images (n, c, h, w)) -> the label of each image.
 LABEL_FORMS: dict[str, Callable[[int, int, Tensor], Tensor]] = {
     "index": _index,  # (n,) long
     "one-hot": _one_hot,  # (n, k) float
@@ -41,6 +41,9 @@ LABEL_FORMS: dict[str, Callable[[int, int, Tensor], Tensor]] = {
     "float-column": lambda label, k, x: _index(label, k, x).to(x.dtype)[:, None],  # (n, 1)
     "one-hot-map": _one_hot_map,  # (n, k, h, w) float: channels beside the image
 }
+
+USUAL = ("index", "one-hot")
+RARE = tuple(form for form in LABEL_FORMS if form not in USUAL)  # tried where none of the usual works
 
 
 def label_parameter(module: nn.Module) -> inspect.Parameter | None:
@@ -92,26 +95,26 @@ def find_form(call: Callable[[Tensor], Any], n_labels: int, images: Tensor) -> s
     Raises
     ------
     InputError
-        When it takes no known form, or both an index and one-hot rows, with different results.
+        When it takes no known form, or several with different results.
     """
     failures: dict[str, InputError] = {}
-    results: dict[str, list[Tensor]] = {}
-    for form in LABEL_FORMS:
-        try:
-            results[form] = _try(call, form, n_labels, images)
-        except InputError as error:
-            failures[form] = error
-        if results and form != "index":  # of index and one-hot rows both are tried, as they are the usual ones
-            break
-    if len(results) == 2 and not _agree(*results.values()):
-        raise InputError(
-            "the discriminator takes labels both as an index and as one-hot rows, with different results. Choose with"
-            " --labels index or --labels one-hot (in Python: labels=)."
-        )
-    if results:
-        return next(iter(results))
+    for forms in (USUAL, RARE):
+        results: dict[str, list[Tensor]] = {}
+        for form in forms:
+            try:
+                results[form] = _try(call, form, n_labels, images)
+            except InputError as error:
+                failures[form] = error
+        first = next(iter(results), "")
+        if not all(_agree(results[first], other) for other in results.values()):
+            raise InputError(
+                f"the discriminator takes labels as {' and as '.join(results)}, with different results. Choose one with"
+                " --labels (in Python: labels=)."
+            )
+        if results:
+            return first
     index, one_hot = failures["index"], failures["one-hot"]
-    if str(index) == str(one_hot):  # so it has nothing to do with labels
+    if str(index.__cause__ or index) == str(one_hot.__cause__ or one_hot):  # so it has nothing to do with labels
         raise index
     raise InputError(
         f"the discriminator takes {n_labels} labels in none of the known forms ({', '.join(LABEL_FORMS)}). As an index:"

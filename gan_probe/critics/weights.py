@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import zipfile
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,7 +59,7 @@ def load_weights(module: nn.Module, path: str | Path, *, key: str | None = None)
     if problem:
         where = f" {place}" if place else ""
         raise InputError(f"the weights{where} in {path} do not match: {problem}.")
-    others = [other for other in networks if other != place]
+    others = [other for other in networks if other and other != place]
     if others and key is None:
         return f"of the networks in {path} ({_listed([place, *others])}) {place!r} was loaded: the only one that fits."
     return ""
@@ -91,9 +92,12 @@ def _read(path: Path) -> Any:
             f"{path} is no file of weights: it begins with {head!r}. Such files are written by torch.save, or by"
             " safetensors.torch.save_file; a download that failed is none."
         )
-    with foreign_code(f"{path} cannot be read", advice="Is it whole?"):
+    with foreign_code(f"{path} cannot be read", advice="Is it whole?"), path.open("rb") as file:
+        if zipfile.is_zipfile(file) and zipfile.ZipFile(file).testzip():  # torch does not look at the check sums
+            raise InputError(f"{path} is damaged: what it holds does not fit its check sums. Fetch or save it again.")
+        file.seek(0)
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "TorchScript" not in str(error):
                 raise

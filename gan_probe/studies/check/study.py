@@ -57,8 +57,9 @@ class Subject:
 
 
 def _off(subject: Subject, other: npt.NDArray[np.float32]) -> float:
-    """Return the largest change of a score, in units of the scores' spread."""
-    return float(np.abs(other - subject.scores).max()) / subject.spread
+    """Return the largest change of a score, in units of the scores' spread; infinite where one is no number."""
+    largest = float(np.abs(other - subject.scores).max()) / subject.spread
+    return float("inf") if np.isnan(largest) else largest
 
 
 def finite(s: Subject) -> tuple[str, str, str]:
