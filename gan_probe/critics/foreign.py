@@ -105,24 +105,29 @@ class AdaptedCritic(nn.Module):
             if n == self.n_labels:  # an index, (n,), could be taken for one-hot rows, (n, k)
                 continue
             try:
-                self._try_labels(self._pixels(images))
+                with torch.no_grad():
+                    self.labels = self._find_labels(image_shape, images)
             except InputError as error:
                 first = first or error
                 continue
-            self._try_output(self._pixels(images))
+            self._find_output(self._pixels(images))
             return images
         assert first is not None
         raise first
 
-    def _try_labels(self, pixels: Tensor) -> None:
-        """Find out the form of the labels; raise `InputError` where the discriminator does not take such a batch."""
-        with torch.no_grad():
-            if self.n_labels is not None and self.labels == "auto":
-                self.labels = find_form(lambda given: self._run(pixels, given), self.n_labels, pixels)
-            else:
-                self._call(pixels, self._each_label()[0])
+    def _find_labels(self, image_shape: ImageShape, images: Tensor) -> str:
+        """Return the form of the labels; raise `InputError` where the discriminator does not take such a batch."""
+        pixels = self._pixels(images)
+        if self.n_labels is None or self.labels != "auto":
+            self._call(pixels, self._each_label()[0])
+            return self.labels
+        form = find_form(lambda given: self._run(pixels, given), self.n_labels, pixels)
+        if form in ("index", "float"):  # (n,) passes for one row of n values; not of 2n, too
+            twice = self._pixels(example(image_shape, 2 * len(images)))
+            self._run(twice, LABEL_FORMS[form](0, self.n_labels, twice))
+        return form
 
-    def _try_output(self, pixels: Tensor) -> None:
+    def _find_output(self, pixels: Tensor) -> None:
         """Find out what is returned."""
         with torch.no_grad():
             raw, followed = self._followed(pixels)
