@@ -15,7 +15,7 @@ from typing import Any
 
 # old module -> the modules that hold its names now, looked through in this order
 MOVED: dict[str, tuple[str, ...]] = {
-    "adapt": ("critics.foreign",),
+    "adapt": ("critics.foreign", "critics.weights", "critics.random_weights"),
     "attribution": ("critics.attribution",),
     "checks": ("studies.check.study",),
     "critic": ("critics.critic",),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -101,3 +104,78 @@ KINDS = {"Dcgan": Dcgan, "PatchGan": PatchGan, "MultiScale": MultiScale, "Auxili
 def seeded(name: str) -> nn.Module:
     torch.manual_seed(0)
     return KINDS[name]().eval()
+
+
+class Headed(nn.Module):
+    """A small discriminator; ``head`` of its score (n,) and the images is what it returns."""
+
+    def __init__(self, head: Callable[[Tensor, Tensor], Any] = lambda score, x: score) -> None:
+        super().__init__()
+        self.body, self.last, self.head = body(), nn.Conv2d(16, 1, 8), head
+
+    def score(self, x: Tensor) -> Tensor:
+        return self.last(self.body(x)).flatten()
+
+    def forward(self, x: Tensor) -> Any:
+        return self.head(self.score(x), x)
+
+
+class Labelled(nn.Module):
+    """A conditional discriminator; ``given`` of an embedding and the labels joins the score of the image."""
+
+    def __init__(self, embedding: nn.Module, given: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.plain, self.embedding, self.given = Headed(), embedding, given
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.plain(x) + self.given(self.embedding, y)
+
+
+class Groups(nn.Module):
+    """Minibatch standard deviation over groups of four: other batch sizes are an error in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain = Headed()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.plain(x) + x.view(4, -1, *x.shape[1:]).std(0, correction=0).mean()
+
+
+class Tied(nn.Module):
+    """Two layers share a weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.plain = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1), Headed()
+        self.second.weight = self.first.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.plain(self.second(self.first(x)))
+
+
+class Normed(nn.Module):
+    """Spectral normalisation of both of torch's kinds, the weights drawn after it was put on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.old = nn.utils.spectral_norm(nn.Conv2d(3, 8, 4, 4))
+        self.new = nn.utils.parametrizations.spectral_norm(nn.Linear(512, 1))
+        nn.init.normal_(self.old.weight_orig)
+        nn.init.normal_(self.new.parametrizations.weight.original)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.new(self.old(x).flatten(1))
+
+
+class Fixed(Headed):
+    """Its weights are the same whatever the seed, as if they were trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for weight in self.parameters():
+            nn.init.constant_(weight, 0.01)
+
+
+def one_hot() -> nn.Module:
+    return Labelled(nn.Linear(3, 1), lambda layer, rows: layer(rows).flatten())

@@ -26,10 +26,23 @@ def adapt(
     weights: Annotated[
         Path | None, typer.Option(help=".safetensors, or a state dict (.pt) that holds tensors only.")
     ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Of several networks in the file of weights, the one to load, such as netD.")
+    ] = None,
     value_range: Annotated[str, typer.Option(metavar="BLACK,WHITE", help="Its black and white.")] = "-1,1",
-    output: Annotated[str, typer.Option(help="auto, score or probability (turned into a logit).")] = "auto",
+    output: Annotated[
+        str,
+        typer.Option(
+            metavar="[PART:]KIND",
+            help="KIND: auto, score or probability (turned into a logit). PART: which of several things it returns,"
+            " such as 0 or logits; 0+1 is the mean of two.",
+        ),
+    ] = "auto",
     reverse: Annotated[bool, typer.Option("--reverse", help="It returns higher values for fakes.")] = False,
     n_labels: Annotated[int | None, typer.Option(help="Conditional: average its score over so many labels.")] = None,
+    labels: Annotated[
+        str, typer.Option(help="Conditional: how it takes them. auto, index, one-hot, or a rarer form.")
+    ] = "auto",
     layers: Annotated[list[str] | None, typer.Option("--layer", help="Layer of the embedding; repeatable.")] = None,
     arguments: Annotated[list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help="For the factory.")] = None,
     trust_code: TrustCode = False,
@@ -53,17 +66,21 @@ def adapt(
             "output": output,
             "sign": -1 if reverse else 1,
             "n_labels": n_labels,
+            "labels": labels,
             "layers": layers,
         }
         is_file = ":" not in source and bool(Path(source).suffix)
         if is_file:
-            if weights or arguments:
-                raise ConfigError("a file carries its own graph and weights: --weights and --arg are for factories.")
+            if weights or arguments or key:
+                raise ConfigError(
+                    "a file carries its own graph and weights: --weights, --key and --arg are for factories."
+                )
             critic = Critic.from_file(source, shape, trust_code=trust_code, **options)
         else:
             critic = Critic.from_factory(
-                source, shape, weights=weights, arguments=parse_settings(arguments or []), **options
+                source, shape, weights=weights, key=key, arguments=parse_settings(arguments or []), **options
             )
+            session.warn(critic.remarks)
         session.plan(dry_run, {"network": critic.config.network, "layers": ", ".join(critic.config.layers), "out": out})
         critic.save(out, overwrite=overwrite)
         if weights is None and not is_file:
@@ -72,6 +89,7 @@ def adapt(
         session.metrics |= {"critic_hash": critic.hash, "layers": list(critic.config.layers)}
         named = ", ".join(critic.config.layers) or "none can be looked into"
         session.say(f"{critic.config.network} as a critic in {out}; its layers: {named}")
+        session.say(f"Its output: {critic.config.adaptation['output']}")
         trust = "" if critic.config.factory in WITHOUT_CODE else " --trust-code"
         session.say(f"Look at it first: gan-probe check {out} DATA{trust}")
 

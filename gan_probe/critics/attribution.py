@@ -15,6 +15,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import to_network
@@ -250,7 +251,10 @@ def _slopes(critic: Critic, x: Tensor) -> Tensor:
                 f"the critic {critic.config.network} has no gradients (graphs stored as ONNX have none), so integrated"
                 " gradients cannot be had. Occlusion needs none: --method occlusion (in Python: methods=['occlusion'])."
             )
-        (slopes,) = torch.autograd.grad(scores.float().sum(), x)
+        with foreign_code(
+            f"the critic {critic.config.network} gives no gradients", advice="Occlusion needs none: --method occlusion."
+        ):
+            (slopes,) = torch.autograd.grad(scores.float().sum(), x)
     return slopes
 
 

@@ -18,14 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gan_probe.critics.features import POOLINGS, passed, watched
-from gan_probe.critics.foreign import (
-    AdaptedCritic,
-    build_from_factory,
-    find_layers,
-    load_weights,
-    parse_layers,
-    reinitialised,
-)
+from gan_probe.critics.foreign import AdaptedCritic, build_from_factory, find_layers, prepared
 from gan_probe.critics.identity import (
     MARKER,
     OLD_SCHEMA,
@@ -37,7 +30,9 @@ from gan_probe.critics.identity import (
     read_config,
 )
 from gan_probe.critics.loading import OPENERS, open_folder
+from gan_probe.critics.random_weights import are_same, reinitialised, settle_spectral_norms
 from gan_probe.critics.stored import KINDS, SUFFIXES, WITHOUT_CODE, open_file
+from gan_probe.critics.weights import check_state, load_weights
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
@@ -93,6 +88,7 @@ class Critic:
         self.module = module.to(self.device).eval().requires_grad_(False)
         self.config = config
         self.source = str(source or "")
+        self.remarks: tuple[str, ...] = ()  # what is to be said once, of how it was made
 
     # --- where critics come from ---
 
@@ -127,6 +123,7 @@ class Critic:
         output: str = "auto",
         sign: int = 1,
         n_labels: int | None = None,
+        labels: str = "auto",
         factory: str = "",
         arguments: Mapping[str, Any] | None = None,
         device: torch.device | str = "cpu",
@@ -136,15 +133,17 @@ class Critic:
         Parameters
         ----------
         module : nn.Module
-            See `gan_probe.critics.foreign.AdaptedCritic` for the outputs that are understood.
+            See `gan_probe.critics.foreign.AdaptedCritic` for the outputs that are understood. It is taken over as it
+            is: put into evaluation mode and float32, without gradients and without torch.compile.
         image_shape : tuple of int
             Height, width, channels.
         value_range : tuple of float
             What the module expects for black and white, (-1, 1) or (0, 1) for most.
         layers : sequence of str, optional
             Sub-modules for the embedding; default every convolution and linear map but the last.
-        output, sign, n_labels
-            See `gan_probe.critics.foreign.AdaptedCritic`.
+        output, sign, n_labels, labels
+            See `gan_probe.critics.foreign.AdaptedCritic`. Where what the module returns, or the form of its labels, can
+            be read in several ways, the error lists them.
         factory, arguments : str, mapping
             ``package.module:name`` and what it is called with, to build the module again: `save` needs it.
         device : str or torch.device
@@ -154,34 +153,40 @@ class Critic:
         ConfigError
             For an unknown layer or setting, or a conditional module without ``n_labels``.
         InputError
-            When the module does not take such images, or returns nothing that could be a score.
+            When the module does not take such images, returns nothing that could be a score, or several things.
         """
-        adapted = AdaptedCritic(module, value_range=value_range, output=output, sign=sign, n_labels=n_labels).eval()
+        module = prepared(module)
+        adapted = AdaptedCritic(
+            module, value_range=value_range, output=output, sign=sign, n_labels=n_labels, labels=labels
+        ).eval()
         height, width, channels = image_shape
-        example = torch.zeros(2, channels, height, width)
-        try:
-            found = find_layers(adapted.cpu(), example)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"the discriminator does not take {height}x{width}x{channels} images: {error}.") from error
-        adapted.layers = parse_layers(layers, found, module)
+        images = adapted.settle((height, width, channels))
+        check_state(module)
+        found = find_layers(adapted, images, layers)
+        adapted.layers = tuple(found)
         config = CriticConfig(
             network=type(module).__name__,
             image_shape=(height, width, channels),
             layers=adapted.layers,
-            layer_sizes=tuple(found.get(name, 0) for name in adapted.layers),
+            layer_sizes=tuple(found.values()),
             value_range=adapted.value_range,
             run_id="",
             factory=factory,
             arguments=dict(arguments or {}),
-            adaptation={"output": adapted.output, "sign": sign, "n_labels": n_labels},
+            adaptation=adapted.adaptation,
         )
         return cls(adapted, config, device)
 
     @classmethod
     def from_factory(
-        cls, factory: str, image_shape: ImageShape, *, weights: str | Path | None = None, seed: int = 0, **options: Any
+        cls,
+        factory: str,
+        image_shape: ImageShape,
+        *,
+        weights: str | Path | None = None,
+        key: str | None = None,
+        seed: int = 0,
+        **options: Any,
     ) -> Critic:
         """Return a critic built by ``package.module:name``, which runs that package's code.
 
@@ -191,6 +196,8 @@ class Critic:
         image_shape : tuple of int
         weights : path, optional
             ``.safetensors``, or a state dict that torch reads with ``weights_only=True``. None: as built.
+        key : str, optional
+            Of several networks in that file, the one to load: see `gan_probe.critics.weights.load_weights`.
         seed : int
         **options
             Of `from_module`; ``arguments`` are what the factory is called with.
@@ -200,12 +207,15 @@ class Critic:
         InputError
             When the factory fails, or the weights do not match.
         """
+        if key is not None and weights is None:
+            raise ConfigError(f"key names a network in a file of weights, got {key!r} and no weights.")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            module = build_from_factory(factory, options.get("arguments") or {})
-        if weights is not None:
-            load_weights(module, weights)
-        return cls.from_module(module, image_shape, factory=factory, **options)
+            module = prepared(build_from_factory(factory, options.get("arguments") or {}))
+            remark = load_weights(module, weights, key=key) if weights is not None else ""
+            critic = cls.from_module(module, image_shape, factory=factory, **options)  # lazy layers draw weights here
+        critic.remarks = (remark,) if remark else ()
+        return critic
 
     @classmethod
     def from_file(
@@ -235,8 +245,6 @@ class Critic:
         if kind and kind not in WITHOUT_CODE and not trust_code:
             raise InputError(f"{path} is a program: loading it runs it. If you trust it, {TRUST}")
         kind, module = open_file(path)
-        if options.get("output", "auto") == "auto":
-            options["output"] = "probability" if module.is_sigmoid else "score"
         return cls.from_module(module, image_shape, factory=kind, **options)
 
     def random_init(self, seed: int) -> Critic:
@@ -254,16 +262,20 @@ class Critic:
             return Critic.from_network(
                 config.network, config.image_shape, seed=seed, device=self.device, heads=config.heads
             )
-        options = {
-            "value_range": config.value_range,
-            "layers": config.layers,
-            "device": self.device,
-            **config.adaptation,
-        }
-        if config.factory:
-            options |= {"arguments": config.arguments, "seed": seed}
-            return Critic.from_factory(config.factory, config.image_shape, **options)
-        return Critic.from_module(reinitialised(self.module.inner, seed), config.image_shape, **options)
+        options = {"layers": config.layers, "device": self.device, **_adaptation(config)}
+        if not config.factory:
+            return Critic.from_module(reinitialised(self.module.inner, seed), config.image_shape, **options)
+        options |= {"arguments": config.arguments}
+        drawn = Critic.from_factory(config.factory, config.image_shape, seed=seed, **options)
+        if are_same(drawn.module.state_dict(), self.module.state_dict()):  # of one seed, or is there nothing to draw?
+            other = Critic.from_factory(config.factory, config.image_shape, seed=seed + 1, **options)
+            if are_same(drawn.module.state_dict(), other.module.state_dict()):
+                raise InputError(
+                    f"the factory {config.factory} builds the same weights for every seed: does it load trained ones?"
+                    " Controls need one that draws them."
+                )
+        settle_spectral_norms(drawn.module)
+        return drawn
 
     def untrained_twin(self, seed: int) -> Critic:
         """Return `random_init`, under the name of 0.1.0."""
@@ -306,7 +318,10 @@ class Critic:
                 f"{self.config.network} cannot be saved without a factory to build it again: use Critic.from_factory,"
                 " or pass factory='package.module:name'."
             )
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.module.state_dict().items()}
+        weights = {  # copies, as safetensors refuses layers that share a weight
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in self.module.state_dict().items()
+        }
         save_file(weights, folder / WEIGHTS)
         (folder / WEIGHTS).chmod(0o644)  # safetensors makes it readable for its owner only
         saved = hash_of(self.config, self.module.state_dict())  # anew: weights may have been changed in place
@@ -499,12 +514,16 @@ def rebuild(config: CriticConfig) -> nn.Module:
     if not config.factory:
         return build_critic(config.network, config.image_shape, seed=0, **config.heads)
     if config.factory in KINDS:
-        adapted = AdaptedCritic(KINDS[config.factory](), value_range=config.value_range, **config.adaptation)
+        adapted = AdaptedCritic(KINDS[config.factory](), **_adaptation(config))
         adapted.layers = config.layers
         return adapted
-    options: dict[str, Any] = {"value_range": config.value_range, "layers": config.layers}
-    options |= {"arguments": config.arguments, **config.adaptation}
+    options = {"layers": config.layers, "arguments": config.arguments, **_adaptation(config)}
     return Critic.from_factory(config.factory, config.image_shape, **options).module
+
+
+def _adaptation(config: CriticConfig) -> dict[str, Any]:
+    """Return how a discriminator from elsewhere is adapted. Labels are indices where nothing else was recorded."""
+    return {"value_range": config.value_range, "labels": "index", **config.adaptation}
 
 
 def describe(module: nn.Module, network: str, image_shape: ImageShape) -> CriticConfig:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import torch
 
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.features import watched
+from gan_probe.critics.foreign import AdaptedCritic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.nulls import null_images
@@ -41,10 +43,23 @@ class Subject:
         """The scores' standard deviation: the unit in which differences count."""
         return float(self.scores.std()) or 1.0
 
+    @cached_property
+    def unrest(self) -> float:
+        """The largest change of a score when the same batch is scored again, in units of the scores' spread."""
+        return _off(self, self.critic.score(self.images))
+
+    @property
+    def foreign(self) -> dict[str, AdaptedCritic]:
+        """The discriminators from elsewhere, by member; one by itself has the name ""."""
+        members = self.critic.members
+        named = {f"{number:02d}" if len(members) > 1 else "": m.module for number, m in enumerate(members)}
+        return {name: module for name, module in named.items() if isinstance(module, AdaptedCritic)}
+
 
 def _off(subject: Subject, other: npt.NDArray[np.float32]) -> float:
-    """Return the largest change of a score, in units of the scores' spread."""
-    return float(np.abs(other - subject.scores).max()) / subject.spread
+    """Return the largest change of a score, in units of the scores' spread; infinite where one is no number."""
+    largest = float(np.abs(other - subject.scores).max()) / subject.spread
+    return float("inf") if np.isnan(largest) else largest
 
 
 def finite(s: Subject) -> tuple[str, str, str]:
@@ -58,11 +73,42 @@ def finite(s: Subject) -> tuple[str, str, str]:
         )
     if s.scores.std() == 0:
         return FAIL, f"every image scores {s.scores[0]:g}", "The critic ignores its input; its training collapsed."
-    return PASS, f"from {s.scores.min():.3g} to {s.scores.max():.3g}", ""
+    found = f"from {s.scores.min():.3g} to {s.scores.max():.3g}"
+    taken_as_scores = any(not module.output.endswith("probability") for module in s.foreign.values())
+    if taken_as_scores and s.scores.min() >= 0 and s.scores.max() <= 1:
+        advice = "If it returns probabilities, adapt it with --output probability: it ranks the same, unbounded."
+        return NOTE, f"{found}, all in 0..1 as probabilities are, and taken as scores", advice
+    return PASS, found, ""
+
+
+def output(s: Subject) -> tuple[str, str, str]:
+    """What a discriminator from elsewhere returns, and what of it is taken as the score."""
+    if not s.foreign:
+        return PASS, "a network of gan-probe: one score an image", ""
+    batch = to_network(s.images, s.critic.device)
+    told = {name: module.describe(batch) for name, module in s.foreign.items()}
+    found = " | ".join(f"{name}: {words}".removeprefix(": ") for name, words in told.items())
+    if "called without" in found:
+        return NOTE, found, "Its scores lack what labels add: adapt it with --n-labels."
+    return PASS, found, ""
+
+
+def repeats(s: Subject) -> tuple[str, str, str]:
+    """The same batch scored again gives the same scores."""
+    if s.unrest > TOLERANCE:
+        advice = "Noise, dropout or a count in its forward, also when it evaluates: take it out. No score of it holds."
+        return FAIL, f"{_restless(s)}: they do not repeat", advice
+    return PASS, f"scored again, scores move by {s.unrest:.1g} of their spread", ""
+
+
+def _restless(s: Subject) -> str:
+    return f"scores move by {s.unrest:.2g} of their spread when the same batch is scored again"
 
 
 def company(s: Subject) -> tuple[str, str, str]:
     """A score does not depend on the other images of its batch."""
+    if s.unrest > TOLERANCE:
+        return NOTE, f"cannot be told, as {_restless(s)}", "Look at whether scores repeat first."
     alone = s.critic.score(s.images, batch_size=1)
     nulls = np.random.default_rng(0).integers(0, 256, s.images.shape, dtype=np.uint8)
     mixed = np.empty((2 * len(s.images), *s.images.shape[1:]), dtype=np.uint8)
@@ -76,11 +122,15 @@ def company(s: Subject) -> tuple[str, str, str]:
 
 def mode(s: Subject) -> tuple[str, str, str]:
     """Whether train and eval mode differ; gan-probe always scores in eval mode."""
+    if s.unrest > TOLERANCE:
+        return NOTE, f"cannot be told, as {_restless(s)}", "Look at whether scores repeat first."
     critic = s.critic
     kept = {name: value.clone() for name, value in critic.module.state_dict().items()}
     critic.module.train()
     try:
         change = _off(s, critic.score(s.images, batch_size=16))
+    except InputError as error:  # foreign code may need more than images in training
+        return NOTE, f"does not run in train mode: {error}", "Always call .eval() before you use it elsewhere."
     finally:
         critic.module.load_state_dict(kept)
         critic.module.eval()
@@ -123,7 +173,12 @@ def value_range(s: Subject) -> tuple[str, str, str]:
     margins = {}
     with torch.inference_mode():
         for name, change in wrong.items():
-            real, null = (s.critic.module(change(t)).float().cpu().numpy() for t in (x, nulls))
+            try:
+                real, null = (s.critic.module(change(t)).float().cpu().numpy() for t in (x, nulls))
+            except InputError:  # it refuses pixels outside of its range, so it was not meant
+                if name == "stated":
+                    raise
+                continue
             margins[name] = auroc(real, null)
     found = ", ".join(f"{name} {value:.2f}" for name, value in margins.items())
     better = [name for name, value in margins.items() if value > margins["stated"] + 0.1]
@@ -177,6 +232,8 @@ def devices(s: Subject) -> tuple[str, str, str]:
 
 CHECKS: dict[str, Callable[[Subject], tuple[str, str, str]]] = {
     "finite": finite,
+    "output": output,
+    "repeats": repeats,
     "company": company,
     "mode": mode,
     "direction": direction,
@@ -184,6 +241,14 @@ CHECKS: dict[str, Callable[[Subject], tuple[str, str, str]]] = {
     "dead layers": dead_layers,
     "devices": devices,
 }
+
+
+def _run(check: Callable[[Subject], tuple[str, str, str]], subject: Subject) -> tuple[str, str, str]:
+    """Return what a check found; a discriminator that fails under it fails the check."""
+    try:
+        return check(subject)
+    except InputError as error:
+        return FAIL, str(error), "It runs in other batches only: keep to one --batch-size, or mend its forward."
 
 
 def check_critic(critic: Critic, data: ImageSet) -> CheckResult:
@@ -204,5 +269,5 @@ def check_critic(critic: Critic, data: ImageSet) -> CheckResult:
     for name, check in CHECKS.items():
         if name != "finite" and found[0].verdict == FAIL:
             break  # nothing can be compared with scores that are not numbers
-        found.append(Finding(name, *check(subject)))
+        found.append(Finding(name, *_run(check, subject)))
     return CheckResult(checks=found, provenance=describe_origin(critic, data), warnings=data.warnings)
