@@ -37,7 +37,7 @@ from gan_probe.critics.identity import (
     read_config,
 )
 from gan_probe.critics.loading import OPENERS, open_folder
-from gan_probe.critics.stored import KINDS, SUFFIXES, WITHOUT_CODE, open_file
+from gan_probe.critics.stored import KINDS, WITHOUT_CODE, kind_of, open_file
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
@@ -225,7 +225,7 @@ class Critic:
         MissingError
             Without the packages that ONNX needs.
         """
-        kind = SUFFIXES.get(Path(path).suffix, "")
+        kind = kind_of(path)
         if kind and kind not in WITHOUT_CODE and not trust_code:
             raise InputError(f"{path} is a program: loading it runs it. If you trust it, {TRUST}")
         kind, module = open_file(path)
