@@ -147,6 +147,16 @@ def test_weights_outside_that_cannot_be_trusted_are_refused(tmp_path: Path) -> N
             Critic.from_file(write(folder / "m.onnx", weights=[tensor]), SHAPE)
 
 
+def test_a_saved_graph_whose_weights_were_changed_is_refused(tmp_path: Path) -> None:
+    Critic.from_file(write(tmp_path / "m.onnx", weights=[inside()]), SHAPE).save(tmp_path / "critic")
+    file = tmp_path / "critic" / "critic.safetensors"
+    content = file.read_bytes()
+    place = content.index(W1.tobytes())
+    file.write_bytes(content[:place] + W2.tobytes() + content[place + W1.nbytes :])
+    with pytest.raises(InputError, match="was changed since it was saved"):
+        Critic.load(tmp_path / "critic")
+
+
 def test_a_critic_folder_whose_graph_has_lost_its_weights_is_refused(tmp_path: Path) -> None:
     from gan_probe.critics.stored import OnnxModule
 
