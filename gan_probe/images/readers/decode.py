@@ -39,6 +39,15 @@ def decode_image(source: Path | bytes, size_px: int | None) -> tuple[Images, str
     return (array[..., None] if array.ndim == 2 else array), note
 
 
+def decode_picture(image: Image.Image, size_px: int | None = None) -> tuple[Images, tuple[str, ...]]:
+    """Return a picture of Pillow as the decoder returns the file that it was read from."""
+    plain, note = _to_known_mode(image)
+    if size_px is not None and plain.size != (size_px, size_px):
+        plain = plain.resize((size_px, size_px), Image.Resampling.LANCZOS)
+    array = np.asarray(plain, dtype=np.uint8)
+    return (array[..., None] if array.ndim == 2 else array), ((note,) if note else ())
+
+
 def _to_known_mode(image: Image.Image) -> tuple[Image.Image, str]:
     if image.mode in ("RGB", "L"):
         return image.copy(), ""
