@@ -14,6 +14,7 @@ CHANNELS = (1, 3)
 RANGES = ((0, 1), (-1, 1), (0, 255), (0, 65535))  # in which images usually come
 GREY_LEVELS = 255
 LAST = "channels come first; put them last: X.transpose(0, 2, 3, 1)"
+EITHER = "can be read with channels first or last. Give rows: X.reshape(len(X), -1), with channels last before."
 
 
 def as_array(X: Any) -> Any:
@@ -56,16 +57,8 @@ def guess_shape(dims: tuple[int, ...]) -> ImageShape:
     if len(dims) == 2:
         return dims[0], dims[1], 1
     first, last = dims[0] in CHANNELS, dims[2] in CHANNELS
-    if first and last and dims[0] != dims[2]:
-        raise InputError(
-            f"images of {shown(dims)} can be read with channels first or last. Give rows:"
-            " X.reshape(len(X), -1), height x width x channels, channels last."
-        )
-    if dims[0] == dims[2] == 3:
-        raise InputError(
-            f"images of {shown(dims)} can be read with channels first or last. Give rows: X.reshape(len(X), -1),"
-            " channels last."
-        )
+    if first and last and dims[0] * dims[2] > 1:  # of 1 and 1 both readings are the same pixels
+        raise InputError(f"images of {shown(dims)} {EITHER}")
     if last:
         return dims[0], dims[1], dims[2]
     if dims[0] == 1:  # grey: the same pixels in the same order
@@ -81,10 +74,7 @@ def check_shape(dims: tuple[int, ...], wanted: ImageShape) -> None:
     found = (*dims, 1) if len(dims) == 2 else dims
     is_last, is_first = found == tuple(wanted), found == (channels, height, width)
     if is_last and is_first and channels > 1:
-        raise InputError(
-            f"images of {shown(dims)} can be read with channels first or last. Give rows: X.reshape(len(X), -1),"
-            " channels last."
-        )
+        raise InputError(f"images of {shown(dims)} {EITHER}")
     if is_last or (is_first and channels == 1):
         return
     advice = f"Resize with ImageLoader(size_px={height})."
