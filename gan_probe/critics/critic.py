@@ -21,17 +21,17 @@ from gan_probe.critics.features import POOLINGS, passed, watched
 from gan_probe.critics.foreign import AdaptedCritic, build_from_factory, find_layers, prepared
 from gan_probe.critics.identity import (
     MARKER,
-    OLD_SCHEMA,
     SCHEMA,
     WEIGHTS,
     CriticConfig,
+    check_folder,
     hash_of,
-    old_hash_of,
     read_config,
+    seal,
 )
 from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.critics.random_weights import are_same, reinitialised, settle_spectral_norms
-from gan_probe.critics.stored import KINDS, SUFFIXES, WITHOUT_CODE, open_file
+from gan_probe.critics.stored import KINDS, WITHOUT_CODE, kind_of, open_file
 from gan_probe.critics.weights import check_state, load_weights
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import to_network
@@ -241,7 +241,7 @@ class Critic:
         MissingError
             Without the packages that ONNX needs.
         """
-        kind = SUFFIXES.get(Path(path).suffix, "")
+        kind = kind_of(path)
         if kind and kind not in WITHOUT_CODE and not trust_code:
             raise InputError(f"{path} is a program: loading it runs it. If you trust it, {TRUST}")
         kind, module = open_file(path)
@@ -325,7 +325,7 @@ class Critic:
         save_file(weights, folder / WEIGHTS)
         (folder / WEIGHTS).chmod(0o644)  # safetensors makes it readable for its owner only
         saved = hash_of(self.config, self.module.state_dict())  # anew: weights may have been changed in place
-        record = {"schema": SCHEMA, **asdict(self.config), "hash": saved}
+        record = seal({"schema": SCHEMA, **asdict(self.config), "hash": saved})
         (folder / MARKER).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     # --- what critics do ---
@@ -546,23 +546,17 @@ def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> Crit
                 f"{folder} is a critic from elsewhere: loading it runs {config.factory}. If you trust that code,"
                 f" {TRUST}"
             )
+        weights = load_file(folder / WEIGHTS)
         module = rebuild(config)
-        module.load_state_dict(load_file(folder / WEIGHTS))
-        saved = str(record["hash"])
+        check_folder(folder, config, record, weights)  # before a stored graph, which may be a program, is opened
+        module.load_state_dict(weights)
     except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{folder} does not hold a whole critic: {error}.") from error
     if isinstance(module, AdaptedCritic):  # schema 1 wrote "auto"
         config = replace(config, adaptation={**config.adaptation, "output": module.output})
-    critic = Critic(module, config, device)
-    known = old_hash_of(config, module.state_dict()) if record["schema"] == OLD_SCHEMA else critic.hash
-    if known != saved:
-        raise InputError(
-            f"{folder} was changed since it was saved: its weights or {MARKER} have the hash {known}, not {saved}."
-            " Save or train it again; a critic with other weights is another critic."
-        )
-    return critic
+    return Critic(module, config, device)
 
 
 OPENERS[WEIGHTS] = _open

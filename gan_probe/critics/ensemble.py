@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gan_probe.critics.critic import Critic, Forward, rebuild
 from gan_probe.critics.features import Passed, pool, watched
-from gan_probe.critics.identity import CriticConfig, hash_of, old_hash_of
+from gan_probe.critics.identity import CriticConfig, check_seal, digest_of, hash_of, old_hash_of, seal
 from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
@@ -263,11 +263,11 @@ class EnsembleCritic(Critic):
         record = {
             "schema": SCHEMA,
             "gauge": self.gauge,
-            "panel": {"source": self.config.panel_source, "n_images": len(self.panel)},
+            "panel": {"source": self.config.panel_source, "n_images": len(self.panel), "hash": _hash(self.panel)},
             "members": rows,
             "hash": hash_of(self.config, self.module.state_dict()),
         }
-        (folder / ENSEMBLE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (folder / ENSEMBLE).write_text(json.dumps(seal(record), indent=2) + "\n", encoding="utf-8")
 
     @property
     def gauge(self) -> dict[str, str]:
@@ -332,6 +332,7 @@ def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> Ense
         record = json.loads((folder / ENSEMBLE).read_text(encoding="utf-8"))
         if record["schema"] not in (SCHEMA, OLD_SCHEMA):
             raise InputError(f"{folder / ENSEMBLE} is not of schema {SCHEMA!r}; it was written by another version.")
+        check_seal(record, folder / ENSEMBLE)
         rows = record["members"]
         members = {
             row["name"]: Critic.load(_member_folder(folder, number), device, trust_code=trust_code)
@@ -350,13 +351,18 @@ def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> Ense
             raise
         raise InputError(f"{folder} does not hold a whole ensemble: {error}.") from error
     known = old_hash_of(config, module.state_dict()) if record["schema"] == OLD_SCHEMA else ensemble.hash
-    if known != saved:
+    if (known, record["panel"].get("hash", _hash(panel))) != (saved, _hash(panel)):
         changed = "was changed since it was saved, so its members may no longer be aligned"
         raise InputError(f"{folder} {changed}. Make it again: gan-probe ensemble")
     return ensemble
 
 
 OPENERS[ENSEMBLE] = _open
+
+
+def _hash(panel: Images) -> str:
+    """Return 16 hexadecimal digits that follow from the images of a panel."""
+    return digest_of({}, {"panel": torch.from_numpy(panel)})
 
 
 def _member_folder(folder: Path, number: int) -> Path:

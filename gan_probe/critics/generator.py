@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from gan_probe.critics.identity import digest_of
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import to_uint8
 from gan_probe.names import check_name
@@ -23,7 +24,7 @@ from gan_probe.networks.heads import with_labels
 from gan_probe.types import Images, ImageShape
 from synthetic.files import atomic_folder
 
-SCHEMA = "gan_probe.generator/1"
+SCHEMA, OLD_SCHEMA = "gan_probe.generator/2", "gan_probe.generator/1"  # the old one holds no hash
 MARKER = "config.json"
 WEIGHTS = "generator.safetensors"
 N_CALIBRATION = 1024  # latents that batch normalisation's statistics are measured on
@@ -83,7 +84,7 @@ class Generator:
         Raises
         ------
         InputError
-            When there is none.
+            When there is none, or it was changed since it was saved.
         """
         path = Path(path)
         folder = path if (path / WEIGHTS).is_file() else path / "generator"
@@ -93,19 +94,21 @@ class Generator:
                 " elsewhere have none."
             )
         try:
-            raw = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-            if raw.pop("schema") != SCHEMA:
-                raise InputError(f"{folder / MARKER} is not of schema {SCHEMA!r}; it was written by another version.")
-            known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
-            config = GeneratorConfig(**known)
+            config, weights, saved = _read(folder)
             module = build_generator(
                 config.network, config.image_shape, config.latent_dim, seed=0, n_classes=len(config.classes)
             )
-            module.load_state_dict(load_file(folder / WEIGHTS))
+            module.load_state_dict(weights)
         except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError, RuntimeError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{folder} does not hold a whole generator: {error}.") from error
+        known = digest_of(asdict(config), weights)
+        if saved is not None and known != saved:
+            raise InputError(
+                f"{folder} was changed since it was saved: its weights or {MARKER} have the hash {known}, not {saved}."
+                " Bring the old ones back, or train it again."
+            )
         return cls(module, config, device)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
@@ -114,7 +117,7 @@ class Generator:
             weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.module.state_dict().items()}
             save_file(weights, temporary / WEIGHTS)
             (temporary / WEIGHTS).chmod(0o644)  # safetensors makes it readable for its owner only
-            record = {"schema": SCHEMA, **asdict(self.config)}
+            record = {"schema": SCHEMA, **asdict(self.config), "hash": digest_of(asdict(self.config), weights)}
             (temporary / MARKER).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     def latents(self, n: int, *, seed: int = 0) -> Latents:
@@ -180,6 +183,17 @@ class Generator:
         for label in set(chosen):
             check_name("class", label, classes)
         return torch.tensor([classes.index(label) for label in chosen])
+
+
+def _read(folder: Path) -> tuple[GeneratorConfig, dict[str, Tensor], str | None]:
+    """Return the config and the weights in a generator folder, and the hash of both when they were saved."""
+    record = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    schema = record.pop("schema")
+    if schema not in (SCHEMA, OLD_SCHEMA):
+        raise InputError(f"{folder / MARKER} is not of schema {SCHEMA!r}; it was written by another version.")
+    saved = record.pop("hash") if schema == SCHEMA else None
+    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+    return GeneratorConfig(**known), load_file(folder / WEIGHTS), saved
 
 
 def calibrate(module: nn.Module, latent_dim: int, *, n_classes: int = 0, device: torch.device | str = "cpu") -> None:

@@ -27,6 +27,7 @@ WEIGHTS = "critic.safetensors"
 SCHEMA, OLD_SCHEMA = "gan_probe.critic/2", "gan_probe.critic/1"
 DECIDING = ("network", "image_shape", "value_range", "layers", "factory", "arguments", "adaptation", "heads")
 N_DIGITS = 16
+CHECKSUM = "checksum"
 # What schema 1 called graphs that are stored in a file.
 OLD_FACTORIES = {"gan_probe.portable:OnnxModule": "onnx", "gan_probe.portable:ScriptModule": "torchscript"}
 
@@ -96,7 +97,12 @@ def identity(config: CriticConfig) -> dict[str, Any]:
 
 def hash_of(config: CriticConfig, weights: Mapping[str, Tensor]) -> str:
     """Return the identity of a critic with this config and these weights, 16 hexadecimal digits."""
-    digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True, default=str).encode())
+    return digest_of(identity(config), weights)
+
+
+def digest_of(described: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
+    """Return 16 hexadecimal digits that follow from a description and from every weight."""
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
     for name, tensor in sorted(weights.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(_bytes(tensor))
@@ -112,9 +118,42 @@ def old_hash_of(config: CriticConfig, weights: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:N_DIGITS]
 
 
-def _bytes(tensor: Tensor) -> bytes:
-    """Return a tensor's bytes; through uint8, as numpy does not know every type of float."""
-    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+def _bytes(tensor: Tensor) -> memoryview:
+    """Return a tensor's bytes, not copied; through uint8, as numpy does not know every type of float."""
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+
+
+def seal(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with a checksum of all that it says, as `check_seal` looks for it."""
+    plain = json.loads(json.dumps(record))  # as it will be read
+    return {**plain, CHECKSUM: _checksum(plain)}
+
+
+def check_seal(record: Mapping[str, Any], file: Path) -> None:
+    """Raise `InputError` where a record was changed since it was written. Older versions wrote no checksum."""
+    if record.get(CHECKSUM, _checksum(record)) != _checksum(record):
+        raise InputError(
+            f"{file} was changed since it was saved: what it says does not fit its checksum. Bring the old one back, or"
+            " make the folder again; nothing in it is meant to be edited."
+        )
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in record.items() if name != CHECKSUM}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:N_DIGITS]
+
+
+def check_folder(folder: Path, config: CriticConfig, record: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    """Raise `InputError` unless a critic folder's weights and record are those that were saved."""
+    is_old = record["schema"] == OLD_SCHEMA
+    saved, known = str(record["hash"]), (old_hash_of if is_old else hash_of)(config, weights)
+    if known != saved:
+        raise InputError(
+            f"{folder} was changed since it was saved: its weights or {MARKER} have the hash {known}, not {saved}."
+            " Save or train it again; a critic with other weights is another critic."
+        )
+    if not is_old:
+        check_seal(record, folder / MARKER)
 
 
 def read_config(folder: Path) -> tuple[CriticConfig, dict[str, Any]]:
@@ -131,9 +170,8 @@ def read_config(folder: Path) -> tuple[CriticConfig, dict[str, Any]]:
             f"{folder / MARKER} is not of schema {SCHEMA!r}; it was written by another version, as"
             f" {record['schema']!r}. Use that version, or train again."
         )
-    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-    del known["schema"]
-    known.pop("hash", None)
+    kept = {name: value for name, value in record.items() if name not in ("schema", "hash", CHECKSUM)}
+    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}
     if record["schema"] == OLD_SCHEMA:
         known["factory"] = OLD_FACTORIES.get(known.get("factory", ""), known.get("factory", ""))
     return CriticConfig(**known), record

@@ -6,6 +6,8 @@ registers its own, so that nothing here knows them).
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,22 @@ from gan_probe.errors import InputError
 # file that tells the kind of folder -> opener(folder, device, trust_code=...)
 OPENERS: dict[str, Callable[..., Any]] = {}
 UNFINISHED = "metrics.jsonl"  # what a run folder holds from its first step on
+
+
+PARTS = (".json", ".safetensors", ".npy")  # files that a critic is made of
+
+
+def digest_folder(path: str | os.PathLike[str]) -> str:
+    """Return 64 digits that follow from every file of the critic at a path; empty where there is none."""
+    digest = hashlib.sha256()
+    for folder in (Path(path), Path(path) / "critic"):
+        if not any((folder / name).is_file() for name in OPENERS):
+            continue
+        for file in sorted(p for p in folder.rglob("*") if p.suffix in PARTS and p.is_file()):
+            digest.update(f"{file.relative_to(folder)} {file.stat().st_size}".encode())
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+    return ""
 
 
 def open_folder(path: str | Path, device: torch.device | str, *, trust_code: bool) -> Any:

@@ -14,9 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_probe.errors import InputError, MissingError
+from gan_probe.critics.boundary import foreign_code
+from gan_probe.critics.onnx_file import (
+    WATCHED,
+    ends_in_sigmoid,
+    external_tensors,
+    import_onnx,
+    read_whole,
+)
+from gan_probe.errors import InputError
 
-WATCHED = ("Conv", "Gemm", "MatMul")  # ONNX operators whose outputs are worth looking at
+# What onnxruntime calls the types of float in which a graph may take its images.
+FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 HOW_TO = "Export it to ONNX (torch.onnx.export), or give a factory and a state dict saved as .safetensors."
 
 
@@ -48,7 +57,10 @@ class StoredModule(nn.Module):
 
 
 class OnnxModule(StoredModule):
-    """An ONNX file, run by onnxruntime on the CPU in float32. The format holds no code."""
+    """An ONNX graph, run by onnxruntime on the CPU in the precision of its input. The format holds no code.
+
+    A graph for batches of one size is given batches of that size: the last one is filled up with copies of an image.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,53 +68,75 @@ class OnnxModule(StoredModule):
 
     def open(self, content: bytes) -> None:
         """Start a session that returns the graph's outputs and those of its convolutions and linear maps."""
-        try:
-            import onnx
-            import onnxruntime
-        except ImportError as error:
-            raise MissingError("ONNX files need two packages: pip install 'gan-probe[onnx]'.") from error
-        try:
+        onnx, onnxruntime = import_onnx()
+        with foreign_code("this is not an ONNX file that onnxruntime can run"):
             model = onnx.load_model_from_string(content)
-            self.output_names = [output.name for output in model.graph.output]
-            inputs = {i.name: i for i in model.graph.input}.keys() - {i.name for i in model.graph.initializer}
-            if len(inputs) != 1:
-                raise InputError(f"the ONNX graph has {len(inputs)} inputs; one, the images, is needed.")
-            found = {}
-            for node in model.graph.node:
-                if node.op_type in WATCHED and node.output[0] not in self.output_names:
-                    found["".join(c if c.isalnum() else "_" for c in node.output[0])] = node.output[0]
-            self.is_sigmoid = any(
-                node.op_type == "Sigmoid" and node.output[0] == self.output_names[0] for node in model.graph.node
+            graph = model.graph
+            _check_graph(model)
+            self.is_sigmoid = ends_in_sigmoid(graph)
+            self.output_names = [output.name for output in graph.output]
+            watched = [node.output[0] for node in graph.node if node.op_type in WATCHED]
+            inner = [name for name in watched if name not in self.output_names]
+            graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in inner)
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 4  # what goes wrong is raised; onnxruntime need not write it to stderr, too
+            self.session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-            for name in found.values():
-                model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-            self.session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-            self.input = self.session.get_inputs()[0]
-        except Exception as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"this is not an ONNX file that onnxruntime can run: {error}.") from error
-        self.tap_outputs = found
-        self.taps = nn.ModuleDict({name: Tap() for name in found})
+        self.input = self.session.get_inputs()[0]
+        if self.input.type not in FLOATS:
+            raise InputError(f"the ONNX graph takes {self.input.type}; one of {', '.join(FLOATS)} is needed.")
+        self.tap_outputs = {"".join(c if c.isalnum() else "_" for c in name): name for name in inner}
+        self.taps = nn.ModuleDict({name: Tap() for name in self.tap_outputs})
+
+    @property
+    def batch_size(self) -> int:
+        """How many images the graph takes at once; 0 where it takes any number."""
+        first = self.input.shape[0] if self.input.shape else 0
+        return first if isinstance(first, int) else 0
 
     def forward(self, x: Tensor) -> Any:
         """Return the graph's outputs for images (n, c, h, w); the taps see the activations on their way."""
-        one_by_one = self.input.shape[0] == 1
-        batches = x.split(1) if one_by_one else [x]
+        n, size = len(x), self.batch_size or len(x) or 1
+        missing = -n % size
+        filled = torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) if missing else x
         names = [*self.output_names, *self.tap_outputs.values()]
-        runs = [self._run(names, batch) for batch in batches]
-        values = [torch.from_numpy(np.concatenate(parts)).to(x.device) for parts in zip(*runs, strict=True)]
-        for name, value in zip(self.tap_outputs, values[len(self.output_names) :], strict=True):
-            self.taps[name](value)
-        outputs = values[: len(self.output_names)]
+        runs = [self._run(names, batch) for batch in filled.split(size)]
+        values = {
+            name: torch.from_numpy(np.concatenate(parts))[:n].to(x.device)
+            for name, parts in zip(names, zip(*runs, strict=True), strict=True)
+            if not self.batch_size or all(len(part) == size for part in parts)
+        }
+        for name, output in self.tap_outputs.items():
+            if output in values:
+                self.taps[name](values[output])
+        outputs = [values[name] for name in self.output_names if name in values]
+        if not outputs:
+            shapes = ", ".join(str(part.shape) for part in runs[0][: len(self.output_names)])
+            raise InputError(f"the ONNX graph takes {size} images at once and returns {shapes}, not a row for each.")
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def _run(self, names: list[str], batch: Tensor) -> list[np.ndarray]:
-        try:
-            found = self.session.run(names, {self.input.name: batch.detach().cpu().float().numpy()})
-        except Exception as error:  # onnxruntime's own exceptions have no common base
-            raise InputError(f"the ONNX graph takes {self.input.shape}, got {tuple(batch.shape)}: {error}.") from error
-        return [np.asarray(value).reshape(len(batch), -1) if np.ndim(value) == 0 else value for value in found]
+        """Return the named outputs for one batch; half floats as whole ones, and a single number as one row."""
+        pixels = batch.detach().cpu().float().numpy().astype(FLOATS[self.input.type])
+        with foreign_code(f"the ONNX graph takes {self.input.shape}, got {tuple(batch.shape)}"):
+            found = [np.asarray(value) for value in self.session.run(names, {self.input.name: pixels})]
+        found = [value.astype(np.float32) if value.dtype == np.float16 else value for value in found]
+        return [value.reshape(1, 1) if not value.ndim else value for value in found]
+
+
+def _check_graph(model: Any) -> None:
+    """Raise unless a graph has one input and holds all of its weights."""
+    graph = model.graph
+    inputs = {i.name for i in graph.input} - {i.name for i in graph.initializer}
+    if len(inputs) != 1:
+        raise InputError(f"the ONNX graph has {len(inputs)} inputs; one, the images, is needed.")
+    outside = next(external_tensors(model), None)
+    if outside is not None:
+        raise InputError(
+            f"the ONNX graph keeps the weights {outside.name!r} in another file, which is not here; adapt the graph"
+            " again from the folder where both lie."
+        )
 
 
 class ScriptModule(StoredModule):
@@ -116,7 +150,6 @@ class ScriptModule(StoredModule):
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputError(f"this is not a TorchScript file: {first}. {HOW_TO}") from error
         leaves = [m for m in program.modules() if not list(m.children())]
-        self.is_sigmoid = bool(leaves) and getattr(leaves[-1], "original_name", "") == "Sigmoid"
         self.program = [program]  # in a list: torch would list its weights beside the file that holds them
 
     def forward(self, x: Tensor) -> Any:
@@ -130,6 +163,11 @@ WITHOUT_CODE = ("onnx",)
 SUFFIXES = {".onnx": "onnx"} | dict.fromkeys((".pt", ".pth", ".ts", ".torchscript"), "torchscript")
 
 
+def kind_of(path: str | Path) -> str:
+    """Return the kind of file that a name says, a key of `KINDS`; empty for others."""
+    return SUFFIXES.get(Path(path).suffix.lower(), "")
+
+
 def open_file(path: str | Path) -> tuple[str, StoredModule]:
     """Return the kind of a file, a key of `KINDS`, and the module in it.
 
@@ -141,15 +179,20 @@ def open_file(path: str | Path) -> tuple[str, StoredModule]:
         Without the packages that ONNX needs.
     """
     path = Path(path)
-    if path.suffix == ".pt2":
+    kind = kind_of(path)
+    if path.suffix.lower() == ".pt2":
         raise InputError(f"{path} is a torch.export file, and torch unpickles parts of it, which runs code. {HOW_TO}")
-    if path.suffix not in SUFFIXES:
+    if not kind:
         raise InputError(f"{path} is no file of a network. Accepted: {', '.join(SUFFIXES)}. {HOW_TO}")
     try:
-        content = path.read_bytes()
+        content = read_whole(path) if kind == "onnx" else path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    kind = SUFFIXES[path.suffix]
+    if not content:
+        raise InputError(f"{path} is empty. {HOW_TO}")
     module = KINDS[kind]()
-    module.set_extra_state(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+    try:
+        module.set_extra_state(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     return kind, module

@@ -6,6 +6,8 @@ and hash like any other; the network itself is built when it is needed and kept 
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
@@ -19,15 +21,19 @@ from sklearn.utils.validation import validate_data
 from gan_probe.critics.critic import Critic, rebuild
 from gan_probe.critics.features import features
 from gan_probe.critics.identity import CriticConfig
+from gan_probe.critics.loading import digest_folder
 from gan_probe.device import resolve_device
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.estimators.arrays import as_array, check_shape, guess_shape, range_problem
 from gan_probe.images.pixels import rows_to_network
 from gan_probe.names import check_name
 from gan_probe.networks import NETWORKS
 from gan_probe.types import ImageShape, Rows
+from gan_probe.version import VERSION
 
 _MODULES: dict[tuple[str, torch.dtype, str], torch.nn.Module] = {}  # networks of this process, by weights, type, device
 _MAX_MODULES = 8
+FOLDER = "_gan_probe_folder"  # in pickles and hashes only
 
 
 def guess_image_shape(n_features: int, network: str) -> ImageShape:
@@ -70,7 +76,7 @@ class CriticEstimator(BaseEstimator):
         low, high = self.value_range
         if not low < high:
             raise ConfigError(f"value_range must be (black, white) with black < white, got {self.value_range!r}.")
-        X, shape = self._rows(X, reset=True)
+        X, dims = self._rows(X, reset=True)
         if y is not None:
             check_consistent_length(X, y)
         if self.critic is not None:
@@ -78,26 +84,56 @@ class CriticEstimator(BaseEstimator):
         else:
             check_name("network", self.network, NETWORKS)
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+            shape = guess_shape(dims) if dims and not self.image_shape else None
             chosen = self.image_shape or shape or guess_image_shape(X.shape[1], self.network)
             height, width, channels = chosen
             critic = Critic.from_network(self.network, (height, width, channels), seed=seed)
         self.config_: CriticConfig = critic.config
         self.critic_hash_: str = critic.hash
         self.weights_: dict[str, Rows] = {k: v.numpy().copy() for k, v in critic.module.state_dict().items()}
+        if dims:
+            check_shape(dims, critic.config.image_shape)
         n_pixels = int(np.prod(critic.config.image_shape))
         if X.shape[1] > n_pixels or (X.shape[1] < n_pixels and (self.critic is not None or self.image_shape)):
             wanted = "x".join(map(str, critic.config.image_shape))
             raise InputError(f"this critic takes rows of {n_pixels} values ({wanted} pixels), got {X.shape[1]}.")
+        self.range_problem_ = ""
+        self.range_problem_ = self._warn_of_range(X)
         return X
 
-    def _rows(self, X: Any, *, reset: bool) -> tuple[Rows, ImageShape | None]:
-        """Return ``X`` as checked rows, and the image shape where ``X`` came as images."""
-        shape: ImageShape | None = None
-        if isinstance(X, np.ndarray) and X.ndim > 2:
-            height, width, channels = (*X.shape[1:], 1)[:3]
-            shape = (height, width, channels)
-            X = X.reshape(len(X), -1)
-        return validate_data(self, X, dtype=(np.float64, np.float32, np.uint8), reset=reset), shape
+    def _warn_of_range(self, X: Rows) -> str:
+        """Return what looks wrong about where values lie, and warn of it where `fit` did not already.
+
+        Rows that are no whole image (`guess_image_shape`) are no pixels, and have no range.
+        """
+        if X.shape[1] != np.prod(self.config_.image_shape):
+            return ""
+        problem = range_problem(X, self.value_range)
+        if problem and not self.range_problem_:
+            warnings.warn(problem, UserWarning, stacklevel=4)
+        return problem
+
+    def _rows(self, X: Any, *, reset: bool) -> tuple[Rows, tuple[int, ...]]:
+        """Return ``X`` as checked rows, and the shape of an image where ``X`` came as images; else ()."""
+        X = as_array(X)
+        dims: tuple[int, ...] = X.shape[1:] if getattr(X, "ndim", 0) > 2 else ()
+        if dims and not reset:
+            check_shape(dims, self.config_.image_shape)
+        rows = validate_data(
+            self, X.reshape(len(X), -1) if dims else X, dtype=(np.float64, np.float32, np.uint8), reset=reset
+        )
+        if not reset:
+            self._warn_of_range(rows)
+        return rows, dims
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state with what lies in the critic's folder now: so a cache sees a critic that was replaced."""
+        held = digest_folder(self.critic) if isinstance(self.critic, str | os.PathLike) else ""
+        return {**super().__getstate__(), FOLDER: f"{VERSION} {held}"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state."""
+        super().__setstate__({name: value for name, value in state.items() if name != FOLDER})
 
     def _chosen_layers(self, layers: Sequence[str] | None) -> tuple[str, ...]:
         """Return the layers named, or all of the critic's.

@@ -153,6 +153,19 @@ def test_an_ensemble_that_is_not_whole_is_refused(folder: Path, random_init: dic
         Critic.load(tmp_path / "a")
 
 
+def test_an_ensemble_whose_panel_or_record_was_changed_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "panel")
+    panel = np.load(tmp_path / "panel" / "panel.npy")
+    np.save(tmp_path / "panel" / "panel.npy", 255 - panel)  # random_init would align on it
+    with pytest.raises(InputError, match="was changed since it was saved, so its members may no longer be aligned"):
+        Critic.load(tmp_path / "panel")
+    shutil.copytree(folder, tmp_path / "record")
+    text = (tmp_path / "record" / "ensemble.json").read_text()
+    (tmp_path / "record" / "ensemble.json").write_text(text.replace('"affine"', '"shift"'))
+    with pytest.raises(InputError, match="ensemble.json was changed since it was saved: .* its checksum"):
+        Critic.load(tmp_path / "record")
+
+
 def test_embeddings_are_the_members_side_by_side_each_of_length_one(
     ensemble: EnsembleCritic, random_init: dict[str, Critic], test_set: ImageSet
 ) -> None:

@@ -1,6 +1,7 @@
 """A critic's hash covers all that decides its numbers, and a folder that was changed is refused."""
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gan_probe.critics.critic import Critic
+from gan_probe.critics.generator import Generator, GeneratorConfig
 from gan_probe.critics.identity import OLD_SCHEMA, folder_hashes, hash_of, old_hash_of
 from gan_probe.errors import InputError
 from gan_probe.estimators import CriticEmbedder, CriticScorer
 from gan_probe.images.image_set import ImageSet
+from gan_probe.networks import build_generator
 from gan_probe.scoring.score import score
 from gan_probe.scoring.table import by_critic
 
@@ -105,3 +108,58 @@ def test_an_embedder_of_a_fitted_pipeline_keeps_to_its_own_critic(adapted: dict[
     images = test_set.images[:4]
     plain, ranged = (CriticEmbedder(str(adapted[n]), trust_code=True).fit(images) for n in ("plain", "range"))
     assert not np.allclose(plain.transform(images), ranged.transform(images))
+
+
+def edit(file: Path, **changed: object) -> None:
+    """Change a JSON record as an editor would."""
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps({**record, **changed}))
+
+
+@pytest.mark.parametrize("changed", [{"run_id": "x"}, {"step": 9}, {"training_classes": ["a"]}, {"layer_sizes": [1]}])
+def test_a_folder_with_a_changed_record_is_refused(critic: Critic, changed: dict[str, object], tmp_path: Path) -> None:
+    critic.save(tmp_path / "c")
+    edit(tmp_path / "c" / "config.json", **changed)
+    with pytest.raises(InputError, match="config.json was changed since it was saved: .* its checksum"):
+        Critic.load(tmp_path / "c")
+
+
+def test_a_folder_with_a_changed_description_is_refused(adapted: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(adapted["plain"], tmp_path / "c")
+    edit(tmp_path / "c" / "config.json", value_range=[0.0, 1.0])
+    with pytest.raises(InputError, match="its weights or config.json have the hash"):
+        Critic.load(tmp_path / "c", trust_code=True)
+
+
+def test_folders_without_a_checksum_are_read(critic: Critic, tmp_path: Path) -> None:
+    critic.save(tmp_path / "c")
+    record = json.loads((tmp_path / "c" / "config.json").read_text())
+    del record["checksum"]
+    (tmp_path / "c" / "config.json").write_text(json.dumps(record))
+    assert Critic.load(tmp_path / "c").hash == critic.hash
+
+
+def test_foreign_weights_that_were_changed_are_refused(adapted: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(adapted["plain"], tmp_path / "c")
+    weights = load_file(tmp_path / "c" / "critic.safetensors")
+    save_file({name: value + 0.5 for name, value in weights.items()}, tmp_path / "c" / "critic.safetensors")
+    with pytest.raises(InputError, match="was changed since it was saved"):
+        Critic.load(tmp_path / "c", trust_code=True)
+
+
+def test_a_generator_that_was_changed_is_refused(tmp_path: Path) -> None:
+    config = GeneratorConfig("compact", (16, 16, 1), latent_dim=4)
+    generator = Generator(build_generator("compact", (16, 16, 1), 4, seed=0), config)
+    for name in ("weights", "config", "old"):
+        generator.save(tmp_path / name)
+    assert np.array_equal(Generator.load(tmp_path / "old").sample(2), generator.sample(2))
+    file = tmp_path / "weights" / "generator.safetensors"
+    save_file({name: value + 0.5 for name, value in load_file(file).items()}, file)
+    edit(tmp_path / "config" / "config.json", run_id="another")
+    for name in ("weights", "config"):
+        with pytest.raises(InputError, match="was changed since it was saved: its weights or config.json have"):
+            Generator.load(tmp_path / name)
+    record = json.loads((tmp_path / "old" / "config.json").read_text())
+    old = {**{name: record[name] for name in record if name != "hash"}, "schema": "gan_probe.generator/1"}
+    (tmp_path / "old" / "config.json").write_text(json.dumps(old))
+    assert np.array_equal(Generator.load(tmp_path / "old").sample(2), generator.sample(2))

@@ -98,6 +98,7 @@ class Saver:
             critic.write_into(folder)
             reference = pd.DataFrame({"sample_id": held_out.table["sample_id"]})
             reference["critic_score"] = critic.score(held_out.images)
+            reference.attrs["critic_hash"] = critic.hash  # whose scores these are, kept in the file
             reference.to_parquet(folder / "reference.parquet", index=False)
             (folder / "README.md").write_text(self._model_card(critic, n_training, reference["critic_score"]))
         critic.source = str(self.run.path)

@@ -1,0 +1,128 @@
+"""ONNX files: read whole, with the weights that lie in files beside them, and looked through.
+
+Exporters put large weights into files of their own, named relative to the graph's. Here they are taken in when the
+graph is read: what a critic holds, hashes and saves is one file that needs no other, wherever it is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gan_probe.critics.boundary import foreign_code
+from gan_probe.errors import InputError, MissingError
+
+WATCHED = ("Conv", "Gemm", "MatMul")  # operators whose outputs are worth looking at
+# Operators behind which a probability is still a probability.
+KEEPING = (
+    "Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "ReduceMean",
+    "AveragePool", "GlobalAveragePool",
+)  # fmt: skip
+MAX_BYTES = 2**31 - 1  # of one protobuf message, and so of a graph with its weights
+
+
+def import_onnx() -> tuple[Any, Any]:
+    """Return the packages onnx and onnxruntime.
+
+    Raises
+    ------
+    MissingError
+        Without them.
+    """
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        raise MissingError("ONNX files need two packages: pip install 'gan-probe[onnx]'.") from error
+    return onnx, onnxruntime
+
+
+def read_whole(path: Path) -> bytes:
+    """Return an ONNX file with all of its weights: its own bytes, or a graph that has taken in what lies beside it.
+
+    Raises
+    ------
+    InputError
+        For what is no ONNX file, or names files that are missing, cut short, changed or outside of its folder.
+    MissingError
+        Without the packages that ONNX needs.
+    """
+    onnx, _ = import_onnx()
+    content = path.read_bytes()
+    with foreign_code(f"{path} is not an ONNX file that onnxruntime can run"):
+        model = onnx.load_model_from_string(content)
+        outside = list(external_tensors(model))
+        if not outside:
+            return content
+        _check_size(path, outside)
+        for tensor in outside:
+            _check_file(path, tensor)
+            onnx.external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
+        return model.SerializeToString(deterministic=True)
+
+
+def external_tensors(message: Any) -> Iterator[Any]:
+    """Yield every tensor below a protobuf message whose values lie in another file, however deep."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for part in [value] if hasattr(value, "ListFields") else value:
+            if part.DESCRIPTOR.name == "TensorProto" and part.data_location == part.EXTERNAL:
+                yield part
+            yield from external_tensors(part)
+
+
+def _entries(tensor: Any) -> dict[str, str]:
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
+def _check_size(path: Path, outside: list[Any]) -> None:
+    """Raise where the weights are more than one graph can hold, before any is read."""
+    total = sum(int(_entries(tensor).get("length", 0)) for tensor in outside)
+    if total > MAX_BYTES:
+        raise InputError(
+            f"{path} has {total / 2**30:.1f} GiB of weights in files beside it; a critic folder keeps an ONNX graph in"
+            " one message of at most 2 GiB. Export it with fewer bits a weight."
+        )
+
+
+def _check_file(path: Path, tensor: Any) -> None:
+    """Raise unless a tensor's values lie in a file of the graph's own folder or below, whole and unchanged."""
+    entries = _entries(tensor)
+    location = entries.get("location", "")
+    named = f"{path} keeps the weights {tensor.name!r} in {location!r}"
+    place = PurePosixPath(location)
+    if not location or place.is_absolute() or ".." in place.parts:
+        raise InputError(f"{named}; only files in its own folder are read. Export it anew.")
+    file = path.parent / place
+    if not file.is_file():
+        raise InputError(
+            f"{named}, and there is no file {file}. Keep both together, or export with external_data=False."
+        )
+    if not file.resolve().is_relative_to(path.parent.resolve()):
+        raise InputError(f"{named}, a link out of its folder. Put the file itself there.")
+    offset, length = int(entries.get("offset", 0)), int(entries.get("length", 0))
+    if file.stat().st_size < offset + length:
+        raise InputError(f"{named}, and that file is cut short: {file.stat().st_size} bytes, {offset + length} needed.")
+    if "checksum" in entries and hashlib.sha1(file.read_bytes()).hexdigest() != entries["checksum"].lower():  # noqa: S324
+        raise InputError(f"{named}, and that file was changed: it has not the checksum that the graph names.")
+
+
+def ends_in_sigmoid(graph: Any) -> bool:
+    """Return whether the first output of a graph that could be a score comes out of a sigmoid.
+
+    Operators that only move or average numbers are looked through.
+    """
+    made_by = {name: node for node in graph.node for name in node.output}
+    name = next((output.name for output in graph.output if _could_be_score(output)), graph.output[0].name)
+    while name in made_by and made_by[name].op_type in KEEPING:
+        name = made_by[name].input[0]
+    return name in made_by and made_by[name].op_type == "Sigmoid"
+
+
+def _could_be_score(output: Any) -> bool:
+    """Return whether an output's declared shape is one number an image, or a map of patches."""
+    dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in output.type.tensor_type.shape.dim]
+    return len(dims) in (1, 3) or (len(dims) in (2, 4) and dims[1] == 1)
