@@ -149,7 +149,6 @@ class ScriptModule(StoredModule):
         except (RuntimeError, ValueError) as error:
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputError(f"this is not a TorchScript file: {first}. {HOW_TO}") from error
-        leaves = [m for m in program.modules() if not list(m.children())]
         self.program = [program]  # in a list: torch would list its weights beside the file that holds them
 
     def forward(self, x: Tensor) -> Any:
