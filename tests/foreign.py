@@ -179,3 +179,18 @@ class Fixed(Headed):
 
 def one_hot() -> nn.Module:
     return Labelled(nn.Linear(3, 1), lambda layer, rows: layer(rows).flatten())
+
+
+class Lazy(nn.Module):
+    """Its layer learns its size, and draws its weights, in the first forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.LazyConv2d(1, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(x)
+
+
+def unet() -> nn.Module:
+    return Headed(lambda score, x: (score, x.mean(1, keepdim=True)))

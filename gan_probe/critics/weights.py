@@ -93,18 +93,27 @@ def _read(path: Path) -> Any:
             " safetensors.torch.save_file; a download that failed is none."
         )
     with foreign_code(f"{path} cannot be read", advice="Is it whole?"), path.open("rb") as file:
-        if zipfile.is_zipfile(file) and zipfile.ZipFile(file).testzip():  # torch does not look at the check sums
-            raise InputError(f"{path} is damaged: what it holds does not fit its check sums. Fetch or save it again.")
+        if zipfile.is_zipfile(file):
+            _check_zip(zipfile.ZipFile(file), path)
         file.seek(0)
         try:
             return torch.load(file, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "TorchScript" not in str(error):
-                raise
+        except pickle.UnpicklingError as error:
             raise InputError(
                 f"{path} is not a plain state dict, so it is not loaded: unpickling runs code. Where you trust it, save"
                 " module.state_dict() with safetensors.torch.save_file and give that file."
             ) from error
+
+
+def _check_zip(file: zipfile.ZipFile, path: Path) -> None:
+    """Raise `InputError` for a program, and for a file that was changed: torch does not look at the check sums."""
+    if any(name.endswith("/constants.pkl") for name in file.namelist()):
+        raise InputError(
+            f"{path} is a TorchScript program, not weights. Give it in place of the factory (in Python:"
+            " Critic.from_file)."
+        )
+    if file.testzip():
+        raise InputError(f"{path} is damaged: what it holds does not fit its check sums. Fetch or save it again.")
 
 
 def _find_states(content: Any, place: str = "") -> dict[str, State]:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 from typer.testing import CliRunner
 
 from gan_probe.cli import app
+from gan_probe.critics.attribution import integrated_gradients
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.estimators import CriticScorer
@@ -143,3 +145,120 @@ def test_the_command_line_adapts_and_scores(test_set: ImageSet, tmp_path: Path) 
     assert call(*score, "--trust-code")[0] == 0
     code, stderr = call(*adapt, tmp_path / "d", "--image-shape", "32")
     assert (code, "--image-shape takes HxWxC, such as 32x32x3, got '32'" in stderr) == (3, True)
+
+
+@pytest.mark.parametrize("kind", [torch.half, torch.bfloat16, torch.double])
+def test_weights_of_any_float_type_are_used_in_float32(kind: torch.dtype, test_set: ImageSet) -> None:
+    module = foreign.seeded("PatchGan").to(kind)
+    critic = Critic.from_module(module, SHAPE)
+    assert {weight.dtype for weight in critic.module.parameters()} == {torch.float32}
+    expected = direct("PatchGan", to_network(test_set.images[:3]))
+    assert critic.score(test_set.images[:3]) == pytest.approx(expected, abs=1e-2)
+
+
+def test_compiled_modules_are_looked_into(test_set: ImageSet) -> None:
+    expected = Critic.from_module(foreign.seeded("PatchGan"), SHAPE).embed(test_set.images[:3])
+    whole = torch.compile(foreign.seeded("PatchGan"), backend="eager")
+    inside, in_place = foreign.seeded("PatchGan"), foreign.seeded("PatchGan")
+    inside.body = torch.compile(inside.body, backend="eager")
+    in_place.compile(backend="eager")
+    for module in (whole, inside, in_place):
+        assert np.array_equal(Critic.from_module(module, SHAPE).embed(test_set.images[:3]), expected)
+
+
+@pytest.mark.parametrize("error", [AssertionError(), KeyError("k"), RuntimeError("r"), OSError("o"), Exception("x")])
+def test_whatever_a_forward_raises_is_told(error: Exception, test_set: ImageSet) -> None:
+    def fail(score: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        if len(x) == 5:
+            raise error
+        return score
+
+    critic = Critic.from_module(foreign.Headed(fail), SHAPE)
+    with pytest.raises(InputError, match=f"does not take 32x32x3 images: it raised {type(error).__name__}"):
+        critic.score(test_set.images[:5])
+
+
+def test_a_range_that_is_asserted_is_met_when_adapting() -> None:
+    def bounded(score: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        assert x.min() >= 0
+        return score
+
+    with pytest.raises(InputError, match="it raised AssertionError"):
+        Critic.from_module(foreign.Headed(bounded), SHAPE)
+    assert Critic.from_module(foreign.Headed(bounded), SHAPE, value_range=(0, 1)).config.layer_sizes == (8, 16)
+
+
+def test_a_batch_that_does_not_divide_is_told_which_sizes_do(test_set: ImageSet) -> None:
+    critic = Critic.from_module(foreign.Groups(), SHAPE)
+    assert critic.score(test_set.images[:8], batch_size=4).shape == (8,)
+    for batch_size, n in ((10, 10), (4, 2)):
+        message = f"That was a batch of {n}; it takes 4, 8, 16, 32 or 64 at a time: give a --batch-size"
+        with pytest.raises(InputError, match=message):
+            critic.score(test_set.images[:10], batch_size=batch_size)
+
+
+def test_factories_and_layers_that_cannot_be_used_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "raising_module.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows, self.last, self.unused = nn.LSTM(96, 8, batch_first=True), nn.Linear(8, 1), nn.Linear(2, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.rows(x.permute(0, 2, 1, 3).flatten(2))[0][:, -1])
+
+    cases = [
+        (lambda: Critic.from_factory("raising_module:D", SHAPE), "cannot be imported: it raised ZeroDivisionError"),
+        (lambda: Critic.from_factory("..x:D", SHAPE), "cannot be imported: it raised TypeError"),
+        (
+            lambda: Critic.from_factory(f"{HERE}:Dcgan", SHAPE, arguments={"depth": 3}),
+            "does not build: it raised TypeE",
+        ),
+        (lambda: Critic.from_module(lambda x: x, SHAPE), "a torch module is needed, got function"),
+        (lambda: Critic.from_module(foreign.Headed().to("meta"), SHAPE), "cannot be brought to the CPU in float32"),
+        (lambda: Critic.from_module(Recurrent(), SHAPE, layers=["rows"]), "the layer rows gives a tuple of"),
+        (lambda: Critic.from_module(Recurrent(), SHAPE, layers=["unused"]), "the layer unused does not run"),
+    ]
+    for action, message in cases:
+        with pytest.raises(InputError, match=message):
+            action()
+
+
+def test_gradients_of_foreign_code_are_behind_the_boundary(test_set: ImageSet) -> None:
+    class NoWayBack(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: object, slope: torch.Tensor) -> torch.Tensor:
+            raise KeyError("no way back")
+
+    critic = Critic.from_module(foreign.Headed(lambda score, x: NoWayBack.apply(score)), SHAPE)
+    with pytest.raises(InputError, match="gives no gradients: it raised KeyError: 'no way back'. Occlusion needs none"):
+        integrated_gradients(critic, test_set.images[:1])
+
+
+def test_the_command_line_chooses_network_output_and_labels(tmp_path: Path) -> None:
+    state = foreign.PatchGan().state_dict()
+    torch.save({"netG": state, "netD": state, "epoch": 1}, tmp_path / "w.pt")
+
+    def adapt(*words: object) -> tuple[int, str]:
+        fixed = ("--out", tmp_path / "c", "--image-shape", "32x32x3", "--overwrite")
+        result = CliRunner().invoke(app, ["adapt", *(str(w) for w in (*words, *fixed))])
+        return result.exit_code, result.stderr
+
+    patch = (f"{HERE}:PatchGan", "--weights", tmp_path / "w.pt")
+    code, stderr = adapt(*patch)
+    assert (code, "netG (6 tensors), netD (6 tensors). Choose with --key" in stderr) == (3, True)
+    assert adapt(*patch, "--key", "netD")[0] == 0
+    torch.save({"netG": foreign.Tied().state_dict(), "netD": state}, tmp_path / "w.pt")
+    code, stderr = adapt(*patch)
+    assert (code, "'netD' was loaded: the only one that fits" in stderr) == (0, True)
+    code, stderr = adapt(f"{HERE}:unet")
+    assert (code, "'0' for the number of each image, (2,)" in stderr) == (3, True)
+    assert adapt(f"{HERE}:unet", "--output", "0")[0] == 0
+    assert Critic.load(tmp_path / "c", trust_code=True).config.adaptation["output"] == "0:score"
+    assert adapt(f"{HERE}:one_hot", "--n-labels", 3, "--labels", "one-hot")[0] == 0

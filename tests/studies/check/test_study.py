@@ -1,4 +1,7 @@
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.nulls import null_images
+from gan_probe.studies.check.result import Finding
 from gan_probe.studies.check.study import CHECKS, check_critic
 from tests import foreign
 
@@ -56,6 +60,68 @@ def test_a_trained_critic_of_ours_passes(critic: Critic, train_set: ImageSet) ->
 def test_minibatch_statistics_are_caught(train_set: ImageSet) -> None:
     assert verdicts(MinibatchStddev(), train_set)["company"] == "FAIL"
     assert verdicts(foreign.seeded("PatchGan"), train_set)["company"] == "pass"
+
+
+def made(head: Callable[[Tensor, Tensor], Any], data: ImageSet, **options: Any) -> dict[str, Finding]:
+    critic = Critic.from_module(foreign.Headed(head), SHAPE, **options)
+    return {f.check: f for f in check_critic(critic, data).checks}
+
+
+def test_scores_that_do_not_repeat_are_told_from_those_that_depend_on_the_batch(train_set: ImageSet) -> None:
+    calls = count()
+    for head in (
+        lambda s, x: s + 0.1 * torch.randn_like(s),
+        lambda s, x: torch.nn.functional.dropout(s, 0.5, True),
+        lambda s, x: s + next(calls),
+    ):
+        found = made(head, train_set)
+        assert found["repeats"].verdict == "FAIL"
+        assert "when the same batch is scored again" in found["repeats"].found
+        assert {found[name].verdict for name in ("company", "mode")} == {"note"}
+        assert "cannot be told" in found["company"].found
+    found = made(lambda s, x: s + x.std(0, correction=0).mean(), train_set)
+    assert (found["repeats"].verdict, found["company"].verdict) == ("pass", "FAIL")
+    found = made(lambda s, x: s + x.std(0).mean(), train_set)  # no number for one image
+    assert (found["repeats"].verdict, found["company"].verdict) == ("pass", "FAIL")
+
+
+def test_what_was_taken_is_shown_and_scores_in_0_to_1_are_told(train_set: ImageSet) -> None:
+    found = made(lambda s, x: 1 / (1 + torch.exp(-s)), train_set)
+    assert found["finite"].verdict == "note"
+    assert "all in 0..1 as probabilities are" in found["finite"].found
+    assert "--output probability" in found["finite"].advice
+    found = made(lambda s, x: (torch.sigmoid(s), x.flatten(1)), train_set, sign=-1)
+    assert (found["finite"].verdict, found["output"].verdict) == ("pass", "pass")
+    for part in (
+        "a tuple of a tensor (",
+        "taken: '0', the number of each image (a probability), as its logit",
+        "turned",
+    ):
+        assert part in found["output"].found
+    conditional = Critic.from_module(foreign.one_hot(), SHAPE, n_labels=3)
+    shown = {f.check: f.found for f in check_critic(conditional, train_set).checks}["output"]
+    assert shown.endswith("the mean over 3 labels, given as one-hot")
+
+
+def test_a_discriminator_that_fails_under_a_check_fails_that_check(train_set: ImageSet) -> None:
+    def in_pairs(score: Tensor, x: Tensor) -> Tensor:
+        return score.view(-1, 2).flatten()
+
+    found = made(in_pairs, train_set)
+    assert found["company"].verdict == "FAIL"
+    assert "That was a batch of 1; it takes 2, 4" in found["company"].found
+
+    class EvaluatesOnly(foreign.Headed):
+        def forward(self, x: Tensor) -> Tensor:
+            assert not self.training
+            assert x.min() >= -1
+            assert x.max() <= 1
+            return super().forward(x)
+
+    mode = {f.check: f for f in check_critic(Critic.from_module(EvaluatesOnly(), SHAPE), train_set).checks}
+    assert mode["mode"].verdict == "note"
+    assert "does not run in train mode" in mode["mode"].found
+    assert "0..255" not in mode["value range"].found
 
 
 def test_batch_normalisation_is_caught_and_left_as_it_was(train_set: ImageSet) -> None:
