@@ -397,7 +397,8 @@ class Critic:
             raise InputError("this critic was trained without classes; train one with --set conditional=true.")
         assert isinstance(self.module, CriticWithHeads)
         batches = self._batches(images, batch_size, iter)
-        return np.concatenate([self.module.class_scores(batch).cpu().numpy() for batch in batches])
+        with torch.inference_mode():
+            return np.concatenate([self.module.class_scores(batch).cpu().numpy() for batch in batches])
 
     def embed(
         self,
@@ -481,7 +482,9 @@ class Critic:
         check_name("pooling", pooling, POOLINGS)
         for name in layers:
             check_name("layer", name, self.config.layers)
-        parts = [self.forward_batch(batch, layers, pooling) for batch in self._batches(images, batch_size, progress)]
+        batches = self._batches(images, batch_size, progress)
+        with torch.inference_mode():
+            parts = [self.forward_batch(batch, layers, pooling) for batch in batches]
         return Forward.together(parts)
 
     def forward_batch(self, batch: Tensor, layers: Sequence[str] = (), pooling: str = "mean") -> Forward:
@@ -493,9 +496,8 @@ class Critic:
         self.check_images(images)
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size!r}.")
-        with torch.inference_mode():
-            for start in progress(range(0, len(images), batch_size)):
-                yield to_network(images[start : start + batch_size], self.device)
+        for start in progress(range(0, len(images), batch_size)):  # callers set the mode: an error would leave it set
+            yield to_network(images[start : start + batch_size], self.device)
 
     def check_images(self, images: Images) -> None:
         """Raise `InputError` unless images have the critic's shape and type."""

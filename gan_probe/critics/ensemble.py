@@ -318,7 +318,8 @@ class EnsembleCritic(Critic):
 
     def member_scores(self, images: Images, *, batch_size: int = 256) -> Scores:
         """Return the aligned score of each image by each member, (members, n)."""
-        aligned = [self.module.aligned(batch).cpu().numpy() for batch in self._batches(images, batch_size, iter)]
+        with torch.inference_mode():
+            aligned = [self.module.aligned(batch).cpu().numpy() for batch in self._batches(images, batch_size, iter)]
         return np.concatenate(aligned, axis=1) if aligned else np.empty((len(self.config.names), 0), np.float32)
 
     def correlations(self) -> npt.NDArray[np.float64]:
