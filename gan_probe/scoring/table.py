@@ -196,7 +196,7 @@ def drop_ours(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=[c for c in table if c == UNCERTAINTY or Source.parse(str(c)) is not None])
 
 
-def write_scores(scores: ScoreTable, path: str | Path) -> None:
+def write_scores(scores: ScoreTable, path: str | Path, *, overwrite: bool = True) -> None:
     """Write ``scores.parquet``; the file appears whole or not at all."""
     columns: dict[str, Any] = {}
     for name in scores.table.columns:
@@ -213,7 +213,7 @@ def write_scores(scores: ScoreTable, path: str | Path) -> None:
     table = pa.table(columns).replace_schema_metadata(
         {"gan_probe": json.dumps({"schema": SCHEMA, **scores.provenance}, default=str)}
     )
-    with atomic_path(path) as temporary:
+    with atomic_path(path, overwrite=overwrite) as temporary:
         pq.write_table(table, temporary)
 
 
