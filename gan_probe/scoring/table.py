@@ -321,12 +321,8 @@ def by_critic(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
     runs = [concatenate_scores(group) for group in groups.values()]
     if len(runs) == 1:
         return runs
+    runs = [_without_copies(run) for run in runs]
     first = runs[0]
-    if any("sample_id" not in run.table or run.table["sample_id"].duplicated().any() for run in runs):
-        raise InputError(
-            "scores of several critics can be compared image by image only: each table needs a column sample_id"
-            " without repetitions. Score one set of different images with each critic."
-        )
     for run in runs[1:]:
         if set(run.table["sample_id"]) != set(first.table["sample_id"]):
             raise InputError(
@@ -347,6 +343,21 @@ def by_critic(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
         if any(not run.table.get(column, pd.Series()).equals(first.table.get(column, pd.Series())) for run in runs):
             raise InputError(f"the tables disagree in the column {column} of the same images; score one data set.")
     return runs
+
+
+def _without_copies(run: ScoreTable) -> ScoreTable:
+    """Return a table with one row an image; of images that are equal, pixel by pixel, the first, noted."""
+    if "sample_id" not in run.table:
+        raise InputError(
+            "scores of several critics can be compared image by image only: each table needs a column sample_id."
+            " Score one set of images with each critic."
+        )
+    is_copy = run.table["sample_id"].duplicated()
+    if not is_copy.any():
+        return run
+    note = f"{int(is_copy.sum())} images are equal to others, pixel by pixel; between trainings each is compared once."
+    warnings = [*run.provenance.get("warnings", []), note]
+    return ScoreTable(run.table[~is_copy].reset_index(drop=True), {**run.provenance, "warnings": warnings})
 
 
 def average_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
