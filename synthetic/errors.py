@@ -1,4 +1,4 @@
-"""The one error that this package raises on purpose."""
+"""The errors that this package raises on purpose."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Iterable
 
 class SpecError(ValueError):
     """A data set was described in a way that cannot be drawn; the message says how to mend it."""
+
+
+class InUseError(FileExistsError):
+    """Another process writes to the same place now; the message says which, and since when."""
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:

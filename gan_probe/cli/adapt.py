@@ -82,6 +82,7 @@ def adapt(
             )
             session.warn(critic.remarks)
         session.plan(dry_run, {"network": critic.config.network, "layers": ", ".join(critic.config.layers), "out": out})
+        session.hold(out)
         critic.save(out, overwrite=overwrite)
         if weights is None and not is_file:
             session.warn(["no --weights: the critic keeps the random weights that the factory gave it."])

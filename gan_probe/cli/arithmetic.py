@@ -39,5 +39,6 @@ def arithmetic(
         session.plan(
             dry_run, {"run": run_folder, "images": len(images), "equation": equation, "draws": draws, "out": out}
         )
+        session.hold(out)
         result = run(generator, critic, images, equation, n_draws=draws, seed=seed)
         finish(session, result, out, overwrite=overwrite, told=images.warnings)

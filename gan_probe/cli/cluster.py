@@ -25,6 +25,7 @@ def cluster(
         from gan_probe.report.separation import CHOSEN, cluster_table
         from gan_probe.scoring.table import read_scores
         from gan_probe.studies.cluster.study import cluster_scores
+        from gan_probe.text import as_csv
         from synthetic.files import write_atomically
 
         if out is not None:
@@ -32,10 +33,12 @@ def cluster(
         loaded = read_scores(scores)
         embeddings = ", ".join(source.column for source in loaded.sources if source.is_embedding)
         session.plan(dry_run, {"scores": scores, "images": len(loaded.table), "embeddings": embeddings, "out": out})
+        if out is not None:
+            session.hold(out)
         result = cluster_scores(loaded, seed=seed)
         tell(session, result, tables=[cluster_table(result.clusterings)])
         session.say(CHOSEN)
         if out is not None:
-            write_atomically(out, result.tables()["clusters"].to_csv(index=False))
+            write_atomically(out, as_csv(result.tables()["clusters"]), overwrite=overwrite)
             session.outputs["assignments"] = str(out)
             session.say(f"cluster of each image: {out}")

@@ -43,13 +43,23 @@ def demo(
                 "out": out,
             },
         )
+        session.hold(out)
+        _begin(out, overwrite=overwrite, seed=seed)
         _run(session, out, config, per_class, seed, device)
 
 
-def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None, seed: int, device: str) -> None:
-    import json as json_module
-    import shutil
+def _begin(out: Path, *, overwrite: bool, seed: int) -> None:
+    """Put a folder with nothing but the marker at ``out``; an older demo goes."""
+    import json
 
+    from synthetic.files import atomic_folder
+
+    with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder:
+        record = {"schema": SCHEMA, "command": command_line(), "seed": seed}
+        (folder / MARKER).write_text(json.dumps(record) + "\n", encoding="utf-8")
+
+
+def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None, seed: int, device: str) -> None:
     from gan_probe.cli.train import progress_note
     from gan_probe.device import resolve_device
     from gan_probe.images.readers.reading import read_images
@@ -57,16 +67,12 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     from gan_probe.scoring.table import write_scores
     from gan_probe.studies.cluster.result import assignments
     from gan_probe.studies.separation.study import separation
+    from gan_probe.text import as_csv
     from gan_probe.training import train
     from synthetic import make_dataset, write_dataset
     from synthetic.files import write_atomically
 
     chosen = resolve_device(device)
-    if out.exists():
-        shutil.rmtree(out)
-    write_atomically(
-        out / MARKER, json_module.dumps({"schema": SCHEMA, "command": command_line(), "seed": seed}) + "\n"
-    )
     session.log("1/5 drawing two classes to train on and ten to test")
     write_dataset(make_dataset("article-train", seed=seed), out / "data-train")
     write_dataset(make_dataset("article-test", per_class=per_class, seed=seed), out / "data-test")
@@ -84,7 +90,7 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     write_scores(scores, out / "scores.parquet")
     session.log("4/5 clustering without labels, 5/5 writing the report")
     result = separation(scores, seed=seed)
-    write_atomically(out / "clusters.csv", assignments(result.table, result.clusterings).to_csv(index=False))
+    write_atomically(out / "clusters.csv", as_csv(assignments(result.table, result.clusterings)))
     session.outputs |= {"scores": str(out / "scores.parquet"), "run": str(out / "run")}
     tell(session, result)
     save(session, result, out / "report", title="The article's experiment")

@@ -38,4 +38,5 @@ def diagnose(
             for line in record.diagnosis:
                 session.say(f"- {line}")
         if out is not None:
+            session.hold(out)
             save(session, result, out, title=title, overwrite=overwrite)

@@ -38,12 +38,12 @@ def ensemble(
     """Put several trainings together: one critic that every verb takes, and how sure it is of each score."""
     with Session("ensemble", json) as session:
         import numpy as np
-        from rich.table import Table
 
         from gan_probe.critics.critic import Critic
         from gan_probe.critics.ensemble import ENSEMBLE, EnsembleCritic
         from gan_probe.device import resolve_device
         from gan_probe.images.readers.reading import read_images
+        from gan_probe.report.tables import Col, Table
         from gan_probe.scoring.controls import random_inits
         from gan_probe.training import RunFolder
         from synthetic.files import check_free
@@ -68,6 +68,7 @@ def ensemble(
         session.plan(
             dry_run, {"runs": ", ".join(named), "alignment": alignment, "panel": f"{len(images)} images", "out": out}
         )
+        session.hold(out)
         made = EnsembleCritic.fit(critics, images, alignment=alignment, seed=seed)
         if images.fingerprint in {critic.config.data_fingerprint for critic in critics.values()}:
             session.warn(["the panel is what a run was trained on; scores of new images spread otherwise."])
@@ -77,12 +78,16 @@ def ensemble(
         inits, notes = random_inits(made)
         session.warn(notes)
         random_init = [_off_diagonal(other.correlations()) for other in inits if isinstance(other, EnsembleCritic)]
-        table = Table("member", "shift", "scale", "agrees with the others", box=None)
-        for number, name in enumerate(named):
-            shift, scale = float(made.module.shifts[number]), float(made.module.scales[number])
-            others = float(np.delete(agreement[number], number).mean())
-            table.add_row(name, f"{shift:.3g}", f"{scale:.3g}", f"{others:.2f}")
-        session.show(table)
+        rows = [
+            {"member": name, "shift": f"{float(made.module.shifts[number]):.3g}",
+             "scale": f"{float(made.module.scales[number]):.3g}",
+             "agrees with the others": float(np.delete(agreement[number], number).mean())}
+            for number, name in enumerate(named)
+        ]  # fmt: skip
+        columns = [
+            Col(title=title, of=title, form="two" if title.startswith("agrees") else "text") for title in rows[0]
+        ]
+        session.show(Table(name="members", columns=columns, rows=rows).terminal())
         mean = _off_diagonal(agreement)
         beside = (
             f", of randomly initialised ones {min(random_init):.2f} to {max(random_init):.2f}" if random_init else ""

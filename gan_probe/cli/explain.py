@@ -82,6 +82,7 @@ def explain(
                 "out": out,
             },
         )
+        session.hold(out)
         truth = None if found is None else read_masks(found, every, size_px=size)
         if truth is not None and split is not None:
             truth = truth[(every.table["split"].astype(str) == split).to_numpy()]

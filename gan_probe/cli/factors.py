@@ -69,6 +69,7 @@ def factors(
                 "out": out,
             },
         )
+        session.hold(out)
         with parts(session, "asking", len(asked) + N_PARTS) as on_step:
             result = run(
                 loaded, spec=chosen, per_class=per_class, n_bases=bases, controls=controls, layers=layers,

@@ -49,6 +49,7 @@ def outliers(
         from gan_probe.report.outliers import detection_table
         from gan_probe.scoring.table import read_scores
         from gan_probe.studies.outliers.study import outliers as find_outliers
+        from gan_probe.text import as_csv
         from synthetic.files import write_atomically
 
         check_file_free(out, overwrite, suffix=".csv")
@@ -57,9 +58,10 @@ def outliers(
         loaded = read_scores(scores)
         reals = None if reference is None else read_scores(reference)
         session.plan(dry_run, {"scores": scores, "images": len(loaded.table), "reference": reference, "out": out})
+        session.hold(out)
         direction = "two-sided" if two_sided else "low"
         result = find_outliers(loaded, reals, direction=direction, fdr=fdr, seed=seed)
-        write_atomically(out, result.table.to_csv(index=False))
+        write_atomically(out, as_csv(result.table), overwrite=overwrite)
         session.outputs["outliers"] = str(out)
         tell(session, result, tables=[detection_table(result)] if result.detections else [])
         session.say(f"p-value of each image: {out}")

@@ -77,6 +77,7 @@ def probe(
                 "out": out,
             },
         )
+        session.hold(out)
         with parts(session, "probing") as on_step:
             result = run(
                 loaded, images, per_class=per_class, n_draws=draws, classifiers=chosen, pooling=pooling,

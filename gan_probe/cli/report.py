@@ -55,6 +55,7 @@ def report(
         loaded = by_critic([read_scores(path) for path in scores])
         named, n_images = ", ".join(map(str, scores)), len(loaded[0].table)
         session.plan(dry_run, {"scores": named, "images": n_images, "trainings": len(loaded), "out": out})
+        session.hold(out)
         with parts(session, "analysing") as on_step:
             result = separation(
                 loaded, reference=reference, run=run, data=data, projection=projection, seed=seed, on_step=on_step

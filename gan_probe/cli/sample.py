@@ -38,6 +38,7 @@ def sample(
         generator = Generator.load(run, resolve_device(device))
         check_free(out, marker=MARKER, overwrite=overwrite)
         session.plan(dry_run, {"generator": f"{run}, step {generator.config.step}", "images": n, "out": out})
+        session.hold(out)
         write_samples(
             generator, out, n=n, label=label, format=format, interpolate=interpolate, seed=seed, overwrite=overwrite,
             source=str(run),

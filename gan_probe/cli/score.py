@@ -61,6 +61,7 @@ def score(
                 "out": out,
             },
         )
+        session.hold(out)
         with session.each("scoring batches") as progress:
             scores = score(
                 loaded,
@@ -73,7 +74,7 @@ def score(
                 progress=progress,
             )
         session.warn(w for w in scores.provenance["warnings"] if w not in images.warnings)
-        write_scores(scores, out)
+        write_scores(scores, out, overwrite=overwrite)
         values = scores.table["critic_score"]
         session.n_skipped = images.n_skipped
         session.outputs["scores"] = str(out)

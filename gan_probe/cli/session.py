@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +18,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from gan_probe.errors import GanProbeError, GateError, InputError
-from synthetic.errors import SpecError
+from gan_probe.ending import TERMINATED, Terminated, exit_code, in_words, terminable
+from gan_probe.errors import GateError, InputError
+from gan_probe.text import visible
 
 SCHEMA = "gan_probe.command/1"
-OK, BUG, BAD_INPUT, SKIPPED, INTERRUPTED = 0, 1, 3, 5, 130
+OK, BUG, USAGE, SKIPPED, INTERRUPTED = 0, 1, 2, 5, 130
 PLAIN_LINE_EVERY_S = 10.0
 
 
@@ -60,19 +61,20 @@ class Session:
 
     def __post_init__(self) -> None:
         self._stdout, self._stderr = Console(soft_wrap=True, highlight=False), Console(stderr=True, highlight=False)
+        self._until_the_end = ExitStack()
 
     # --- talking ---
 
     def say(self, text: str) -> None:
         """Print a result on stdout (not under ``--json``)."""
         if not self.as_json and not self.quiet:
-            self._stdout.print(text, markup=False)
+            self._stdout.print(visible(text), markup=False)
 
     def log(self, text: str) -> None:
         """Print news of the work on stderr."""
         if self.quiet:
             return
-        self._stderr.print(text, markup=False, soft_wrap=True)
+        self._stderr.print(visible(text), markup=False, soft_wrap=True)
 
     def show(self, table: Any) -> None:
         """Print a rich table on stdout (not under ``--json``)."""
@@ -92,6 +94,18 @@ class Session:
             self.say("\n".join(f"{name}: {value}" for name, value in steps.items()))
             raise Done
 
+    def hold(self, out: Path) -> None:
+        """Keep other writers of ``out`` away until the command ends.
+
+        Raises
+        ------
+        InUseError
+            When another command writes there: which one.
+        """
+        from synthetic.files import hold
+
+        self._until_the_end.enter_context(hold(out))
+
     @contextmanager
     def progress(self, text: str, total: int | None = None) -> Iterator[Callable[[int, str], None]]:
         """Yield ``update(n_done, note)``: a bar on a terminal, a line every ten seconds elsewhere."""
@@ -102,11 +116,11 @@ class Session:
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                TextColumn("{task.fields[note]}", markup=False),
             )
             with Progress(*columns, console=self._stderr) as bar:
                 task = bar.add_task(text, total=total, note="")
-                yield lambda done, note: bar.update(task, completed=done, note=note)
+                yield lambda done, note: bar.update(task, completed=done, note=visible(note, keep=""))
             return
         last = time.perf_counter()
 
@@ -176,52 +190,61 @@ class Session:
     # --- ending ---
 
     def __enter__(self) -> Session:
+        self._until_the_end.enter_context(terminable())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        self._until_the_end.close()
         if error is None or isinstance(error, Done):
             self._finish("ok" if not self.n_skipped else "skipped", SKIPPED if self.n_skipped else OK)
         elif isinstance(error, typer.Exit | SystemExit | typer.BadParameter):
             return False
+        elif isinstance(error, Terminated):
+            self._fail(f"ended from outside (SIGTERM). {self.resume_hint}".strip(), "interrupted", TERMINATED)
         elif isinstance(error, KeyboardInterrupt):
             self._fail(f"interrupted. {self.resume_hint}".strip(), "interrupted", INTERRUPTED)
-        elif isinstance(error, GanProbeError):
-            self._fail(str(error), "gate" if isinstance(error, GateError) else "error", error.exit_code)
-        elif isinstance(error, SpecError | FileExistsError):
-            self._fail(str(error), "error", BAD_INPUT)
-        elif isinstance(error, OSError):
-            where = f"{error.filename}: " if error.filename else ""
-            self._fail(
-                f"{where}{error.strerror or error}. Check the path, its permissions and the free space.",
-                "error",
-                BAD_INPUT,
-            )
-        elif isinstance(error, MemoryError):
-            self._fail("out of memory. Use fewer or smaller images, or a smaller --batch-size.", "error", BAD_INPUT)
+        elif words := in_words(error):
+            self._fail(words, "gate" if isinstance(error, GateError) else "error", exit_code(error))
         else:
             traceback.print_exception(error, file=sys.stderr)
             self._fail(f"{kind.__name__ if kind else ''}: {error}. This is a bug in gan-probe.", "bug", BUG)
         return True
 
     def _fail(self, message: str, status: str, code: int) -> None:
-        if not (self.quiet and code == INTERRUPTED):
-            self._stderr.print(f"error: {message}", markup=False, soft_wrap=True)
+        if not (self.quiet and code in (INTERRUPTED, TERMINATED)):
+            self._stderr.print(visible(f"error: {message}"), markup=False, soft_wrap=True)
         self.metrics["error"] = message
         self._finish(status, code)
 
     def _finish(self, status: str, code: int) -> None:
         if self.as_json and not self.quiet:
-            record = {
-                "schema": SCHEMA,
-                "command": self.command,
-                "status": status,
-                "outputs": self.outputs,
-                "metrics": self.metrics,
-                "warnings": self.warnings,
-            }
-            print(json.dumps(_finite(record), default=str, allow_nan=False))  # noqa: T201 (this is the result)
+            try:
+                print_record(self.command, status, self.outputs, metrics=self.metrics, warnings=self.warnings)
+            except OSError as error:
+                self._stderr.print(f"error: stdout: {in_words(error)}", markup=False, soft_wrap=True)
+                code = code or exit_code(error)
         if code:
             raise typer.Exit(code)
+
+
+def print_record(
+    command: str,
+    status: str,
+    outputs: Mapping[str, str],
+    *,
+    metrics: Mapping[str, Any],
+    warnings: Iterable[str] = (),
+) -> None:
+    """Print the one object of ``--json``."""
+    record = {
+        "schema": SCHEMA,
+        "command": command,
+        "status": status,
+        "outputs": dict(outputs),
+        "metrics": dict(metrics),
+        "warnings": list(warnings),
+    }
+    print(json.dumps(_finite(record), default=str, allow_nan=False), flush=True)  # noqa: T201 (the result)
 
 
 def _finite(value: Any) -> Any:

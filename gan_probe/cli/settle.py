@@ -90,12 +90,13 @@ def settle(
                 "out": f"{out}, {at_a_time} at a time",
             },
         )
+        session.hold(out)
         fakes = fake_bank(named, n=n_fakes, seed=seed) if bank is None else _read_bank(session, bank, size, images)
         if not overwrite:
             _check_same_bank(out / BANK, fakes)
         if resume:
             remove_temporaries(out)
-        with atomic_path(out / BANK) as temporary, temporary.open("wb") as file:
+        with atomic_path(out / BANK) as temporary, temporary.open("wb") as file:  # over an equal one, or an older
             np.save(file, fakes)
         spread = devices_for(chosen)
         tasks = {

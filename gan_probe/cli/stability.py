@@ -98,6 +98,7 @@ def stability(
                 "out": out,
             },
         )
+        session.hold(out)
         with parts(session, "comparing", (1 + controls) * len(critics) + len(others) + 2) as on_step:
             result = run(
                 critics, images, against=others if rivals else None, controls=controls, nulls=nulls,

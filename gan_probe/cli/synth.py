@@ -55,6 +55,7 @@ def synth(
                 "out": out,
             },
         )
+        session.hold(out)
         dataset = make_dataset(spec, seed=seed)
         with session.each("writing images") as progress:
             write_dataset(dataset, out, format=format, masks=masks, overwrite=overwrite, progress=progress)
@@ -81,7 +82,8 @@ def _list(session: Session, out: Path | None, overwrite: bool) -> None:
         from synthetic.files import atomic_path
         from synthetic.writer import preset_sheet
 
-        with atomic_path(out) as temporary:
+        session.hold(out)
+        with atomic_path(out, overwrite=overwrite) as temporary:
             preset_sheet().save(temporary, format="PNG")
         session.outputs["sheet"] = str(out)
         session.say(f"examples of each: {out}")

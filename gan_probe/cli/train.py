@@ -133,6 +133,8 @@ def train(
         with ExitStack() as last_things:
             last_things.callback(leave)
             if runs > 1:
+                if is_first:
+                    session.hold(out)
                 spread = devices_for(chosen)
                 tasks = {
                     path: partial(

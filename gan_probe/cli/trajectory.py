@@ -57,6 +57,7 @@ def trajectory(
         images = open_images(session, data, size=size, split=split)
         steps = ", ".join(map(str, found))
         session.plan(dry_run, {"run": run, "steps": steps, "images": len(images), "controls": controls, "out": out})
+        session.hold(out)
         with parts(session, "scoring", len(found) + 1) as on_step:
             result = follow(run, images, reference=reference, controls=controls, device=chosen, on_step=on_step)
         session.n_skipped += result.n_skipped

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from gan_probe.critics.features import POOLINGS, passed, watched
@@ -322,8 +322,7 @@ class Critic:
             name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
             for name, tensor in self.module.state_dict().items()
         }
-        save_file(weights, folder / WEIGHTS)
-        (folder / WEIGHTS).chmod(0o644)  # safetensors makes it readable for its owner only
+        (folder / WEIGHTS).write_bytes(save(weights))  # not save_file: a full disk is an OSError
         saved = hash_of(self.config, self.module.state_dict())  # anew: weights may have been changed in place
         record = seal({"schema": SCHEMA, **asdict(self.config), "hash": saved})
         (folder / MARKER).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

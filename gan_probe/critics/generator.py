@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from gan_probe.critics.identity import digest_of
@@ -115,8 +115,7 @@ class Generator:
         """Write ``generator.safetensors`` and ``config.json``; the folder appears whole or not at all."""
         with atomic_folder(folder, marker=MARKER, overwrite=overwrite) as temporary:
             weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.module.state_dict().items()}
-            save_file(weights, temporary / WEIGHTS)
-            (temporary / WEIGHTS).chmod(0o644)  # safetensors makes it readable for its owner only
+            (temporary / WEIGHTS).write_bytes(save(weights))  # not save_file: a full disk is an OSError
             record = {"schema": SCHEMA, **asdict(self.config), "hash": digest_of(asdict(self.config), weights)}
             (temporary / MARKER).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 

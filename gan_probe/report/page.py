@@ -22,6 +22,7 @@ from PIL import Image
 from gan_probe.errors import InputError
 from gan_probe.names import check_name
 from gan_probe.report.tables import Table
+from gan_probe.text import as_csv, visible
 from synthetic.files import atomic_folder
 
 M = TypeVar("M")  # what the figures of a page are drawn from
@@ -101,9 +102,9 @@ def write(
             provenance=provenance,
             files=files,
         )
-        (folder / HTML).write_text(html, encoding="utf-8")
+        (folder / HTML).write_text(visible(html), encoding="utf-8")
         for stem, table in result.tables().items():
-            table.to_csv(folder / f"{stem}.csv", index=False)
+            (folder / f"{stem}.csv").write_text(as_csv(table), encoding="utf-8")
         result.write_beside(folder)
     return out / HTML
 
@@ -203,10 +204,16 @@ def _draw(folder: Path, sections: Sequence[Section[M]], material: M) -> Iterator
             if figure is None:
                 continue
             if section.is_vector:
-                figure.savefig(folder / f"{section.name}.svg", metadata={"Date": None})
+                (folder / f"{section.name}.svg").write_text(visible(_svg(figure)), encoding="utf-8")
             png = _png(figure)
             (folder / f"{section.name}.png").write_bytes(png)
             yield {**vars(section), "png": base64.b64encode(png).decode()}
+
+
+def _svg(figure: Figure) -> str:
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return drawn.getvalue()
 
 
 def _png(figure: Figure) -> bytes:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gan_probe.text import visible
+
 Row = Mapping[Any, Any]
 
 FORMS: dict[str, Callable[[Any], str]] = {
@@ -103,12 +105,14 @@ class Table:
         return [(self.is_marked(row), [(c.text(row), c.is_number) for c in self.columns]) for row in self.rows]
 
     def terminal(self) -> Any:
-        """Return the table as rich prints it."""
+        """Return the table as rich prints it; names that look like rich's markup are none."""
         import rich.table
+        from rich.markup import escape
+        from rich.text import Text
 
-        table = rich.table.Table(*(c.title for c in self.columns), box=None)
+        table = rich.table.Table(*(escape(visible(c.title)) for c in self.columns), box=None)
         for row in self.rows:
-            table.add_row(*(c.text(row) for c in self.columns))
+            table.add_row(*(Text(visible(c.text(row), keep="")) for c in self.columns))
         return table
 
 

@@ -114,6 +114,7 @@ def describe_origin(critic: Critic, data: ImageSet) -> dict[str, Any]:
         "step": critic.config.step,
         "training_classes": list(critic.config.training_classes),
         "data_source": str(data.source),
+        "image_shape": list(data.image_shape),
         "data_fingerprint": data.fingerprint,
         "version": VERSION,
     }

@@ -197,7 +197,7 @@ def drop_ours(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=[c for c in table if c == UNCERTAINTY or Source.parse(str(c)) is not None])
 
 
-def write_scores(scores: ScoreTable, path: str | Path) -> None:
+def write_scores(scores: ScoreTable, path: str | Path, *, overwrite: bool = True) -> None:
     """Write ``scores.parquet``; the file appears whole or not at all."""
     columns: dict[str, Any] = {}
     for name in scores.table.columns:
@@ -214,7 +214,7 @@ def write_scores(scores: ScoreTable, path: str | Path) -> None:
     table = pa.table(columns).replace_schema_metadata(
         {"gan_probe": json.dumps({"schema": SCHEMA, **scores.provenance}, default=str)}
     )
-    with atomic_path(path) as temporary:
+    with atomic_path(path, overwrite=overwrite) as temporary:
         pq.write_table(table, temporary)
 
 
@@ -359,12 +359,8 @@ def by_critic(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
     runs = [concatenate_scores(group) for group in groups.values()]
     if len(runs) == 1:
         return runs
+    runs = [_without_copies(run) for run in runs]
     first = runs[0]
-    if any("sample_id" not in run.table or run.table["sample_id"].duplicated().any() for run in runs):
-        raise InputError(
-            "scores of several critics can be compared image by image only: each table needs a column sample_id"
-            " without repetitions. Score one set of different images with each critic."
-        )
     for run in runs[1:]:
         if set(run.table["sample_id"]) != set(first.table["sample_id"]):
             raise InputError(
@@ -385,6 +381,21 @@ def by_critic(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
         if any(not run.table.get(column, pd.Series()).equals(first.table.get(column, pd.Series())) for run in runs):
             raise InputError(f"the tables disagree in the column {column} of the same images; score one data set.")
     return runs
+
+
+def _without_copies(run: ScoreTable) -> ScoreTable:
+    """Return a table with one row an image; of images that are equal, pixel by pixel, the first, noted."""
+    if "sample_id" not in run.table:
+        raise InputError(
+            "scores of several critics can be compared image by image only: each table needs a column sample_id."
+            " Score one set of images with each critic."
+        )
+    is_copy = run.table["sample_id"].duplicated()
+    if not is_copy.any():
+        return run
+    note = f"{int(is_copy.sum())} images are equal to others, pixel by pixel; between trainings each is compared once."
+    warnings = [*run.provenance.get("warnings", []), note]
+    return ScoreTable(run.table[~is_copy].reset_index(drop=True), {**run.provenance, "warnings": warnings})
 
 
 def average_scores(tables: Sequence[ScoreTable]) -> ScoreTable:

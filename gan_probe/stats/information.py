@@ -111,6 +111,8 @@ def bits(scores: Values, labels: Labels, *, null: float | None = None, seed: int
     """
     whole = entropy(labels)
     null = null_information(scores, labels, seed=seed) if null is None else null
+    if whole <= null:  # scores that are all the same, or classes too small to tell anything of
+        return 0.0
     return whole * (mutual_information(scores, labels, seed=seed) - null) / (whole - null)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from gan_probe.training.runs.health import Examiner
 from gan_probe.training.runs.saving import Saver, run_id, training_classes
 from gan_probe.training.step import new_state
 from gan_probe.types import Images
-from synthetic.files import check_free, remove_temporaries, write_atomically
+from synthetic.files import atomic_folder, hold, remove_temporaries, write_atomically
 
 REPORT_EVERY = 10  # steps between looks at the metrics: each look waits for the device
 CHECKPOINT_EVERY_S = 60.0
@@ -115,7 +115,7 @@ def train(  # noqa: C901 - the loop reads top to bottom
     ConfigError
         When a resumed run was started with other settings.
     FileExistsError
-        When ``out`` is taken.
+        When ``out`` is taken, or another process trains there now.
     DivergedError
         When a metric is no longer a number; snapshots until then are kept.
     """
@@ -123,8 +123,27 @@ def train(  # noqa: C901 - the loop reads top to bottom
     check_trainable(data, config)
     ranks = join(device)
     ranks.check(config)
-    ranks.first(lambda: _prepare(data, out, config, origins or {}, resume, overwrite, device, ranks.world))
-    run = RunFolder(out)
+    with ExitStack() as until_the_end:
+
+        def prepare() -> None:
+            until_the_end.enter_context(hold(out))
+            _prepare(data, out, config, origins or {}, resume, overwrite, device, ranks.world)
+
+        ranks.first(prepare)
+        return _train_on(data, RunFolder(out), config, device=device, ranks=ranks, on_step=on_step, log=log)
+
+
+def _train_on(
+    data: ImageSet,
+    run: RunFolder,
+    config: TrainConfig,
+    *,
+    device: torch.device,
+    ranks: Ranks,
+    on_step: OnStep | None,
+    log: Callable[[str], None] | None,
+) -> Critic:
+    """Train from the state that the run folder holds to the end."""
     if run.critic.is_dir() and (run.generator.is_dir() or not run.checkpoint.is_file()):
         return Critic.load(run.critic, device)
     training, held_out = split_held_out(data, config.held_out, config.split_seed)
@@ -235,11 +254,6 @@ def _prepare(
         return
     if data.source.exists() and data.source.resolve().is_relative_to(out):
         raise InputError(f"the images lie in {out}, which the run would replace. Choose another --out.")
-    check_free(out, marker=MARKER, overwrite=overwrite)
-    if out.exists():
-        shutil.rmtree(out)
-    out.mkdir(parents=True)
-    run = RunFolder(out)
     facts = {
         "run_id": run_id(config, data.fingerprint),
         "data_fingerprint": data.fingerprint,
@@ -250,8 +264,10 @@ def _prepare(
         "device": str(device),
         "n_processes": n_processes,
     }
-    run.write_config(config, origins, facts)
-    write_atomically(out / "environment.json", json.dumps(environment(), indent=2) + "\n")
+    with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder:
+        out.mkdir(exist_ok=True)  # the name is taken from here on; what a kill leaves is an empty folder, which is free
+        RunFolder(folder).write_config(config, origins, facts)
+        write_atomically(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
 
 
 def plain_rows(pending: list[tuple[int, dict[str, Tensor]]], elapsed_s: float, ranks: Ranks) -> list[dict[str, float]]:

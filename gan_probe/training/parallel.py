@@ -18,10 +18,13 @@ import torch
 from joblib import cpu_count
 
 from gan_probe.device import memory_bytes
-from gan_probe.errors import GanProbeError
+from gan_probe.ending import TERMINATED, UNDERSTOOD, Terminated, in_words, terminable
 from gan_probe.images.image_set import ImageSet, LazyImages
 
 KILLED = ": the system killed it, out of memory perhaps. Run fewer at a time (--jobs)."
+ENDED = ": it was ended from outside (SIGTERM)."
+
+PATIENCE_S = 20.0  # for a process that was told to end: it comes to the end of a step first
 
 Task = Callable[..., Any]  # picklable; called with on_step=, which it calls with a step and its metrics
 OnTaskStep = Callable[[Path, int, Mapping[str, float]], None]
@@ -85,18 +88,19 @@ def _one_by_one(tasks: Mapping[Path, Task], show: OnTaskStep, tell: Callable[[Pa
     for out, task in tasks.items():
         try:
             task(on_step=lambda step, row, out=out: show(out, step, row))
-        except (GanProbeError, OSError) as error:
-            failures[out] = in_words(error)
+        except UNDERSTOOD as error:
+            failures[out] = _words_of(error)
         else:
             tell(out)
     return failures
 
 
-def in_words(error: Exception) -> str:
-    """Return what went wrong; of the system's errors where and what, without their number."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}. Check the path, its permissions and the free space."
-    return str(error)
+def _words_of(error: Exception) -> str:
+    """Return what went wrong in words; raise a bug again."""
+    words = in_words(error)
+    if words is None:
+        raise error
+    return words
 
 
 @dataclass
@@ -133,6 +137,7 @@ class _Crew:
                     raise RuntimeError(f"the process of {out} failed; what it says stands above") from None
                 what, value = "failure", f"its process ended with exit code {process.exitcode}"
                 value += KILLED if process.exitcode == -signal.SIGKILL else ""
+                value += ENDED if process.exitcode in (TERMINATED, -signal.SIGTERM) else ""
             if what != "step":
                 del self.at_work[pipe]
                 process.join()
@@ -145,6 +150,9 @@ class _Crew:
         """End what still runs; checkpoints are written atomically, so nothing is lost."""
         for process, _ in self.at_work.values():
             process.terminate()
+        for process, _ in self.at_work.values():
+            process.join(PATIENCE_S)
+            process.kill()  # where it heeds nothing
             process.join()
 
 
@@ -153,10 +161,12 @@ def _work(pipe: Connection, task: Task, n_threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is interrupted, and stops the others
     torch.set_num_threads(n_threads)
     try:
-        task(on_step=lambda step, row: pipe.send(("step", (step, dict(row)))))
+        with terminable():
+            task(on_step=lambda step, row: pipe.send(("step", (step, dict(row)))))
+            pipe.send(("end", None))
     except BrokenPipeError:
         return
-    except (GanProbeError, OSError) as error:
-        pipe.send(("failure", in_words(error)))
-    else:
-        pipe.send(("end", None))
+    except Terminated:
+        raise SystemExit(TERMINATED) from None
+    except UNDERSTOOD as error:
+        pipe.send(("failure", _words_of(error)))

@@ -25,10 +25,17 @@ def test_tables_of_several_trainings_are_put_in_the_same_order() -> None:
 def test_other_images_and_other_layers_are_refused() -> None:
     with pytest.raises(InputError, match=r"different critics \(x, y\) and from different images"):
         by_critic([table("x"), table("y", "abce")])
-    with pytest.raises(InputError, match="sample_id without repetitions"):
-        by_critic([table("x"), table("y", "aabc")])
+    without = ScoreTable(table("y").table.drop(columns="sample_id"), {"critic_hash": "y"})
+    with pytest.raises(InputError, match="each table needs a column sample_id"):
+        by_critic([table("x"), without])
     with pytest.raises(InputError, match="different layers or pooling"):
         by_critic([table("x", layers=["a"]), table("y", layers=["b"])])
+
+
+def test_an_image_that_stands_twice_is_compared_once_and_said_to_be() -> None:
+    first, second = by_critic([table("x", "abcdb"), table("y", "bdcba")])
+    assert first.table["sample_id"].tolist() == second.table["sample_id"].tolist() == list("abcd")
+    assert first.provenance["warnings"][0].startswith("1 images are equal to others, pixel by pixel")
 
 
 def test_tables_that_disagree_on_the_images_are_refused() -> None:

@@ -139,9 +139,11 @@ def find(
             measured = [d for d in detections(named, reference, seed=seed) if d.direction == direction]
         except InputError as error:
             warnings.append(f"classes are not measured: {error}")
-    order = named.sort_values("p_value", kind="stable", ignore_index=True)
+    scores = named["critic_score"].to_numpy(dtype=np.float64)
+    likeness = scores if direction == "low" else -np.abs(scores - np.median(reference))
+    order = np.lexsort((likeness, p_values))  # equal p-values: the most unlike first
     return OutlierResult(
-        table=order,
+        table=named.iloc[order].reset_index(drop=True),
         n_reference=len(reference),
         direction=direction,
         fdr=fdr,

@@ -74,7 +74,7 @@ def analyse(
     Raises
     ------
     InputError
-        Without labels, with one class only, or with a class of one image.
+        Without labels, or where fewer than two classes have two images.
     ConfigError
         For an unknown reference class.
     """
@@ -85,6 +85,12 @@ def analyse(
         raise InputError(
             "these scores have no labels, so there are no classes to separate. Add a label column to the data."
         )
+    is_alone = _alone(table, notes)
+    if is_alone.any():
+        scores, *more = (
+            ScoreTable(run.table[~is_alone].reset_index(drop=True), run.provenance) for run in (scores, *more)
+        )
+        table = scores.without_embeddings()
     labels = table["label"].astype(str).to_numpy()
     runs = np.stack([run.table["critic_score"].to_numpy(dtype=np.float64) for run in (scores, *more)])
     n_unnamed = int((labels == UNNAMED).sum())
@@ -133,6 +139,21 @@ def analyse(
     if not embeddings:
         notes.append("no embeddings: these scores were made with --no-embeddings.")
     return replace(analysis, **found)
+
+
+def _alone(table: pd.DataFrame, notes: Notes) -> npt.NDArray[np.bool_]:
+    """Return which images are alone in their class, where two classes are left without them; noted."""
+    n_images = table.groupby("label")["label"].transform("size")
+    is_alone = (n_images == 1).to_numpy()
+    if table.loc[~is_alone, "label"].nunique() < 2:
+        return np.zeros(len(table), dtype=bool)  # what is wrong is said where pairs are formed
+    if is_alone.any():
+        named = ", ".join(table.loc[is_alone, "label"].astype(str).head(5))
+        notes.append(
+            f"{int(is_alone.sum())} classes of one image are left out: a pair needs two of each ({named}"
+            f"{', ...' if is_alone.sum() > 5 else ''})."
+        )
+    return is_alone
 
 
 def _usable(scores: ScoreTable, notes: Notes) -> ScoreTable:

@@ -108,11 +108,13 @@ def read_examples(scores: ScoreTable, data: str | Path | None) -> tuple[dict[str
     """Return up to six images of each class, or none and why."""
     source = Path(data or scores.provenance.get("data_source") or "(no source known)")
     first = scores.table.groupby("label", sort=False).head(N_EXAMPLES)
+    height, width, *_ = scores.provenance.get("image_shape") or (0, 1)  # older tables do not say it
+    size_px = height if height == width else None  # as --size left them; others are never resized
     try:
         if source.is_dir() and all((source / name).is_file() for name in first["path"]):
-            images: Sequence[np.ndarray] = [decode_image(inside(source, name), None)[0] for name in first["path"]]
+            images: Sequence[np.ndarray] = [decode_image(inside(source, name), size_px)[0] for name in first["path"]]
         else:
-            found = read_images(source, skip_bad=True)
+            found = read_images(source, size_px=size_px, skip_bad=True)
             row_of = {sample: i for i, sample in enumerate(found.table["sample_id"])}
             images = [found.images[row_of[sample]] for sample in first["sample_id"]]
         if any(sample_id(image) != sample for image, sample in zip(images, first["sample_id"], strict=True)):

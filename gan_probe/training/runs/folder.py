@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from gan_probe.config import TrainConfig
@@ -21,7 +21,7 @@ from gan_probe.critics.identity import WEIGHTS
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.training.runs.health import diagnosis_of
 from gan_probe.training.step import State
-from synthetic.files import atomic_path, write_atomically
+from synthetic.files import write_atomically
 
 SCHEMA = "gan_probe.run/1"
 MARKER = "config.json"
@@ -150,8 +150,7 @@ class RunFolder:
 
     def write_checkpoint(self, state: State) -> None:
         """Save the whole state of a training."""
-        with atomic_path(self.checkpoint) as temporary:
-            save_file(_flat(state), temporary, metadata={"step": str(state.step)})
+        write_atomically(self.checkpoint, save(_flat(state), metadata={"step": str(state.step)}))
 
     def read_checkpoint(self, state: State) -> None:
         """Put the saved state into ``state``.

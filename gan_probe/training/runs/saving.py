@@ -16,6 +16,7 @@ from gan_probe.critics.generator import Generator, GeneratorConfig, calibrate
 from gan_probe.critics.identity import MARKER
 from gan_probe.images.image_set import ImageSet, sheet
 from gan_probe.networks import build_generator
+from gan_probe.text import as_markdown
 from gan_probe.training.runs.folder import RunFolder
 from gan_probe.training.runs.health import Examiner
 from gan_probe.training.step import State, effective_weights
@@ -100,7 +101,9 @@ class Saver:
             reference["critic_score"] = critic.score(held_out.images)
             reference.attrs["critic_hash"] = critic.hash  # whose scores these are, kept in the file
             reference.to_parquet(folder / "reference.parquet", index=False)
-            (folder / "README.md").write_text(self._model_card(critic, n_training, reference["critic_score"]))
+            (folder / "README.md").write_text(
+                self._model_card(critic, n_training, reference["critic_score"]), encoding="utf-8"
+            )
         critic.source = str(self.run.path)
         return critic
 
@@ -115,7 +118,7 @@ class Saver:
             step=critic.config.step,
             objective=describe_objective(self.config),
             n=n_training,
-            classes=", ".join(critic.config.training_classes) or "(no labels)",
+            classes=as_markdown(", ".join(critic.config.training_classes)) or "(no labels)",
             fingerprint=self.data.fingerprint,
             run_id=critic.config.run_id,
             hash=critic.hash,

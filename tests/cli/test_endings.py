@@ -1,0 +1,76 @@
+"""How commands end that do not come to their end: signals, full disks, no memory, wrong words."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gan_probe.cli.session import Session
+from gan_probe.report.tables import Col, Table
+from tests.cli.conftest import call, call_json
+
+
+def start(*words: object, before: str = "") -> "subprocess.Popen[str]":
+    code = f"import sys\n{before}\nfrom gan_probe.cli import main\nsys.argv = ['gan-probe', *sys.argv[1:]]\nmain()"
+    command = [sys.executable, "-c", code, *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("more", [(), ("--runs", 2, "--jobs", 2)])
+def test_sigterm_says_how_to_go_on_and_leaves_a_run_that_goes_on(
+    more: tuple[object, ...], few_images: Path, tmp_path: Path
+) -> None:
+    words = ("train", few_images, "--out", tmp_path / "r", "--steps", 100_000, "--batch-size", 8)
+    process = start(*words, "--set", "n_snapshots=1", *more)
+    first = tmp_path / "r" / ("run-00" if more else "") / "health.jsonl"
+    while process.poll() is None and not first.exists():
+        pass
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    assert process.returncode == 143, said
+    assert "ended from outside (SIGTERM). Go on with: gan-probe train" in said
+    assert "--resume" in said
+    assert not list(tmp_path.rglob(".*")), "locks and temporaries are gone"
+
+
+def test_a_file_that_cannot_grow_is_said_in_words(few_images: Path, tmp_path: Path) -> None:
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (300 * 1024,) * 2)"
+    process = start("train", few_images, "--out", tmp_path / "r", "--steps", 1, "--batch-size", 8, before=limit)
+    _, said = process.communicate()
+    assert process.returncode == 3
+    assert "File too large. Check the path, its permissions and the free space." in said
+
+
+def test_memory_that_torch_cannot_get_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    with pytest.raises(Exception) as end, Session("score"):  # noqa: PT011 (typer's own way to end)
+        torch.empty(2**60, dtype=torch.uint8)
+    assert getattr(end.value, "exit_code", None) == 3
+    assert "out of memory. Use fewer or smaller images" in capsys.readouterr().err
+
+
+def test_a_wrong_use_is_told_as_an_object_too(tmp_path: Path) -> None:
+    for words in (("train", tmp_path, "--steps", "many", "--out", tmp_path / "x"), ("synth", "shapes")):
+        record = call_json(*words)
+        assert record["status"] == "usage"
+        assert isinstance(record["metrics"], dict)
+        assert record["metrics"]["error"]
+    unknown = call("nonsense", "--json")
+    assert (unknown.exit_code, json.loads(unknown.stdout)["status"]) == (2, "usage")
+    assert call("nonsense").stdout == ""
+
+
+def test_names_can_neither_command_a_terminal_nor_break_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"name": "[/red]\x1b[2J\u202egpj"}]
+    with Session("cluster") as session:
+        session.say("a\x1b]0;title\x07b")
+        session.warn(["c\x1b[31md"])
+        session.show(Table(name="t", columns=[Col(title="[/x]", of="name")], rows=rows).terminal())
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.out + shown.err
+    assert r"a\x1b]0;title\x07b" in shown.out
+    assert r"[/red]\x1b[2J\u202egpj" in shown.out
