@@ -49,7 +49,7 @@ def _write_png(path: str, image: np.ndarray) -> None:
         file.write(encode_png(image))
 
 
-def _write_images(dataset: Dataset, folder: Path, masks: bool, progress: Progress) -> None:
+def _write_images(dataset: Dataset, folder: Path, *, masks: bool, progress: Progress) -> None:
     kinds = {"images": dataset.images} | ({"masks": dataset.masks} if masks else {})
     for kind, pictures in kinds.items():
         for label in dataset.table["label"].unique():
@@ -62,7 +62,7 @@ def _write_images(dataset: Dataset, folder: Path, masks: bool, progress: Progres
     table.to_csv(folder / "metadata.csv", index=False)
 
 
-def _write_parquet(dataset: Dataset, folder: Path, masks: bool, progress: Progress) -> None:
+def _write_parquet(dataset: Dataset, folder: Path, *, masks: bool, progress: Progress) -> None:
     columns: dict[str, list[Any]] = {
         "image": [
             {"bytes": png, "path": name}
@@ -75,7 +75,7 @@ def _write_parquet(dataset: Dataset, folder: Path, masks: bool, progress: Progre
     table.to_parquet(folder / "images.parquet", index=False)
 
 
-def _write_npy(dataset: Dataset, folder: Path, masks: bool, progress: Progress) -> None:
+def _write_npy(dataset: Dataset, folder: Path, *, masks: bool, progress: Progress) -> None:
     np.save(folder / "images.npy", dataset.images, allow_pickle=False)
     if masks:
         np.save(folder / "masks.npy", dataset.masks, allow_pickle=False)
@@ -143,7 +143,7 @@ def write_dataset(
     if format not in FORMATS:
         raise SpecError(unknown_name("format", format, FORMATS))
     with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder:
-        FORMATS[format](dataset, folder, masks, progress)
+        FORMATS[format](dataset, folder, masks=masks, progress=progress)
         contact_sheet(dataset).save(folder / "contact-sheet.png", compress_level=1)
         (folder / MARKER).write_text(json.dumps(_description(dataset, format), indent=2, default=_jsonable) + "\n")
     return Path(out)

@@ -27,9 +27,9 @@ def reinitialised(module: nn.Module, seed: int) -> nn.Module:
         When a layer with weights has no rule (``reset_parameters``).
     """
     with torch.random.fork_rng(devices=[]), foreign_code("its weights cannot be drawn anew"):
-        twin = copy.deepcopy(module)
+        fresh = copy.deepcopy(module)
         torch.manual_seed(seed)
-        for name, layer in twin.named_modules():
+        for name, layer in fresh.named_modules():
             if not list(layer.parameters(recurse=False)):
                 continue
             reset = getattr(layer, "reset_parameters", None)
@@ -38,13 +38,13 @@ def reinitialised(module: nn.Module, seed: int) -> nn.Module:
                     f"layer {name or type(layer).__name__} has no reset_parameters; controls need a factory."
                 )
             reset()
-    kept = [n for (n, new), old in zip(twin.named_parameters(), module.parameters(), strict=True)
+    kept = [n for (n, new), old in zip(fresh.named_parameters(), module.parameters(), strict=True)
             if old.ndim > 1 and torch.equal(new, old)]  # fmt: skip
     if kept:
         raise InputError(
             f"the weights {', '.join(kept[:4])} cannot be drawn anew (spectral norm?); controls need a factory."
         )
-    return twin
+    return fresh
 
 
 def settle_spectral_norms(module: nn.Module) -> None:

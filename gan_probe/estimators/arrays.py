@@ -35,7 +35,7 @@ def as_array(X: Any) -> Any:
     return np.asarray(X) if getattr(X, "ndim", 0) > 2 else X
 
 
-def shown(dims: tuple[int, ...]) -> str:
+def axes_text(dims: tuple[int, ...]) -> str:
     """Return the shape of an image as text."""
     return "x".join(map(str, dims))
 

@@ -13,7 +13,7 @@ from PIL import Image
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.readers.decode import FRAMES, decode
-from gan_probe.images.readers.files import foreign, shown
+from gan_probe.images.readers.files import foreign
 from gan_probe.images.readers.folder import inside
 from gan_probe.images.readers.modes import DARK, TRANSPARENT
 from gan_probe.images.readers.parquet import cell_names

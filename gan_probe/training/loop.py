@@ -75,7 +75,7 @@ def split_held_out(data: ImageSet, share: float, seed: int) -> tuple[ImageSet, I
     return data.take(np.sort(order[n_held_out:])), data.take(np.sort(order[:n_held_out]))
 
 
-def train(  # noqa: C901 - the loop reads top to bottom
+def train(
     data: ImageSet,
     out: str | Path,
     config: TrainConfig,
@@ -127,13 +127,16 @@ def train(  # noqa: C901 - the loop reads top to bottom
 
         def prepare() -> None:
             until_the_end.enter_context(hold(out))
-            _prepare(data, out, config, origins or {}, resume, overwrite, device, ranks.world)
+            _prepare(
+                data, out, config,
+                origins=origins or {}, resume=resume, overwrite=overwrite, device=device, n_processes=ranks.world,
+            )  # fmt: skip
 
         ranks.first(prepare)
         return _train_on(data, RunFolder(out), config, device=device, ranks=ranks, on_step=on_step, log=log)
 
 
-def _train_on(
+def _train_on(  # noqa: C901 - the loop reads top to bottom
     data: ImageSet,
     run: RunFolder,
     config: TrainConfig,
@@ -237,6 +240,7 @@ def _prepare(
     data: ImageSet,
     out: Path,
     config: TrainConfig,
+    *,
     origins: Mapping[str, str],
     resume: bool,
     overwrite: bool,

@@ -67,7 +67,7 @@ def read_npy(path: Path, split: str | None) -> Entries:
     return _entries(images, table, path, fetch, file=file, stamp=stamp, warnings=said)
 
 
-def _fetch(file: Path, offset: int, shape: tuple[int, ...], row: int, size_px: int | None) -> Decoded:
+def _fetch(file: Path, offset: int, shape: tuple[int, ...], *, row: int, size_px: int | None) -> Decoded:
     """Return one row of a ``.npy`` file. It is not mapped: a map of a file that is cut short ends the process."""
     n_bytes = int(np.prod(shape))
     with file.open("rb") as opened:

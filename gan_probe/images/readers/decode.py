@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from gan_probe.errors import InputError
-from gan_probe.images.readers.files import foreign, shown
+from gan_probe.images.readers.files import foreign, printable
 from gan_probe.images.readers.formats import allowed
 from gan_probe.images.readers.modes import Stored, to_8_bits
 from gan_probe.types import Images
@@ -89,7 +89,7 @@ def decode(source: Path | bytes, size_px: int | None) -> Decoded:
     InputError
         See `decode_image`.
     """
-    name = "bytes" if isinstance(source, bytes) else shown(source.name)
+    name = "bytes" if isinstance(source, bytes) else printable(source.name)
     if isinstance(source, Path) and not source.is_file():
         raise InputError(f"{name} is not a file.")
     with foreign(f"{name} is not a readable image"):

@@ -16,7 +16,7 @@ LITTER = ("thumbs.db", "desktop.ini", ".ds_store", "__macosx", ".ipynb_checkpoin
 Stamp = tuple[int, int, int, int]  # device, inode, size, time of the last change
 
 
-def shown(name: str | Path) -> str:
+def printable(name: str | Path) -> str:
     r"""Return a name as text that every file and terminal takes: bytes that are not UTF-8 stand as ``\xe9``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
@@ -83,7 +83,7 @@ def list_folder(folder: Path) -> Listing:
             seen.add(identity)
             with os.scandir(folder / below) as entries:
                 for entry in entries:
-                    _sort_in(entry, below, found, ahead, links)
+                    _sort_in(entry, below, found, ahead=ahead, links=links)
         except OSError as error:
             found.unlisted[below or "."] = error.strerror or str(error)
         links.sort()
@@ -96,7 +96,7 @@ def _identity(folder: Path) -> tuple[int, int]:
     return now.st_dev, now.st_ino
 
 
-def _sort_in(entry: os.DirEntry[str], below: str, found: Listing, ahead: list[str], links: list[str]) -> None:
+def _sort_in(entry: os.DirEntry[str], below: str, found: Listing, *, ahead: list[str], links: list[str]) -> None:
     if entry.name.startswith("._") or entry.name.lower() in LITTER:
         return
     name = f"{below}/{entry.name}" if below else entry.name

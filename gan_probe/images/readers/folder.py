@@ -12,7 +12,7 @@ import pandas as pd
 
 from gan_probe.errors import InputError
 from gan_probe.images.readers.entries import Entries, Refusal, decode_entry, some
-from gan_probe.images.readers.files import Listing, list_folder, shown
+from gan_probe.images.readers.files import Listing, list_folder, printable
 from gan_probe.images.readers.formats import IMAGE_SUFFIXES, is_picture, looks_like_picture, may_hold_images
 from gan_probe.images.readers.metadata import metadata_files, read_metadata
 
@@ -119,7 +119,7 @@ def _unnamed(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
     named = {os.path.normpath(name) for name in names}
     ours = own_files(folder)
     more = [
-        shown(name)
+        printable(name)
         for name in list_folder(folder).files
         if is_picture(name) and name not in named and name not in ours and not name.startswith(("masks/", "."))
     ]
@@ -172,8 +172,8 @@ class _Found:
 
 def _by_suffix(names: Sequence[str]) -> str:
     """Return how many files there are of each kind, and the first of each."""
-    kinds = Counter(shown(Path(name).suffix.lower()) for name in names)
-    first = {shown(Path(name).suffix.lower()): shown(name) for name in reversed(names)}
+    kinds = Counter(printable(Path(name).suffix.lower()) for name in names)
+    first = {printable(Path(name).suffix.lower()): printable(name) for name in reversed(names)}
     listed = [f"{count} {kind or 'without suffix'} ({first[kind]})" for kind, count in kinds.most_common()]
     return some(listed)
 
@@ -204,10 +204,10 @@ def _all_pictures(folder: Path, split: str | None) -> Entries:
     if not found.pictures and not listing.unlisted:
         raise _no_images(folder, split, found)
     unlisted = [f"{name}/" for name in listing.unlisted]
-    names = [shown(name) for name in (*found.pictures, *unlisted)]
+    names = [printable(name) for name in (*found.pictures, *unlisted)]
     refusals = [Refusal(f"this folder cannot be listed: {why}.") for why in listing.unlisted.values()]
     table = pd.DataFrame(index=range(len(names)))
-    labels = [shown(PurePosixPath(name).parent.name) or None for name in found.pictures]
+    labels = [printable(PurePosixPath(name).parent.name) or None for name in found.pictures]
     said = found.warnings()
     if any(labels):
         table["label"] = pd.Series([*labels, *[None] * len(unlisted)], dtype=object)
@@ -215,7 +215,7 @@ def _all_pictures(folder: Path, split: str | None) -> Entries:
         if loose:
             said.append(f"{len(loose)} pictures lie beside the class folders, in none: {some(loose)}.")
     if listing.repeated:
-        repeated = some([shown(name) for name in listing.repeated])
+        repeated = some([printable(name) for name in listing.repeated])
         said.append(f"{len(listing.repeated)} links to folders that are read already were passed over: {repeated}.")
     return Entries(
         sources=[*(folder / name for name in found.pictures), *refusals],

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from gan_probe.errors import InputError
-from gan_probe.images.readers.files import foreign, shown
+from gan_probe.images.readers.files import foreign, printable
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def may_hold_images(name: str) -> bool:
 def looks_like_picture(file: Path) -> bool:
     """Return whether a file begins as one of `FORMATS` does, whatever its name."""
     try:
-        with foreign(shown(file.name)):
+        with foreign(printable(file.name)):
             with file.open("rb") as opened:
                 prefix = opened.read(16)
             accept = [accepts for name in allowed() if (accepts := Image.OPEN[name][1]) is not None]

@@ -18,7 +18,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, LazyImages
 from gan_probe.images.readers.decode import Decoded, resize_array
 from gan_probe.images.readers.entries import N_NAMED, Decode, Entries
-from gan_probe.images.readers.files import foreign, shown
+from gan_probe.images.readers.files import foreign
 from gan_probe.images.readers.metadata import as_text
 from gan_probe.images.readers.table import find_entries
 from gan_probe.types import Images
@@ -76,7 +76,7 @@ def read_images(
         if entries.array is not None:
             found = _whole(entries, origin, size_px)
         else:
-            found = _decoded(entries, origin, size_px, skip_bad)
+            found = _decoded(entries, origin, size_px, skip_bad=skip_bad)
     found = keep_split(found, split)
     if not len(found):
         raise InputError(f"{shown(path)} holds no images.")
@@ -125,7 +125,7 @@ def _attempt(decode: Decode, size_px: int | None, source: Any) -> Decoded | Inpu
         return error
 
 
-def _decoded(entries: Entries, origin: Path, size_px: int | None, skip_bad: bool) -> ImageSet:
+def _decoded(entries: Entries, origin: Path, size_px: int | None, *, skip_bad: bool) -> ImageSet:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(partial(_attempt, entries.decode, size_px), entries.sources))
     kept = np.array([not isinstance(r, InputError) for r in results], dtype=bool)

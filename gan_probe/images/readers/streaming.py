@@ -15,7 +15,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, LazyImages, fit_channels
 from gan_probe.images.readers.decode import Decoded
 from gan_probe.images.readers.entries import Decode, Entries
-from gan_probe.images.readers.files import Stamp, foreign, shown, stamp_of
+from gan_probe.images.readers.files import Stamp, foreign, stamp_of
 from gan_probe.images.readers.reading import check_sizes, converted, keep_split, name_rows
 from gan_probe.images.readers.table import find_entries, find_reader
 from gan_probe.types import Images, Progress

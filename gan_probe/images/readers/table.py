@@ -14,7 +14,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.readers import ACCEPTED
 from gan_probe.images.readers.arrays import read_npy, read_npz
 from gan_probe.images.readers.entries import Entries, some
-from gan_probe.images.readers.files import list_folder, shown
+from gan_probe.images.readers.files import list_folder, printable
 from gan_probe.images.readers.folder import own_files, read_folder
 from gan_probe.images.readers.formats import is_picture
 from gan_probe.images.readers.parquet import read_parquet_images
@@ -85,7 +85,7 @@ def _beside(folder: Path, read: str) -> tuple[str, ...]:
     """Return a word on images that lie in a folder beside the one file that is read."""
     known = own_files(folder) | {read}
     more = [
-        shown(name)
+        printable(name)
         for name in list_folder(folder).files
         if (is_picture(name) or Path(name).suffix.lower() in SINGLE_FILES)
         and name not in known

@@ -161,7 +161,7 @@ def probe_rows(
     counts = label_counts(labels, split.pool, per_class)
     outcomes = []
     for name, encode in representations.items():
-        rows = prepared(encode(), split.pool)
+        rows = scaled_rows(encode(), split.pool)
         for classifier in classifiers:
             for n in counts:
                 outcomes.append(
@@ -182,7 +182,7 @@ def probe_rows(
     return outcomes
 
 
-def prepared(rows: Rows, pool: Indices) -> Rows:
+def scaled_rows(rows: Rows, pool: Indices) -> Rows:
     """Return rows scaled to length 1, then centred and scaled on the unlabelled pool so that their mean square is 1."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     unit: Rows = (rows / np.where(length > 0, length, 1)).astype(np.float32)

@@ -80,17 +80,8 @@ def analyse(
     """
     notes = Notes()
     scores, *more = (_usable(run, notes) for run in (scores, *more))
+    scores, *more = _of_classes([scores, *more], notes)
     table = scores.without_embeddings()
-    if "label" not in table:
-        raise InputError(
-            "these scores have no labels, so there are no classes to separate. Add a label column to the data."
-        )
-    is_alone = _alone(table, notes)
-    if is_alone.any():
-        scores, *more = (
-            ScoreTable(run.table[~is_alone].reset_index(drop=True), run.provenance) for run in (scores, *more)
-        )
-        table = scores.without_embeddings()
     labels = table["label"].astype(str).to_numpy()
     runs = np.stack([run.table["critic_score"].to_numpy(dtype=np.float64) for run in (scores, *more)])
     n_unnamed = int((labels == UNNAMED).sum())
@@ -139,6 +130,19 @@ def analyse(
     if not embeddings:
         notes.append("no embeddings: these scores were made with --no-embeddings.")
     return replace(analysis, **found)
+
+
+def _of_classes(runs: Sequence[ScoreTable], notes: Notes) -> list[ScoreTable]:
+    """Return the tables without images that are alone in their class."""
+    table = runs[0].table
+    if "label" not in table:
+        raise InputError(
+            "these scores have no labels, so there are no classes to separate. Add a label column to the data."
+        )
+    is_alone = _alone(table, notes)
+    if not is_alone.any():
+        return list(runs)
+    return [ScoreTable(run.table[~is_alone].reset_index(drop=True), run.provenance) for run in runs]
 
 
 def _alone(table: pd.DataFrame, notes: Notes) -> npt.NDArray[np.bool_]:
