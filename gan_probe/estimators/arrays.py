@@ -49,7 +49,9 @@ def guess_shape(dims: tuple[int, ...]) -> ImageShape:
         For channels that come first, for other numbers of channels, and where both readings are possible.
     """
     if len(dims) == 2 and dims[1] == 3:
-        raise InputError(f"images of {shown(dims)}: one RGB image (give X[None]), or grey ones (give X[..., None])?")
+        raise InputError(
+            f"images of {axes_text(dims)}: one RGB image (give X[None]), or grey ones (give X[..., None])?"
+        )
     if len(dims) not in (2, 3):
         raise InputError(
             f"images must be (n, h, w), (n, h, w, 1) or (n, h, w, 3), got (n, {', '.join(map(str, dims))})."
@@ -58,14 +60,16 @@ def guess_shape(dims: tuple[int, ...]) -> ImageShape:
         return dims[0], dims[1], 1
     first, last = dims[0] in CHANNELS, dims[2] in CHANNELS
     if first and last and dims[0] * dims[2] > 1:  # of 1 and 1 both readings are the same pixels
-        raise InputError(f"images of {shown(dims)} {EITHER}")
+        raise InputError(f"images of {axes_text(dims)} {EITHER}")
     if last:
         return dims[0], dims[1], dims[2]
     if dims[0] == 1:  # grey: the same pixels in the same order
         return dims[1], dims[2], 1
     if first:
-        raise InputError(f"images of {shown(dims)}: {LAST}.")
-    raise InputError(f"images of {shown(dims)} have {dims[2]} channels; known are 1 (grey) and 3 (RGB), channels last.")
+        raise InputError(f"images of {axes_text(dims)}: {LAST}.")
+    raise InputError(
+        f"images of {axes_text(dims)} have {dims[2]} channels; known are 1 (grey) and 3 (RGB), channels last."
+    )
 
 
 def check_shape(dims: tuple[int, ...], wanted: ImageShape) -> None:
@@ -74,7 +78,7 @@ def check_shape(dims: tuple[int, ...], wanted: ImageShape) -> None:
     found = (*dims, 1) if len(dims) == 2 else dims
     is_last, is_first = found == tuple(wanted), found == (channels, height, width)
     if is_last and is_first and channels > 1:
-        raise InputError(f"images of {shown(dims)} {EITHER}")
+        raise InputError(f"images of {axes_text(dims)} {EITHER}")
     if is_last or (is_first and channels == 1):
         return
     advice = f"Resize with ImageLoader(size_px={height})."
@@ -85,7 +89,7 @@ def check_shape(dims: tuple[int, ...], wanted: ImageShape) -> None:
     elif dims == (width, channels):
         advice = "One image is a batch of one: X[None]."
     raise InputError(
-        f"this critic takes images of {shown(wanted)} (height x width x channels), got {shown(dims)}. {advice}"
+        f"this critic takes images of {axes_text(wanted)} (height x width x channels), got {axes_text(dims)}. {advice}"
     )
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.readers.decode import FRAMES, decode
-from gan_probe.images.readers.files import foreign
+from gan_probe.images.readers.files import foreign, printable
 from gan_probe.images.readers.folder import inside
 from gan_probe.images.readers.modes import DARK, TRANSPARENT
 from gan_probe.images.readers.parquet import cell_names
@@ -59,7 +59,7 @@ def read_masks(path: str | Path, data: ImageSet, *, size_px: int | None = None) 
         When masks are missing or cannot be read, or are not as many or as large as the images.
     """
     path = Path(path)
-    with foreign(f"the masks in {shown(path)} cannot be read"):
+    with foreign(f"the masks in {printable(path)} cannot be read"):
         if path.is_dir():
             found = [_decoded(_beside(path, str(name)), str(name), size_px) for name in data.table["path"]]
         elif path.suffix.lower() == ".npy":
@@ -67,7 +67,7 @@ def read_masks(path: str | Path, data: ImageSet, *, size_px: int | None = None) 
         elif path.suffix.lower() == ".parquet":
             found = _from_parquet(path, data, size_px)
         else:
-            raise InputError(f"{shown(path)} holds no masks that are known. Accepted: a folder, .npy, .parquet.")
+            raise InputError(f"{printable(path)} holds no masks that are known. Accepted: a folder, .npy, .parquet.")
     height, width, _ = data.image_shape
     for name, mask in zip(data.table["path"], found, strict=True):
         if mask.shape != (height, width):

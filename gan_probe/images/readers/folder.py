@@ -161,10 +161,12 @@ class _Found:
         if self.misnamed:
             said.append(
                 f"left out {len(self.misnamed)} files that hold pictures and are not named so:"
-                f" {some([shown(name) for name in self.misnamed])}."
+                f" {some([printable(name) for name in self.misnamed])}."
             )
         if self.hidden:
-            said.append(f"{len(self.hidden)} hidden pictures were not read: {some([shown(n) for n in self.hidden])}.")
+            said.append(
+                f"{len(self.hidden)} hidden pictures were not read: {some([printable(n) for n in self.hidden])}."
+            )
         if self.others:
             said.append(f"{len(self.others)} other files were not looked at: {_by_suffix(self.others)}.")
         return said

@@ -18,7 +18,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, LazyImages
 from gan_probe.images.readers.decode import Decoded, resize_array
 from gan_probe.images.readers.entries import N_NAMED, Decode, Entries
-from gan_probe.images.readers.files import foreign
+from gan_probe.images.readers.files import foreign, printable
 from gan_probe.images.readers.metadata import as_text
 from gan_probe.images.readers.table import find_entries
 from gan_probe.types import Images
@@ -70,7 +70,7 @@ def read_images(
     if size_px is not None and not 4 <= size_px <= 4096:
         raise InputError(f"the size must be from 4 to 4096 pixels, got {size_px}.")
     kind = "a data set" if path.is_dir() else path.suffix
-    with foreign(f"{shown(path)} cannot be read as {kind}"):
+    with foreign(f"{printable(path)} cannot be read as {kind}"):
         entries = find_entries(path, split)
         origin = entries.origin or path
         if entries.array is not None:
@@ -79,7 +79,7 @@ def read_images(
             found = _decoded(entries, origin, size_px, skip_bad=skip_bad)
     found = keep_split(found, split)
     if not len(found):
-        raise InputError(f"{shown(path)} holds no images.")
+        raise InputError(f"{printable(path)} holds no images.")
     return found
 
 
@@ -132,7 +132,7 @@ def _decoded(entries: Entries, origin: Path, size_px: int | None, *, skip_bad: b
     bad = [f"{n}: {r}" for n, r in zip(entries.names, results, strict=True) if isinstance(r, InputError)]
     if bad and (not skip_bad or not kept.any()):
         raise InputError(
-            f"{len(bad)} of {len(results)} files in {shown(origin)} cannot be read as images. First: "
+            f"{len(bad)} of {len(results)} files in {printable(origin)} cannot be read as images. First: "
             f"{'; '.join(bad[:N_NAMED])} Mend or remove them."
         )
     skipped = [f"skipped {len(bad)} of {len(results)} files: {'; '.join(bad[:N_NAMED])}"] if bad else []
@@ -170,7 +170,7 @@ def check_sizes(shapes: Sequence[tuple[int, ...]], origin: Path) -> None:
     if len(sizes) > 1:
         listed = ", ".join(f"{size} ({count})" for size, count in sizes.most_common(N_NAMED))
         raise InputError(
-            f"images in {shown(origin)} differ in size: {listed}{', ...' if len(sizes) > N_NAMED else ''}."
+            f"images in {printable(origin)} differ in size: {listed}{', ...' if len(sizes) > N_NAMED else ''}."
             " Resize them all with --size N (in Python: size_px=N)."
         )
 
@@ -203,7 +203,7 @@ def _is_seen(column: pd.Series, origin: Path) -> pd.Series:
     meant = column.map(lambda value: SEEN.get(str(value).strip().lower()))
     if meant.isna().any():
         wrong = column[meant.isna()].iloc[0]
-        raise InputError(f"the column seen of {shown(origin)} must hold true or false in each row, got {wrong!r}.")
+        raise InputError(f"the column seen of {printable(origin)} must hold true or false in each row, got {wrong!r}.")
     return meant.astype(bool)
 
 

@@ -15,7 +15,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, LazyImages, fit_channels
 from gan_probe.images.readers.decode import Decoded
 from gan_probe.images.readers.entries import Decode, Entries
-from gan_probe.images.readers.files import Stamp, foreign, stamp_of
+from gan_probe.images.readers.files import Stamp, foreign, printable, stamp_of
 from gan_probe.images.readers.reading import check_sizes, converted, keep_split, name_rows
 from gan_probe.images.readers.table import find_entries, find_reader
 from gan_probe.types import Images, Progress
@@ -47,16 +47,16 @@ def stream_images(
         For another kind of file, a broken image, or images that differ in size.
     """
     path = Path(path)
-    with foreign(f"{shown(path)} cannot be streamed"):
+    with foreign(f"{printable(path)} cannot be streamed"):
         entries = find_entries(path, split, streamed=True)
     if entries.array is not None and size_px is not None and entries.array.shape[1:3] != (size_px, size_px):
         height, width = entries.array.shape[1:3]
-        raise InputError(f"{shown(path)} holds {width}x{height} pixels; an array is not resized on the way.")
+        raise InputError(f"{printable(path)} holds {width}x{height} pixels; an array is not resized on the way.")
     sources = _watched(entries)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         seen = list(progress(pool.map(partial(_look, entries.decode, size_px), sources)))
     if not seen:
-        raise InputError(f"{shown(path)} holds no images.")
+        raise InputError(f"{printable(path)} holds no images.")
     shapes = [shape for shape, *_ in seen]
     check_sizes(shapes, path)
     n_channels = max(shape[2] for shape in shapes)
@@ -98,7 +98,7 @@ class Watched:
     def _check(self) -> None:
         if self.file is not None and (not self.file.is_file() or stamp_of(self.file) != self.stamp):
             raise InputError(
-                f"{shown(self.file)} was replaced or changed while its images were streamed (image {self.name})."
+                f"{printable(self.file)} was replaced or changed while its images were streamed (image {self.name})."
                 " Leave it as it is while a command runs, and start again."
             )
 
@@ -130,6 +130,6 @@ def size_in_memory(path: str | Path, size_px: int | None = None) -> int:
         return (path if path.is_file() else path / "images.npy").stat().st_size
     if reader.title != "a folder of images":
         return 0
-    with foreign(f"{shown(path)} cannot be read as a data set"):
+    with foreign(f"{printable(path)} cannot be read as a data set"):
         entries = reader.entries(path, None)
     return len(entries.sources) * entries.decode(entries.sources[0], size_px)[0].size

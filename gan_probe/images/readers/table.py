@@ -58,12 +58,12 @@ def find_reader(path: Path, *, streamed: bool = False) -> Reader:
     readers = [reader for reader in READERS if reader.can_stream or not streamed]
     titles = ", ".join(title for title in ACCEPTED if any(reader.title == title for reader in readers))
     if not path.exists():
-        raise InputError(f"{shown(path)} does not exist. Give {', '.join(ACCEPTED[:-1])} or {ACCEPTED[-1]}.")
+        raise InputError(f"{printable(path)} does not exist. Give {', '.join(ACCEPTED[:-1])} or {ACCEPTED[-1]}.")
     for reader in readers:
         if reader.matches(path):
             return reader
     what = "cannot be streamed" if streamed else "is not a kind of file that is known"
-    raise InputError(f"{shown(path)} {what}. Accepted: {titles}.")
+    raise InputError(f"{printable(path)} {what}. Accepted: {titles}.")
 
 
 def find_entries(path: Path, split: str | None, *, streamed: bool = False) -> Entries:
