@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # for type checkers the kind of number, for the tests the sha
 else:
     Images = UInt8[np.ndarray, "n h w c"]  # c = 3 (RGB) or 1 (grey), 0..255
     Scores = Float[np.ndarray, "*runs n"]  # higher = more like the training data
-    Rows = Float[np.ndarray, "n ..."]  # (n, d): an embedding, or the pixels of images
+    Rows = Real[np.ndarray, "n ..."]  # (n, d): an embedding, or the pixels of images
     Values = Real[np.ndarray, "..."]  # numbers of any shape
     Column = Float32[np.ndarray, "n"]  # one number an image
     Labels = Shaped[np.ndarray, "n"]  # the class of each image, as text

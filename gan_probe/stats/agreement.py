@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import f, rankdata
 
-from gan_probe.types import Labels, Scores
+from gan_probe.types import Labels, Scores, Values
 
 SIGNIFICANCE = 0.05
 WANTED = 0.9  # reliability that ``runs_needed`` aims at
@@ -47,7 +47,7 @@ class Components:
         return max(0.0, self.share) if self.p_class <= SIGNIFICANCE else 0.0
 
 
-def class_means(scores: Scores, labels: Labels) -> Scores:
+def class_means(scores: Scores, labels: Labels) -> Values:
     """Return (runs, classes), classes sorted."""
     return np.stack([scores[:, labels == name].mean(1) for name in np.unique(labels)], axis=1)
 
@@ -81,7 +81,7 @@ def components(scores: Scores, labels: Labels) -> Components:
     return Components(class_, run, conflict, image, float(rest), p_class, share)
 
 
-def kendall_w(means: Scores) -> float:
+def kendall_w(means: Values) -> float:
     """Return Kendall's W of the order of classes: (runs, classes) to 1 for one order, 0 for none.
 
     References
@@ -95,7 +95,7 @@ def kendall_w(means: Scores) -> float:
     return float((ranks.sum(0) ** 2).sum() / most) if most > 0 else 0.0
 
 
-def flip_rate(means: Scores) -> float:
+def flip_rate(means: Values) -> float:
     """Return how often two runs put two classes in different order: 0 never, 0.5 as often as chance."""
     n_runs, n = means.shape
     first, second = np.triu_indices(n, 1)
@@ -123,13 +123,13 @@ def icc(scores: Scores) -> tuple[float, float]:
 MEASURES = ("reproducible", "kendall_w", "flip_rate", "icc_2_1", "icc_3_1")
 
 
-def measures(scores: Scores, labels: Labels) -> Scores:
+def measures(scores: Scores, labels: Labels) -> Values:
     """Return each of `MEASURES` of scores (runs, images), the first as `Components.share`: smooth, for intervals."""
     means = class_means(scores, labels)
     return np.array([components(scores, labels).share, kendall_w(means), flip_rate(means), *icc(scores)])
 
 
-def agreement_with_others(scores: Scores) -> Scores:
+def agreement_with_others(scores: Scores) -> Values:
     """Return each run's rank correlation with the mean of the others' ranks: (runs, images) to (runs,), without labels.
 
     Examples

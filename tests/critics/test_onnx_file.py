@@ -211,7 +211,7 @@ def test_a_sigmoid_of_another_output_is_not_the_score_s(tmp_path: Path) -> None:
     nodes += [helper.make_node("MatMul", ["f", "w"], ["y"])]
     weights = [inside(), inside(np.ones((16, 5), np.float32), "v")]
     path = write(tmp_path / "m.onnx", nodes, weights, outputs={"tags": ["n", 5], "y": ["n", 1]})
-    assert Critic.from_file(path, SHAPE).config.adaptation["output"] == "score"
+    assert Critic.from_file(path, SHAPE).config.adaptation["output"] == "1:score"  # of the second
 
 
 def test_what_is_no_graph_of_images_is_refused(tmp_path: Path) -> None:

@@ -58,7 +58,10 @@ def test_the_table_of_scores_says_the_same_as_the_record(folder: Path, result: T
     table = pd.read_parquet(folder / "trajectory.parquet")
     assert list(table) == ["step", "sample_id", "label", "critic_score"]
     assert table["critic_score"].dtype == np.float32
-    by_step = {step: n_separated(separate(t["critic_score"], t["label"])) for step, t in table.groupby("step")}
+    by_step = {
+        step: n_separated(separate(t["critic_score"].to_numpy(), t["label"].to_numpy()))
+        for step, t in table.groupby("step")
+    }
     assert list(by_step.values()) == list(result.n_separated)
 
 

@@ -60,15 +60,16 @@ def read_npy(path: Path, split: str | None) -> Entries:
     stamp = stamp_of(file)
     array = np.load(file, mmap_mode="r", allow_pickle=False)
     images = check_array(array, path)
-    fetch = partial(_fetch, file, array.offset, images.shape[1:]) if array.flags.c_contiguous else _fetch_no_row
+    fetch = partial(_fetch, (file, array.offset, images.shape[1:])) if array.flags.c_contiguous else _fetch_no_row
     table, said = read_metadata(path) if path.is_dir() else (None, ())
     if path.is_file() and path.name.lower() == "images.npy" and (beside := metadata_files(path.parent)):
         said = (f"{beside[0].name} beside {path.name} was not read. To read both, give their folder.",)
     return _entries(images, table, path, fetch, file=file, stamp=stamp, warnings=said)
 
 
-def _fetch(file: Path, offset: int, shape: tuple[int, ...], *, row: int, size_px: int | None) -> Decoded:
+def _fetch(array: tuple[Path, int, tuple[int, ...]], row: int, size_px: int | None) -> Decoded:
     """Return one row of a ``.npy`` file. It is not mapped: a map of a file that is cut short ends the process."""
+    file, offset, shape = array  # where its rows begin in the file, and the shape of one
     n_bytes = int(np.prod(shape))
     with file.open("rb") as opened:
         opened.seek(offset + row * n_bytes)

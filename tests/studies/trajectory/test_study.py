@@ -37,7 +37,7 @@ def test_every_snapshot_scores_and_the_last_is_the_finished_critic(
     np.testing.assert_array_equal(result.scores[-1], critic.score(test_set.images))
     start = Critic.load(run / "snapshots" / "step-000000").score(test_set.images)
     np.testing.assert_array_equal(result.scores[0], start)
-    assert result.n_separated[0] == n_separated(separate(start, test_set.table["label"]))
+    assert result.n_separated[0] == n_separated(separate(start, test_set.table["label"].to_numpy()))
     assert set(result.sheets) == set(result.steps)
 
 
@@ -47,7 +47,7 @@ def test_controls_stand_beside_it_and_can_be_left_out(
     assert set(result.random_init) == {"seed 101", "seed 102", "seed 103", "step 0"}
     assert result.random_init["step 0"] == result.n_separated[0]
     twin = critic.random_init(101).score(test_set.images)
-    assert result.random_init["seed 101"] == n_separated(separate(twin, test_set.table["label"]))
+    assert result.random_init["seed 101"] == n_separated(separate(twin, test_set.table["label"].to_numpy()))
     assert set(result.statistics) >= {"brightness", "edge_density"}
     bare = trajectory(run, test_set, controls=False)
     assert (bare.random_init, bare.statistics, bare.best_statistic) == ({}, {}, "")
