@@ -7,14 +7,14 @@ import numpy as np
 from gan_probe.types import Mask, Scores, Values
 
 
-def regressed_out(scores: Scores, regressors: Scores, fit: Mask) -> Scores:
+def regressed_out(scores: Scores, regressors: Values, fit: Mask) -> Scores:
     """Return what is left of each run's scores when a linear map of image statistics, (k, images), is taken away."""
     design = np.vstack([np.ones(scores.shape[1]), regressors]).T
     weights = np.linalg.lstsq(design[fit], scores[:, fit].T, rcond=None)[0]
     return scores - (design @ weights).T
 
 
-def linear_share(scores: Scores, regressors: Scores) -> float:
+def linear_share(scores: Scores, regressors: Values) -> float:
     """Return the share of a run's variance that is linear in image statistics, (k, images); mean over runs."""
     left = regressed_out(scores.astype(np.float64), regressors, np.ones(scores.shape[1], dtype=bool))
     return float((1 - left.var(1) / scores.astype(np.float64).var(1)).mean())
