@@ -54,7 +54,7 @@ Results go to stdout, progress and warnings to stderr. `--json` prints one objec
 | 4 | a gate (`--fail-if`) failed; the output is kept |
 | 5 | finished, some items skipped |
 | 6 | an extra or a device is missing |
-| 130 | interrupted; trainings go on with `--resume` |
+| 130, 143 | interrupted (SIGINT), ended (SIGTERM); trainings go on with `--resume` |
 """
 
 GALLERY = """\
