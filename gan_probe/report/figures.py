@@ -253,7 +253,7 @@ def _source_name(source: Source) -> str:
     if source.of == CRITIC:
         return "critic\nembedding" if source.is_embedding else "critic\nscore"
     if source.of != BASELINE:
-        return "randomly initialised\n(median, range)"
+        return "random critics\n(median, range)"
     return SCORED[source.name].title.replace(" (", "\n(").replace("k-means ", "k-means\n")
 
 

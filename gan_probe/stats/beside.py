@@ -13,6 +13,20 @@ U = TypeVar("U")
 RANDOM_INIT, RANDOM_CRITICS = "random_init", "randomly initialised critics"
 
 
+def in_words(name: str) -> str:
+    """Return the name of a control as sentences and pages have it.
+
+    Examples
+    --------
+    >>> in_words("random_init"), in_words("high_frequency_power")
+    ('randomly initialised critics', 'high frequency power')
+    """
+    kind, _, number = name.partition(".")
+    if kind != RANDOM_INIT:
+        return name.replace("_", " ")
+    return f"randomly initialised critic {number}" if number else RANDOM_CRITICS
+
+
 def numbered(n: int) -> list[str]:
     """Return the names of n randomly initialised critics."""
     return [f"{RANDOM_INIT}.{number}" for number in range(n)]
