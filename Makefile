@@ -36,7 +36,7 @@ test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is 
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
 	grep -v -e scikit-learn -e skops constraints.txt > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install --quiet --constraint .venv-lowest/constraints.txt torch 'scikit-learn==1.6.*'
-	.venv-lowest/bin/python -m pip install --quiet --constraint .venv-lowest/constraints.txt --editable . pytest 'scikit-learn==1.6.*'
+	.venv-lowest/bin/python -m pip install --quiet --constraint .venv-lowest/constraints.txt --editable . pytest beartype 'scikit-learn==1.6.*'
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -p no:cacheprovider tests/estimators/test_checks.py
 
 golden: setup  ## the same commands on BASE (a commit) and on this tree, compared bit for bit: what a move must not change
