@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from gan_probe.report.page import canvas
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, class_colours
 from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
-from gan_probe.stats.beside import in_words
+from gan_probe.stats.beside import title_of
 from gan_probe.stats.clustering import contingency
 from gan_probe.stats.conformal import Detection
 from gan_probe.stats.margin import Margin
@@ -43,7 +43,7 @@ def margin_bars(measures: Sequence[Margin]) -> Figure:
             colour = {"ahead": "#2a7f3f", "behind": "#b3321b"}.get(e.verdict, "#555555")
             _point(right, 100 * e.margin, 100 * e.margin_low, high=100 * e.margin_high, place=place, colour=colour)
             right.annotate(
-                f"over {in_words(e.best_control).replace('randomly initialised', 'random')}",
+                f"over {title_of(e.best_control).replace('randomly initialised', 'random')}",
                 (100 * e.margin, place),
                 xytext=(0, 8),
                 textcoords="offset points",

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from gan_probe.report.page import Page, Section, canvas
 from gan_probe.report.tables import Col, Table
-from gan_probe.stats.beside import in_words
+from gan_probe.stats.beside import title_of
 from gan_probe.studies.probe.result import CRITIC, EVERY, PROTOCOL, Outcome, ProbeResult
 
 CRITIC_COLOUR = "#1f5aa6"
@@ -65,7 +65,7 @@ def error_curves(result: ProbeResult, classifier: str, group: str = EVERY) -> Fi
 def _curve(axis: Axes, outcomes: Sequence[Outcome], group: str, colour: Any, *, is_lead: bool = False) -> None:
     x = [o.per_class for o in outcomes]
     low, high = np.array([o.interval(group) for o in outcomes]).T
-    name = in_words(outcomes[0].representation)
+    name = title_of(outcomes[0].representation)
     floor = _floor(outcomes, group)
     axis.plot(
         x, [max(floor, 1 - o.accuracy(group)) for o in outcomes], color=colour, label=name, marker="o", markersize=4,
@@ -113,7 +113,7 @@ def lead(result: ProbeResult, group: str = EVERY) -> Figure | None:
         axis.errorbar(x, value, yerr=(value - low, high - value), fmt="o", color=CRITIC_COLOUR, markersize=5, capsize=3)
         for n, (_, rival, _) in zip(x, compared, strict=True):
             axis.text(
-                n, 1.02, in_words(rival.representation), transform=axis.get_xaxis_transform(),
+                n, 1.02, title_of(rival.representation), transform=axis.get_xaxis_transform(),
                 fontsize=6.5, rotation=60, ha="left", va="bottom", color="#555555", rotation_mode="anchor",
             )  # fmt: skip
         axis.set_title(classifier, fontsize=10, pad=64)

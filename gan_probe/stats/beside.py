@@ -13,12 +13,12 @@ U = TypeVar("U")
 RANDOM_INIT, RANDOM_CRITICS = "random_init", "randomly initialised critics"
 
 
-def in_words(name: str) -> str:
+def title_of(name: str) -> str:
     """Return the name of a control as sentences and pages have it.
 
     Examples
     --------
-    >>> in_words("random_init"), in_words("high_frequency_power")
+    >>> title_of("random_init"), title_of("high_frequency_power")
     ('randomly initialised critics', 'high frequency power')
     """
     kind, _, number = name.partition(".")

@@ -20,7 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from gan_probe.errors import ConfigError
 from gan_probe.names import check_name
-from gan_probe.stats.beside import in_words
+from gan_probe.stats.beside import title_of
 from gan_probe.stats.splits import Split
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.probe.metrics import ProbeMetrics
@@ -494,6 +494,6 @@ def _lead_sentence(classifier: str, compared: Sequence[tuple[Outcome, Outcome, P
     where = "" if group == EVERY else f" on images of {group} classes"
     return (
         f"{classifier}{where}: the critic's features are {'; '.join(said)} labels a class. At {critic.per_class}: the"
-        f" critic {critic.accuracy(group):.1%} correct, {in_words(rival.representation)} {rival.accuracy(group):.1%};"
+        f" critic {critic.accuracy(group):.1%} correct, {title_of(rival.representation)} {rival.accuracy(group):.1%};"
         f" difference {found}."
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gan_probe.scoring.table import BASELINE, CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.auroc import n_separated
-from gan_probe.stats.beside import RANDOM_INIT, in_words
+from gan_probe.stats.beside import RANDOM_INIT, title_of
 from gan_probe.stats.margin import Margin
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _margin_sentence(e: Margin) -> str:
     }[e.verdict]
     return (
         f"{what} {e.value:.1%} of the images ({e.ci_low:.1%} to {e.ci_high:.1%}; chance {e.chance:.0%}), the best"
-        f" control ({in_words(e.best_control)}) {e.control:.1%}: margin {100 * e.margin:+.1f} points"
+        f" control ({title_of(e.best_control)}) {e.control:.1%}: margin {100 * e.margin:+.1f} points"
         f" ({100 * e.margin_low:+.1f} to {100 * e.margin_high:+.1f}), {verdict}."
     )
 
@@ -124,7 +124,7 @@ def _information_sentences(analysis: SeparationResult) -> list[str]:
     )
     if found.controls:
         best = max(found.controls, key=lambda name: found.controls[name])
-        text += f"; the best control ({in_words(best)}) {found.controls[best]:.2f}"
+        text += f"; the best control ({title_of(best)}) {found.controls[best]:.2f}"
     return [f"{text}."]
 
 
