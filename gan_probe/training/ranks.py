@@ -156,7 +156,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         """Return ``x`` normalised: in training by the statistics of all ranks."""
         if not self.training:
             return super().forward(x)
-        wide, n = x.float(), x.numel() // x.shape[1] * dist.get_world_size()
+        wide = x if x.dtype == torch.float64 else x.float()  # never narrower than it came
+        n = x.numel() // x.shape[1] * dist.get_world_size()
         mean = _Sum.apply(wide.sum((0, 2, 3))) / n
         centred = wide - mean[:, None, None]
         variance = _Sum.apply(centred.square().sum((0, 2, 3))) / n

@@ -27,6 +27,11 @@ CONFIGS = {
 }
 
 
+def as_double(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """Networks in double: in float32 rounding, which differs with batch size and machine, turns rectifiers over."""
+    return tuple(x.double() if x.is_floating_point() else x for x in inputs)
+
+
 def work(name: str, ranks: Ranks) -> dict[str, torch.Tensor]:
     """Return the critic's gradients in the first step, and all weights after three."""
     torch.set_num_threads(1)
@@ -40,6 +45,9 @@ def work(name: str, ranks: Ranks) -> dict[str, torch.Tensor]:
         state = new_state(config, images.shape[1:], CPU, ranks=ranks)
         for optimizer in (state.critic_optimizer, state.generator_optimizer):
             optimizer.param_groups[0]["eps"] = EPS
+        for network in vars(state).values():
+            if isinstance(network, torch.nn.Module):
+                network.double().register_forward_pre_hook(as_double)
         return state
 
     state, found = start(), {}
