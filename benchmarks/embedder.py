@@ -47,7 +47,7 @@ def ratios(network: str, images: torch.Tensor, folder: Path) -> dict[str, object
 def main() -> None:
     small = make_dataset("jitter-test", per_class=26).images[:256]
     with tempfile.TemporaryDirectory() as folder:
-        results = {name: ratios(name, small, Path(folder)) for name in ("compact", "article")}
+        results = {name: ratios(name, small, Path(folder)) for name in ("compact", "residual")}
     record.save(
         "embedder",
         {"what": "images/s of CriticEmbedder in a pipeline over those of the bare forward pass, 64 px RGB", **results},

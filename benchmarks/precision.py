@@ -19,7 +19,7 @@ from synthetic import make_dataset
 def main() -> None:
     images, cpu = make_dataset("article-train", per_class=50).images, torch.device("cpu")
     results = {}
-    for name in ("compact", "article"):
+    for name in ("compact", "residual"):
         config = replace(preset(name), batch_size=preset(name).batch_size)
         states = {p: new_state(config, (64, 64, 3), cpu) for p in ("fp32", "bf16")}
         batch = next(batches(ImageSource.of(images, cpu), config, first=1, sees_reals=False))

@@ -56,8 +56,8 @@ def draw_images(
 ) -> tuple[npt.NDArray[np.uint8], Inside]:
     """Return images (n, side_px, side_px, 3) uint8 and their exact masks (n, side_px, side_px) bool.
 
-    From back to front: background, clutter, shape, bar. Values above white or below black are clipped. (The article's
-    code writes (0.85, +1) as 1.05 in the blue channel, which wraps around to nearly black in 8 bits; here it is white.)
+    From back to front: background, clutter, shape, bar. Values above white or below black are clipped, or wrapped
+    around where ``spec.overflow`` says so. (The article's code wraps: its (0.85, +1), 1.05 in blue, is nearly black.)
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def draw_images(
     for start in range(0, len(indices), CHUNK):
         rows = slice(start, start + CHUNK)
         chunk = {name: values[rows] for name, values in columns.items()}
-        _draw_chunk(images[rows], masks[rows], chunk, indices=indices[rows], stream=stream, sizing=spec.sizing)
+        _draw_chunk(images[rows], masks[rows], chunk, indices=indices[rows], stream=stream, spec=spec)
         add_scenery(images[rows], masks[rows], chunk, indices=indices[rows], stream=stream)
     return images, masks
 
@@ -85,15 +85,16 @@ def _draw_chunk(
     *,
     indices: Sequence[int],
     stream: Stream,
-    sizing: str,
+    spec: Spec,
 ) -> None:
     """Paint backgrounds and shapes into ``images`` and ``masks``."""
     side = images.shape[1]
     flat_images = images.reshape(len(images), -1)  # a view
     geometries = list(zip(*(columns[name] for name in GEOMETRY), strict=True))
     unique = {g: k for k, g in enumerate(dict.fromkeys(geometries))}
-    unique_masks = draw_masks(dict(zip(GEOMETRY, zip(*unique, strict=True), strict=True)), side, sizing)
+    unique_masks = draw_masks(dict(zip(GEOMETRY, zip(*unique, strict=True), strict=True)), side, spec.sizing)
     covered = [_channel_positions(mask) for mask in unique_masks]
+    to_bytes = OVERFLOW[spec.overflow]
     masks[:] = unique_masks[[unique[g] for g in geometries]]
     patterns = _patterns(columns, masks)
     painted = zip(*(columns[name] for name in ("background", "base", "sign", "noise", "noise_kind")), strict=True)
@@ -105,7 +106,7 @@ def _draw_chunk(
         level += _colours(base, sign, len(positions) // 3)
         if patterns is not None:
             level += 255 * patterns[row].repeat(3)[positions]
-        flat_images[row][positions] = _to_bytes(level)
+        flat_images[row][positions] = to_bytes(level)
 
 
 def _channel_positions(mask: Inside) -> npt.NDArray[np.intp]:
@@ -172,3 +173,12 @@ def _to_bytes(level: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     level += 0.5
     np.clip(level, 0, 255, out=level)
     return level.astype(np.uint8)
+
+
+def _wrapped(level: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Return levels as 0..255, rounded, the 256th again 0. Overwrites ``level``."""
+    level += 0.5
+    return np.mod(np.floor(level, out=level), 256, out=level).astype(np.uint8)
+
+
+OVERFLOW = {"clip": _to_bytes, "wrap": _wrapped}

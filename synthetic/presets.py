@@ -37,6 +37,9 @@ ARTICLE = (
     ("triangle", 0.85, +1, 0.03),
 )  # fmt: skip
 
+# A type that the article's text names once, and that is not among the ten; perhaps a slip for (0.85, -1).
+NAMED_ONCE = (("circle", 0.85, +1, 0.03),)
+
 # Ten other types, for choosing training settings without looking at the article's test types.
 DEVELOPMENT = (
     ("square",   0.7,  +1, 0.03),
@@ -109,6 +112,10 @@ _ROWS = (
          description="the article's two training types, 300 images each"),
     Spec("article-test", _types(ARTICLE, 2), per_class=40,
          description="the article's ten test types, 40 images each"),
+    Spec("article-circle", _types(NAMED_ONCE, 0), per_class=40,
+         description="a light circle that the article names once and article-test lacks"),
+    Spec("article-wrapped", _types(ARTICLE + NAMED_ONCE, 2), per_class=40, overflow="wrap",
+         description="article-test and article-circle as the article's code draws them: levels above white wrap"),
     Spec("article-dev", _types(DEVELOPMENT, 2), per_class=40, split="validation",
          description="ten other types, for choosing settings without touching article-test"),
     Spec("jitter-train", _types(ARTICLE[:2], 2, **JITTER), per_class=300, split="train", sizing="area",

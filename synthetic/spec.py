@@ -48,6 +48,7 @@ FACTORS: dict[str, Factor] = {
 
 MAX_IMAGES = 10_000_000
 SIZINGS = ("extent", "area")
+OVERFLOWS = ("clip", "wrap")
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,9 @@ class Spec:
     sizing : {"extent", "area"}
         What ``size`` means. "extent": the shape's box has sides of ``size * side_px``. "area": every shape fills
         ``(size * side_px)**2`` pixels, so that shape and area are independent.
+    overflow : {"clip", "wrap"}
+        What a shape's levels above white or below black become. "clip": white or black. "wrap": what is left of them
+        in 8 bits (1.05 is nearly black), as drawing code without clipping has it.
     split : str
         What the set is meant for; written to the ``split`` column.
     description : str
@@ -106,6 +110,7 @@ class Spec:
     per_class: int = 40
     side_px: int = 64
     sizing: str = "extent"
+    overflow: str = "clip"
     split: str = "test"
     description: str = ""
 
@@ -122,6 +127,8 @@ class Spec:
             raise SpecError(f"side_px must be an integer from 8 to 1024, got {self.side_px!r}.")
         if self.sizing not in SIZINGS:
             raise SpecError(unknown_name("sizing", self.sizing, SIZINGS))
+        if self.overflow not in OVERFLOWS:
+            raise SpecError(unknown_name("overflow", self.overflow, OVERFLOWS))
         _check_types(self.types)
 
     @property
@@ -223,8 +230,8 @@ def spec_from_dict(raw: Mapping[str, Any], name: str) -> Spec:
     Parameters
     ----------
     raw : mapping
-        Top-level keys ``per_class``, ``side_px``, ``sizing``, ``split``, ``description``, ``name``; tables
-        ``[defaults]`` (factors of every type), ``[grid]`` (lists, every combination a type) and ``[[type]]``
+        Top-level keys ``per_class``, ``side_px``, ``sizing``, ``overflow``, ``split``, ``description``, ``name``;
+        tables ``[defaults]`` (factors of every type), ``[grid]`` (lists, every combination a type) and ``[[type]]``
         (``label``, optional ``seen``, factors).
     name : str
         Used when ``raw`` has no ``name``.
@@ -234,7 +241,8 @@ def spec_from_dict(raw: Mapping[str, Any], name: str) -> Spec:
     SpecError
         For an unknown key, an unknown factor or a value out of range.
     """
-    known = ("name", "per_class", "side_px", "sizing", "split", "description", "defaults", "grid", "type", "seen")
+    plain_keys = ("per_class", "side_px", "sizing", "overflow", "split", "description")
+    known = ("name", *plain_keys, "defaults", "grid", "type", "seen")
     for key in raw:
         if key not in known:
             raise SpecError(unknown_name("key", key, known))
@@ -256,7 +264,7 @@ def spec_from_dict(raw: Mapping[str, Any], name: str) -> Spec:
         if label not in [t.label for t in types]:
             raise SpecError(unknown_name("label in 'seen'", label, [t.label for t in types]))
     types = [replace(t, seen=True) if t.label in seen_labels else t for t in types]
-    plain = {k: raw[k] for k in ("per_class", "side_px", "sizing", "split", "description") if k in raw}
+    plain = {k: raw[k] for k in plain_keys if k in raw}
     return Spec(name=str(raw.get("name", name)), types=tuple(types), **plain)
 
 

@@ -91,6 +91,12 @@ def _table(dataset: Dataset) -> pd.DataFrame:
     return table
 
 
+NOTES = {
+    "clip": "Colours outside [0, 1] are clipped; the article's code wraps (0.85, +1) around in 8 bits.",
+    "wrap": "Colours outside [0, 1] are wrapped around in 8 bits, as the article's code does.",
+}
+
+
 def _description(dataset: Dataset, format_name: str) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
@@ -99,7 +105,7 @@ def _description(dataset: Dataset, format_name: str) -> dict[str, Any]:
         "format": format_name,
         "n_images": len(dataset.images),
         "factors": {name: factor.help for name, factor in FACTORS.items()},
-        "note": "Colours outside [0, 1] are clipped; the article's code wraps (0.85, +1) around in 8 bits.",
+        "note": NOTES[dataset.spec.overflow],
     }
 
 

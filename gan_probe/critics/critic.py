@@ -36,7 +36,7 @@ from gan_probe.critics.weights import check_state, load_weights
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
-from gan_probe.networks import build_critic
+from gan_probe.networks import build_critic, restore_weights
 from gan_probe.networks.heads import CriticWithHeads
 from gan_probe.types import Column, Images, ImageShape, Progress
 from synthetic.files import atomic_folder
@@ -550,7 +550,7 @@ def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> Crit
         weights = load_file(folder / WEIGHTS)
         module = rebuild(config)
         check_folder(folder, config, record, weights)  # before a stored graph, which may be a program, is opened
-        module.load_state_dict(weights)
+        restore_weights(module, config.network, weights)
     except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise

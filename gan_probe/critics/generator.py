@@ -19,7 +19,7 @@ from gan_probe.critics.identity import digest_of
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import to_uint8
 from gan_probe.names import check_name
-from gan_probe.networks import build_generator
+from gan_probe.networks import build_generator, restore_weights
 from gan_probe.networks.heads import with_labels
 from gan_probe.types import Images, ImageShape
 from synthetic.files import atomic_folder
@@ -98,7 +98,7 @@ class Generator:
             module = build_generator(
                 config.network, config.image_shape, config.latent_dim, seed=0, n_classes=len(config.classes)
             )
-            module.load_state_dict(weights)
+            restore_weights(module, config.network, weights)
         except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError, RuntimeError) as error:
             if isinstance(error, InputError):
                 raise

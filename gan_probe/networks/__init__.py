@@ -7,12 +7,12 @@ worth looking at, from the image upwards, and in ``n_features`` how many numbers
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gan_probe.errors import InputError
 from gan_probe.names import check_name
@@ -21,6 +21,7 @@ from gan_probe.networks.compact import CompactCritic, CompactGenerator
 from gan_probe.networks.dcgan import DcganCritic, DcganGenerator
 from gan_probe.networks.heads import CriticWithHeads
 from gan_probe.networks.mlp import MlpCritic, MlpGenerator
+from gan_probe.networks.residual import ResidualCritic, ResidualGenerator
 from gan_probe.networks.sngan import SnganCritic, SnganGenerator
 from gan_probe.types import ImageShape
 
@@ -39,7 +40,10 @@ NETWORKS: dict[str, Network] = {
     "compact":  Network(CompactCritic, CompactGenerator, (16, 32, 64, 128, 256), "small, fast, sees texture"),
     "compact-half": Network(partial(CompactCritic, divisor=2), partial(CompactGenerator, divisor=2),
                         (16, 32, 64, 128, 256), "compact at half its widths"),
-    "article":  Network(ArticleCritic, ArticleGenerator, (32, 64, 128, 256), "residual, 4x4 kernels, 32 to 512 wide"),
+    "article":  Network(ArticleCritic, ArticleGenerator, (32, 64, 128, 256),
+                        "the article's own: residual, 4x4 kernels, 32 to 512 wide, generator with linear output"),
+    "residual": Network(ResidualCritic, ResidualGenerator, (32, 64, 128, 256),
+                        "as the WGAN-GP paper orders blocks: 4x4 kernels, 32 to 512 wide"),
     "dcgan":    Network(DcganCritic, DcganGenerator, (16, 32, 64, 128, 256), "strided, batch-normalised critic",
                         batch_dependent=True),
     "sngan":    Network(SnganCritic, SnganGenerator, (32,), "residual, as torch-mimicry's SNGAN and WGAN-GP"),
@@ -69,6 +73,27 @@ def check_image_shape(network: str, image_shape: ImageShape) -> None:
             f"network {network!r} takes square images of {', '.join(map(str, sides))} pixels, grey or RGB;"
             f" got {width}x{height} with {channels} channels. Resize with --size {nearest}."
         )
+
+
+def restore_weights(module: nn.Module, network: str, weights: Mapping[str, Tensor]) -> None:
+    """Put saved weights into a critic or generator of a network, strictly.
+
+    Raises
+    ------
+    InputError
+        For weights of networks that had this name in an older version.
+    RuntimeError
+        For others that do not fit, as torch words it.
+    """
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        if network != "article":
+            raise
+        raise InputError(
+            "its weights are not those of network 'article'. An earlier version gave that name to the networks that are"
+            " 'residual' now. Train again with --preset residual, or use it with the version that wrote it."
+        ) from error
 
 
 def build_critic(

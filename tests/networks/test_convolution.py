@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -5,7 +8,12 @@ from torch import nn
 from gan_probe.networks.convolution import PenaltyConv2d, input_gradients_only
 from gan_probe.training.objectives import gradient_penalty
 
-CASES = [{"kernel_size": 3, "padding": 1}, {"kernel_size": 4, "stride": 2, "padding": 1}, {"kernel_size": 1}]
+CASES = [
+    {"kernel_size": 3, "padding": 1},
+    {"kernel_size": 4, "stride": 2, "padding": 1},
+    {"kernel_size": 1},
+    {"kernel_size": 1, "stride": 2},
+]
 
 
 def pair(options: dict[str, int]) -> tuple[PenaltyConv2d, nn.Conv2d, torch.Tensor]:
@@ -82,3 +90,16 @@ def test_in_bfloat16_few_positions_are_a_product_and_the_same(side_px: int) -> N
         found.append((score(x).detach(), conv.weight.grad))
     for a, b in zip(*found, strict=True):
         assert torch.linalg.norm(a - b) < 0.02 * torch.linalg.norm(b)
+
+
+def test_a_strided_1x1_convolution_of_three_channels_survives_its_gradients() -> None:
+    """In a process of its own: torch's own kernel corrupts the memory there, and the process ends at a signal."""
+    code = """
+import torch
+from gan_probe.networks.convolution import PenaltyConv2d
+conv, x = PenaltyConv2d(3, 32, 1, stride=2), torch.randn(2, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+for _ in range(200):
+    conv(x.requires_grad_()).square().sum().backward()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]

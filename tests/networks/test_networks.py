@@ -27,11 +27,11 @@ def test_a_critic_scores_each_image_alone(name: str) -> None:
     assert torch.allclose(critic(images), alone, atol=1e-5)
 
 
-def test_the_article_s_critic_has_the_article_s_widths_and_kernels() -> None:
-    critic = build_critic("article", (64, 64, 3), seed=0)
+def test_the_residual_pair_has_the_article_s_widths_and_kernels() -> None:
+    critic = build_critic("residual", (64, 64, 3), seed=0)
     assert [block.conv2.out_channels for block in critic.blocks] == [32, 64, 128, 256, 512]
     assert {c.kernel_size for block in critic.blocks for c in (block.conv1, block.conv2)} == {(4, 4)}
-    generator = build_generator("article", (64, 64, 3), 128, seed=0)
+    generator = build_generator("residual", (64, 64, 3), 128, seed=0)
     assert [block.conv1.in_channels for block in generator.blocks] == [512, 256, 128, 64, 32]
 
 

@@ -1,5 +1,6 @@
 import hashlib
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -179,3 +180,18 @@ def test_unknown_presets_and_bad_seeds_are_named() -> None:
         make_dataset("article-test", per_class=1, indices=[10])
     with pytest.raises(SpecError, match="per_class must be an integer of at least 1, got 0"):
         make_dataset("article-test", per_class=0)
+
+
+def test_levels_above_white_wrap_around_where_that_is_asked_for() -> None:
+    light = {"base": 0.85, "sign": 1, "noise": 0.0}
+    clipped = make_dataset(one_type(**light))
+    wrapped = make_dataset(replace(one_type(**light), overflow="wrap"))
+    inside = clipped.masks[0]
+    assert (clipped.images[0][inside] == [217, 242, 255]).all()
+    assert (wrapped.images[0][inside] == [217, 242, 268 - 256]).all()
+    assert (clipped.images[0][~inside] == wrapped.images[0][~inside]).all()
+
+
+def test_where_nothing_is_above_white_wrapping_changes_nothing() -> None:
+    plain = one_type(base=0.5, noise=0.01)
+    assert (make_dataset(plain).images == make_dataset(replace(plain, overflow="wrap")).images).all()

@@ -69,6 +69,7 @@ def test_a_toml_grid_is_every_combination_and_the_types_written_out(tmp_path: Pa
         ({"type": [{"label": "x"}], "per_class": 0}, "per_class must be an integer of at least 1"),
         ({"type": [{"label": "x"}], "side_px": 4}, "side_px must be an integer from 8 to 1024"),
         ({"type": [{"label": "x"}], "sizing": "are"}, "unknown sizing 'are'. Did you mean 'area'"),
+        ({"type": [{"label": "x"}], "overflow": "wrp"}, "unknown overflow 'wrp'. Did you mean 'wrap'"),
     ],
 )
 def test_every_mistake_in_a_spec_is_named(raw: dict[str, object], message: str) -> None:
