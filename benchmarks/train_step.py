@@ -30,14 +30,14 @@ from gan_probe.config import TrainConfig, preset
 from gan_probe.device import has_native_bf16
 from gan_probe.networks import build_critic, build_generator
 from gan_probe.networks.convolution import PenaltyConv2d
-from gan_probe.training.acceleration import accelerate
+from gan_probe.training.acceleration import Log, accelerate
 from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.step import critic_update, new_state
 from synthetic import make_dataset
 
 N_PAIRS, N_MATRIX = 5, 2048
 FOREVER = 10_000_000
-ARTICLE = preset("article").updated({"penalty_norm": "paper", "steps": FOREVER})
+NETWORKS = ("article", "residual")
 SMALL = preset("wgan-gp-32").updated({"batch_size": 16, "steps": FOREVER})
 
 
@@ -56,11 +56,13 @@ class Flops(TorchDispatchMode):
 class Ours:
     """Our step on its own batches."""
 
-    def __init__(self, config: TrainConfig, images: np.ndarray, precision: str, device: torch.device) -> None:
+    def __init__(
+        self, config: TrainConfig, images: np.ndarray, precision: str, device: torch.device, log: Log | None = None
+    ) -> None:
         self.config, self.precision, self.device = config, precision, device
-        self.state = new_state(config, images.shape[1:], device)
-        self.batches = batches(ImageSource.of(images, device), config, first=1, sees_reals=False)
-        self.take_step = accelerate(self.state, config, precision, log=lambda text: print(text, file=sys.stderr))
+        self.state, self.source = new_state(config, images.shape[1:], device), ImageSource.of(images, device)
+        self.batches = batches(self.source, config, first=1, sees_reals=False)
+        self.take_step = accelerate(self.state, config, precision, log=log or partial(print, file=sys.stderr))
 
     def critic_step(self) -> None:
         critic_update(self.state, next(self.batches).critic[0], self.config, precision=self.precision)
@@ -117,13 +119,18 @@ def with_plain_convolutions(module: nn.Module) -> nn.Module:
     return module
 
 
-def article(batch_size: int, precision: str, device: torch.device) -> dict[str, Any]:
+def forever(network: str, batch_size: int) -> TrainConfig:
+    """Return the preset of a network, with the paper's norm, as the plain loop takes it."""
+    return preset(network).updated({"penalty_norm": "paper", "steps": FOREVER, "batch_size": batch_size})
+
+
+def residual(network: str, batch_size: int, precision: str, device: torch.device) -> dict[str, Any]:
     images = make_dataset("article-train", per_class=100).images
-    config = ARTICLE.updated({"batch_size": batch_size})
+    config = forever(network, batch_size)
     shape = images.shape[1:]
     plain = PlainTrainer(
-        with_plain_convolutions(build_critic("article", shape, seed=0)).to(device),
-        build_generator("article", shape, 128, seed=0).to(device), images, batch_size, 128, device,
+        with_plain_convolutions(build_critic(network, shape, seed=0)).to(device),
+        build_generator(network, shape, 128, seed=0).to(device), images, batch_size, 128, device,
     )  # fmt: skip
     ours = Ours(config, images, precision, device)
     clipped = Ours(config.updated({"penalty": "none", "weight_clip": 0.05}), images, precision, device)
@@ -194,7 +201,7 @@ def memory() -> dict[str, Any]:
 def measure_memory(n_steps: int) -> None:
     """Print how far the resident memory rose in so many steps; Linux only."""
     images = make_dataset("article-train").images
-    ours = Ours(ARTICLE.updated({"batch_size": 8}), images, "fp32", torch.device("cpu"))
+    ours = Ours(forever("article", 8), images, "fp32", torch.device("cpu"))
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     start = _status_mib("VmRSS")
     for _ in range(n_steps):
@@ -219,7 +226,10 @@ def main() -> None:
     precisions = ("fp32", "bf16") if has_native_bf16(device) else ("fp32",)
     sizes = (8, 32) if device.type == "cpu" else (8, 32, 256)
     results: dict[str, Any] = {
-        f"article networks, 64 px, batch {n}, {p}": article(n, p, device) for n in sizes for p in precisions
+        f"{network} networks, 64 px, batch {n}, {p}": residual(network, n, p, device)
+        for network in NETWORKS
+        for n in sizes
+        for p in precisions
     }
     results |= {f"mimicry's networks, 32 px, batch {SMALL.batch_size}, {p}": mimicry(p, device) for p in precisions}
     if device.type == "cpu":

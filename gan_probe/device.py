@@ -63,16 +63,28 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 
 @contextmanager
-def arithmetic_of(precision: str, device: torch.device) -> Iterator[None]:
-    """Run a block in a resolved precision; torch's global settings are put back afterwards."""
-    previous = torch.get_float32_matmul_precision()
-    autocast = torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+def products_of(precision: str) -> Iterator[None]:
+    """Run a block with float32 products and convolutions rounded to TF32 for "tf32" only.
+
+    On CUDA torch rounds convolutions so by default. A backward pass goes by what is set while it runs, so it belongs in
+    the block. The settings are put back afterwards.
+    """
+    previous, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     try:
         torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-        with autocast:
-            yield
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        yield
     finally:
         torch.set_float32_matmul_precision(previous)
+        torch.backends.cudnn.allow_tf32 = convolutions
+
+
+@contextmanager
+def arithmetic_of(precision: str, device: torch.device) -> Iterator[None]:
+    """Run a forward pass in a resolved precision; torch's global settings are put back afterwards."""
+    autocast = torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+    with products_of(precision), autocast:
+        yield
 
 
 def memory_bytes() -> int:

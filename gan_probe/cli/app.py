@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from gan_probe.cli import (
     adapt,
     arithmetic,
+    article,
     check,
     cluster,
     demo,
@@ -99,8 +100,8 @@ def _root(
 
 # The order is that of the help.
 VERBS = (
-    demo.demo, synth.synth, train.train, diagnose.diagnose, sample.sample, arithmetic.arithmetic, adapt.adapt,
-    check.check, score.score, cluster.cluster, report.report, stability.stability, settle.settle, ensemble.ensemble,
+    demo.demo, article.article, synth.synth, train.train, diagnose.diagnose, sample.sample, arithmetic.arithmetic,
+    adapt.adapt, check.check, score.score, cluster.cluster, report.report, stability.stability, settle.settle, ensemble.ensemble,
     trajectory.trajectory, probe.probe, explain.explain, factors.factors, outliers.outliers, doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:

@@ -33,6 +33,7 @@ from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.critics.random_weights import are_same, reinitialised, settle_spectral_norms
 from gan_probe.critics.stored import KINDS, WITHOUT_CODE, kind_of, open_file
 from gan_probe.critics.weights import check_state, load_weights
+from gan_probe.device import products_of
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
@@ -488,7 +489,8 @@ class Critic:
 
     def forward_batch(self, batch: Tensor, layers: Sequence[str] = (), pooling: str = "mean") -> Forward:
         """Return scores and features of one batch (n, c, h, w) in [-1, 1], on the critic's device."""
-        scores, found = passed(self.module, batch, layers, pooling)
+        with products_of("fp32"):
+            scores, found = passed(self.module, batch, layers, pooling)
         return Forward(scores.float().cpu().numpy(), None if found is None else found.cpu().numpy())
 
     def _batches(self, images: Images, batch_size: int, progress: Progress) -> Iterator[Tensor]:

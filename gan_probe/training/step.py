@@ -13,7 +13,7 @@ from torch.nn.utils import get_total_norm
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_probe.config import TrainConfig
-from gan_probe.device import arithmetic_of
+from gan_probe.device import arithmetic_of, products_of
 from gan_probe.images.pixels import to_network
 from gan_probe.networks import NETWORKS, build_critic, build_generator
 from gan_probe.networks.heads import with_labels
@@ -235,7 +235,8 @@ def critic_update(
         ``penalty``: unweighted. ``critic_loss``: without penalties. ``critic_accuracy``: share of the pairs of a real
         and a fake in which the real scores higher; 0.5 in equilibrium. ``critic_gradient``: norm over all weights.
     """
-    metrics = (gradients or critic_gradients)(state, batch, config, precision)
+    with products_of(precision):
+        metrics = (gradients or critic_gradients)(state, batch, config, precision)
     weights = list(state.critic.parameters())
     ranks.average_gradients(weights)
     metrics["critic_gradient"] = _norm(weights)
@@ -354,7 +355,8 @@ def generator_update(
     else:
         real_score = torch.zeros_like(fake_score)
     loss = objective.generator_loss(real_score, fake_score)
-    loss.backward()
+    with products_of(precision):
+        loss.backward()
     weights = list(state.generator.parameters())
     ranks.average_gradients(weights)
     metrics = {"generator_loss": loss.detach(), "generator_gradient": _norm(weights)}

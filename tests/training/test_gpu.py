@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from gan_probe.config import preset
 from gan_probe.critics.critic import Critic
-from gan_probe.images.image_set import ImageSet
+from gan_probe.device import products_of
+from gan_probe.images.image_set import ImageSet, from_synthetic
 from gan_probe.training import train
+from gan_probe.training.acceleration import TOLERANCE, accelerate, relative_error
 from gan_probe.training.batches import ImageSource, batches
-from gan_probe.training.step import critic_update, new_state
+from gan_probe.training.step import critic_gradients, critic_update, new_state
+from synthetic import make_dataset
 from tests.conftest import SMALL
 
 pytestmark = [
@@ -37,3 +41,43 @@ def test_one_update_on_the_gpu_is_the_cpu_s(train_set: ImageSet, precision: str)
         values.append(critic_update(state, batch, config, precision=used))
     for name in ("w_distance", "penalty"):
         assert values[1][name].item() == pytest.approx(values[0][name].item(), rel=0.1, abs=0.02)
+
+
+@pytest.mark.parametrize("network", ["article", "compact", "residual"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "tf32"])
+def test_steps_of_a_graph_are_eager_ones(network: str, precision: str) -> None:
+    """Five steps of both, from the same state on the same batches: the networks end at the same place."""
+    data = from_synthetic(make_dataset("article-train", per_class=20))
+    said: list[str] = []
+    moved = {}
+    for how in ("eager", "graph"):
+        config = preset(network).updated({"acceleration": how, "steps": 5, "decay_share": 0.5})
+        state = new_state(config, data.image_shape, torch.device("cuda"))
+        before = [p.detach().clone() for m in (state.critic, state.generator) for p in m.parameters()]
+        source = ImageSource.of(data.images, torch.device("cuda"))
+        take = accelerate(state, config, precision, log=said.append)
+        for batch in batches(source, config, first=1, sees_reals=False):
+            take(batch)
+        after = [p.detach() for m in (state.critic, state.generator) for p in m.parameters()]
+        moved[how] = [a - b for a, b in zip(after, before, strict=True)]
+    assert said == ["acceleration: graph"]
+    assert relative_error(moved["graph"], moved["eager"]) <= 10 * TOLERANCE[precision]
+
+
+def test_float32_is_float32_where_torch_would_round_to_tf32() -> None:
+    """A forward and a backward pass in fp32 agree with the CPU's to 1e-5; rounded to TF32 they differ by 1e-4 or more."""
+    data = make_dataset("article-train", per_class=4).images
+    critic = Critic.from_network("article", (64, 64, 3))
+    on_gpu = Critic.from_network("article", (64, 64, 3), device="cuda")
+    expected, found = critic.score(data), on_gpu.score(data)
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    gradients = {}
+    for device, precision in (("cpu", "fp32"), ("cuda", "fp32"), ("cuda", "tf32")):
+        config = preset("article").updated({"learning_rate_critic": 0.0})
+        state = new_state(config, (64, 64, 3), torch.device(device))
+        batch = next(batches(ImageSource.of(data, torch.device(device)), config, first=1, sees_reals=False))
+        with products_of(precision):
+            critic_gradients(state, batch.critic[0], config, precision)
+        gradients[device, precision] = [p.grad.cpu() for p in state.critic.parameters() if p.grad is not None]
+    assert relative_error(gradients["cuda", "fp32"], gradients["cpu", "fp32"]) < 1e-4
+    assert relative_error(gradients["cuda", "tf32"], gradients["cpu", "fp32"]) > 1e-4
