@@ -1,4 +1,6 @@
-"""What a CUDA device makes of training and scoring: python benchmarks/gpu.py
+"""What a CUDA device makes of training and scoring.
+
+python benchmarks/gpu.py
 
 Steps as one CUDA graph against eager ones and against a plain loop, in every arithmetic; their share of what the
 convolutions of the critic reach by themselves; scoring against the bare forward pass; memory. Times within one row were
@@ -64,15 +66,15 @@ def steps(network: str, batch_size: int, precision: str) -> dict[str, Any]:
     shape, said = images.shape[1:], list[str]()
     config = preset(network).updated({"batch_size": batch_size, "steps": FOREVER})
     found: dict[str, Any] = {}
+    with memory(found):
+        graph = Ours(config.updated({"acceleration": "graph"}), images, precision, DEVICE, said.append)
+        graph.cycle()
     plain = PlainTrainer(
         build_critic(network, shape, seed=0).to(DEVICE),
         build_generator(network, shape, config.latent_dim, seed=0).to(DEVICE),
         images, batch_size, config.latent_dim, DEVICE,
     )  # fmt: skip
     eager = Ours(config.updated({"acceleration": "eager"}), images, precision, DEVICE)
-    with memory(found):
-        graph = Ours(config.updated({"acceleration": "graph"}), images, precision, DEVICE, said.append)
-        graph.cycle()
     found["acceleration"] = "; ".join(said)
     cycle = partial(plain.cycle, config.n_critic)
     cycle_flops = flops(eager)
@@ -163,9 +165,9 @@ def main() -> None:
     results["scoring"] = {network: scoring(network) for network in ("article", "compact")}
     what = (
         "a step is n_critic critic updates and one of the generator, 64 px RGB; graph: as one CUDA graph; plain: a"
-        " WGAN-GP loop as widely used scripts write it, in torch's default arithmetic, whose convolutions are rounded to"
-        " TF32; share_of_convolutions_alone: of the operations a second that the critic's convolutions reach one by one,"
-        " forward and backward"
+        " WGAN-GP loop as widely used scripts write it, in torch's default arithmetic, whose convolutions are rounded"
+        " to TF32; share_of_convolutions_alone: of the operations a second that the critic's convolutions reach one by"
+        " one, forward and backward"
     )
     record.save("gpu", {"what": what, **results})
 

@@ -101,8 +101,8 @@ def _root(
 # The order is that of the help.
 VERBS = (
     demo.demo, article.article, synth.synth, train.train, diagnose.diagnose, sample.sample, arithmetic.arithmetic,
-    adapt.adapt, check.check, score.score, cluster.cluster, report.report, stability.stability, settle.settle, ensemble.ensemble,
-    trajectory.trajectory, probe.probe, explain.explain, factors.factors, outliers.outliers, doctor.doctor,
+    adapt.adapt, check.check, score.score, cluster.cluster, report.report, stability.stability, settle.settle,
+    ensemble.ensemble, trajectory.trajectory, probe.probe, explain.explain, factors.factors, outliers.outliers, doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command(verb.__name__)(verb)

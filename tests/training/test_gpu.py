@@ -65,7 +65,7 @@ def test_steps_of_a_graph_are_eager_ones(network: str, precision: str) -> None:
 
 
 def test_float32_is_float32_where_torch_would_round_to_tf32() -> None:
-    """A forward and a backward pass in fp32 agree with the CPU's to 1e-5; rounded to TF32 they differ by 1e-4 or more."""
+    """A forward and a backward pass in fp32 agree with the CPU's; rounded to TF32 they differ by 1e-4 or more."""
     data = make_dataset("article-train", per_class=4).images
     critic = Critic.from_network("article", (64, 64, 3))
     on_gpu = Critic.from_network("article", (64, 64, 3), device="cuda")
