@@ -59,6 +59,7 @@ class Ours:
     def __init__(
         self, config: TrainConfig, images: np.ndarray, precision: str, device: torch.device, log: Log | None = None
     ) -> None:
+        config = config.updated({"precision": precision})
         self.config, self.precision, self.device = config, precision, device
         self.state, self.source = new_state(config, images.shape[1:], device), ImageSource.of(images, device)
         self.batches = batches(self.source, config, first=1, sees_reals=False)

@@ -102,7 +102,8 @@ def _root(
 VERBS = (
     demo.demo, article.article, synth.synth, train.train, diagnose.diagnose, sample.sample, arithmetic.arithmetic,
     adapt.adapt, check.check, score.score, cluster.cluster, report.report, stability.stability, settle.settle,
-    ensemble.ensemble, trajectory.trajectory, probe.probe, explain.explain, factors.factors, outliers.outliers, doctor.doctor,
+    ensemble.ensemble, trajectory.trajectory, probe.probe, explain.explain, factors.factors, outliers.outliers,
+    doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command(verb.__name__)(verb)

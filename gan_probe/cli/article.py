@@ -25,6 +25,10 @@ def article(
     ] = "10,20,100,200",
     seeds: Annotated[int, typer.Option(help="Trainings of each length: seeds 0, 1, ...", min=1, max=1000)] = 1,
     per_class: Annotated[int, typer.Option(help="Training images of each of the two types.", min=8)] = 300,
+    precision: Annotated[
+        str,
+        typer.Option(help="Arithmetic: fp32, as the preset has it, or auto, bf16, tf32 (CUDA), and the page says so."),
+    ] = "fp32",
     jobs: Jobs = None,
     page_only: Annotated[
         bool, typer.Option("--page-only", help="Train nothing; make the page of the results that are in OUT.")
@@ -46,7 +50,7 @@ def article(
     hint = f"Go on with: {command_line('--resume')}"
     with Session("article", json, resume_hint=hint) as session:
         wanted = parse_epochs(epochs)
-        from gan_probe.device import resolve_device
+        from gan_probe.device import resolve_device, resolve_precision
         from gan_probe.studies.article.study import SETTINGS, check_settings, config_of, tasks, training_images
         from gan_probe.training.parallel import default_jobs, devices_for
         from synthetic.files import check_free
@@ -57,8 +61,11 @@ def article(
         elif not goes_on:
             check_free(out, marker=SETTINGS, overwrite=overwrite)
         chosen, images = resolve_device(device), training_images(per_class)
+        used = resolve_precision(
+            config_of(wanted[0], 0, len(images)).updated({"precision": precision}).precision, chosen
+        )
         devices = devices_for(chosen)
-        todo = {} if page_only else tasks(out, wanted, seeds, devices=devices, per_class=per_class)
+        todo = {} if page_only else tasks(out, wanted, seeds, devices=devices, per_class=per_class, precision=precision)
         n_trainings = sum(map(len, todo.values()))
         at_a_time = min(n_trainings, jobs or default_jobs(n_trainings, images, chosen)) if n_trainings else 0
         steps = {length: config_of(length, 0, len(images)) for length in wanted}
@@ -71,6 +78,7 @@ def article(
                 ),
                 "images": f"{len(images)} of two types",
                 "device": chosen,
+                "arithmetic": used,
                 "out": out,
             },
         )

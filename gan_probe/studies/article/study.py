@@ -75,7 +75,7 @@ def train_one(
     *,
     per_class: int = PER_CLASS,
     device: torch.device | str = "cpu",
-    acceleration: str = "auto",
+    precision: str = "fp32",
     on_step: OnStep | None = None,
 ) -> None:
     """Train once, from scratch or from where it was cut off, and keep the results; do nothing where they are kept.
@@ -88,8 +88,8 @@ def train_one(
     per_class : int
         Training images of each of the two types.
     device : str or torch.device
-    acceleration : str
-        See `gan_probe.config.TrainConfig`.
+    precision : str
+        See `gan_probe.config.TrainConfig`; the preset's is fp32.
     on_step : callable, optional
         See `gan_probe.training.train`.
     """
@@ -97,7 +97,7 @@ def train_one(
     if (results / MARKER).is_file():
         return
     images = training_images(per_class)
-    config = config_of(epochs, seed, len(images)).updated({"acceleration": acceleration})
+    config = config_of(epochs, seed, len(images)).updated({"precision": precision})
     critic = train(images, run, config, resume=True, device=device, on_step=on_step)
     results.parent.mkdir(parents=True, exist_ok=True)
     with atomic_folder(results, marker=MARKER) as folder:
@@ -232,11 +232,10 @@ def article(out: str | Path, *, epochs: Sequence[int] = LENGTHS, seeds: int = 1)
     if not trainings:
         raise InputError(f"{out} holds no results of trainings yet. Run gan-probe article --out {out}.")
     differing = {int(t.facts["settings"]["batch_size"]) for t in trainings}
-    first = trainings[0].facts
     provenance = {
         "trainings": ", ".join(t.name for t in trainings),
         "devices": ", ".join(sorted({str(t.facts["device"]) for t in trainings})),
-        "precision": first["precision"],
+        "precision": ", ".join(sorted({str(t.facts["precision"]) for t in trainings})),
         "batch_size": ", ".join(map(str, sorted(differing))),
         "training_images": "the preset article-train, seed 0",
         "test_images": "the presets article-test, article-circle and article-wrapped, seed 0",
