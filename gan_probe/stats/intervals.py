@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -147,6 +147,36 @@ def widen(value: Values, interval: tuple[Values, Values], between: Values, n_run
         return interval
     of_runs = float(t.ppf(0.5 + LEVEL / 2, n_runs - 1)) * between / math.sqrt(n_runs)
     return value - np.hypot(value - interval[0], of_runs), value + np.hypot(interval[1] - value, of_runs)
+
+
+def mean_over_margins(
+    by_image: Values, others: Sequence[tuple[Values, float]], *, extra: tuple[float, ...]
+) -> tuple[float, float, float]:
+    """Return a mean and its 95 % interval (value, low, high) over new images, new runs and new draws of labels.
+
+    Parameters
+    ----------
+    by_image : ndarray, shape (images,)
+    others : sequence of tuple
+        The means of each run, or draw, and the share of their variance that they have in common: two draws of m labels
+        from the same n images share m / n of it (Hoeffding 1948, "A class of statistics with asymptotically normal
+        distribution", section 5), which more draws do not take away.
+    extra : tuple of float
+        Images added, which keep the interval open where every image agrees (Agresti and Coull 1998; Agresti and Min
+        2005).
+
+    Notes
+    -----
+    The variance is the sum of those of the margins (Owen 2007, "The pigeonhole bootstrap", section 3), and its degrees
+    of freedom are Satterthwaite's.
+    """
+    images, value = np.concatenate([by_image, extra]), float(by_image.mean())
+    parts = [(float(images.var(ddof=1)) / len(images), len(images) - 1)]
+    parts += [(float(m.var(ddof=1)) * (1 / len(m) + shared), len(m) - 1) for m, shared in others if len(m) > 1]
+    total = sum(variance for variance, _ in parts)
+    freedom = total**2 / sum(variance**2 / n for variance, n in parts if variance > 0)
+    half = float(t.ppf(0.5 + LEVEL / 2, freedom)) * math.sqrt(total)
+    return value, value - half, value + half
 
 
 def jackknife_width(left_out: npt.ArrayLike) -> Any:

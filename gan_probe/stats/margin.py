@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from gan_probe.stats.information import chosen_rows, folds, named_by_score
-from gan_probe.stats.intervals import LEVEL
+from gan_probe.stats.intervals import mean_over_margins
 from gan_probe.stats.linear import fit_best
 from gan_probe.types import Labels, Rows
 
@@ -149,7 +148,7 @@ def margins(
 def mean_interval(right: Right) -> tuple[float, float, float]:
     """Return the mean of (runs, images) or (runs, draws, images) values in [0, 1] and its 95 % interval."""
     parts = [(_by(right, "run"), 0.0), (_by(right, "draw"), _drawn(right))]
-    return _interval(_by(right, "image"), parts, extra=(0.0, 0.0, 1.0, 1.0))
+    return mean_over_margins(_by(right, "image"), parts, extra=(0.0, 0.0, 1.0, 1.0))
 
 
 def difference(a: Right, b: Right) -> tuple[float, float, float]:
@@ -161,7 +160,9 @@ def difference(a: Right, b: Right) -> tuple[float, float, float]:
     1.0
     """
     by_image, by_draw = (_by(a, margin) - _by(b, margin) for margin in ("image", "draw"))
-    return _interval(by_image, [(_by(a, "run"), 0.0), (_by(b, "run"), 0.0), (by_draw, _drawn(a))], extra=(-1.0, 1.0))
+    return mean_over_margins(
+        by_image, [(_by(a, "run"), 0.0), (_by(b, "run"), 0.0), (by_draw, _drawn(a))], extra=(-1.0, 1.0)
+    )
 
 
 def _by(right: Right, margin: str) -> Right:
@@ -175,33 +176,3 @@ def _by(right: Right, margin: str) -> Right:
 def _drawn(right: Right) -> float:
     """Return the share of the images that a draw takes as labels."""
     return float(np.isnan(right).mean())
-
-
-def _interval(
-    by_image: Right, others: Sequence[tuple[Right, float]], *, extra: tuple[float, ...]
-) -> tuple[float, float, float]:
-    """Return (value, low, high) over new images, new runs and new draws of labels.
-
-    Parameters
-    ----------
-    by_image : ndarray, shape (images,)
-    others : sequence of tuple
-        The means of each run, or draw, and the share of their variance that they have in common: two draws of m labels
-        from the same n images share m / n of it (Hoeffding 1948, "A class of statistics with asymptotically normal
-        distribution", section 5), which more draws do not take away.
-    extra : tuple of float
-        Images added, which keep the interval open where every image agrees (Agresti and Coull 1998; Agresti and Min
-        2005).
-
-    Notes
-    -----
-    The variance is the sum of those of the margins (Owen 2007, "The pigeonhole bootstrap", section 3), and its degrees
-    of freedom are Satterthwaite's.
-    """
-    images, value = np.concatenate([by_image, extra]), float(by_image.mean())
-    parts = [(float(images.var(ddof=1)) / len(images), len(images) - 1)]
-    parts += [(float(m.var(ddof=1)) * (1 / len(m) + shared), len(m) - 1) for m, shared in others if len(m) > 1]
-    total = sum(variance for variance, _ in parts)
-    freedom = total**2 / sum(variance**2 / n for variance, n in parts if variance > 0)
-    half = float(t.ppf(0.5 + LEVEL / 2, freedom)) * math.sqrt(total)
-    return value, value - half, value + half
