@@ -162,8 +162,8 @@ def mean_over_margins(
         from the same n images share m / n of it (Hoeffding 1948, "A class of statistics with asymptotically normal
         distribution", section 5), which more draws do not take away.
     extra : tuple of float
-        Images added, which keep the interval open where every image agrees (Agresti and Coull 1998; Agresti and Min
-        2005).
+        Images added, which keep the interval open where every image agrees, and move its middle with them: without
+        that it misses shares near 0 and 1 (Agresti and Coull 1998; of differences Agresti and Min 2005).
 
     Notes
     -----
@@ -174,9 +174,11 @@ def mean_over_margins(
     parts = [(float(images.var(ddof=1)) / len(images), len(images) - 1)]
     parts += [(float(m.var(ddof=1)) * (1 / len(m) + shared), len(m) - 1) for m, shared in others if len(m) > 1]
     total = sum(variance for variance, _ in parts)
+    if total == 0:
+        return value, value, value
     freedom = total**2 / sum(variance**2 / n for variance, n in parts if variance > 0)
-    half = float(t.ppf(0.5 + LEVEL / 2, freedom)) * math.sqrt(total)
-    return value, value - half, value + half
+    half, centre = float(t.ppf(0.5 + LEVEL / 2, freedom)) * math.sqrt(total), float(images.mean())
+    return value, centre - half, centre + half
 
 
 def jackknife_width(left_out: npt.ArrayLike) -> Any:
