@@ -43,7 +43,7 @@ class Margin:
     margin, margin_low, margin_high : float
         Critic minus control, paired by image.
     chance : float
-        What a guess gets: the share of the largest class.
+        What naming the largest class of every image gets: its share, one over their number where classes are equal.
     controls : dict of str to float
     """
 
