@@ -54,7 +54,7 @@ def margin_bars(measures: Sequence[Margin]) -> Figure:
     left.set_ylim(len(measures) - 0.4, -0.7)
     left.set_xlim(-0.02, 1.02)
     left.xaxis.set_major_formatter(PercentFormatter(1.0))
-    left.set_xlabel("images right: critic (blue), controls (grey), chance (line)", fontsize=8)
+    left.set_xlabel("images right: critic (blue), controls (grey), always the largest class (line)", fontsize=8)
     right.axvline(0, color="black", linewidth=0.8)
     right.set_xlabel("margin over the best control, points (95 %)", fontsize=8)
     right.margins(x=0.15)

@@ -250,7 +250,7 @@ def _tables(result: FactorsResult) -> list[Table]:
             Col(title="factor", of="factor"),
             Col(title="right", of="value", form="percent"),
             Col(title="95 % interval", of=("ci_low", "ci_high"), form="hundredths"),
-            Col(title="chance", of="chance", form="percent"),
+            Col(title="largest level", of="chance", form="percent"),
             Col(title="best control", of="best_control"),
             Col(title="its share", of="control", form="percent"),
             Col(title="margin, points", of="margin", form="points"),

@@ -56,7 +56,8 @@ def detection_table(result: OutlierResult) -> Table:
         Col(title="called", of="called", form="percent"),
         Col(title="AUROC", of="auroc", form="three"),
         Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
-        Col(title="FPR95", of="fpr95", form="percent"),
+        Col(title="FPR95: accepted where 95 % of the seen are", of="fpr95", form="percent"),
+        Col(title="the other FPR95: seen rejected where 95 % of the class are", of="fpr95_class", form="percent"),
     ]
     return Table(name="classes", heading="Unseen classes", columns=columns, rows=result.class_rows())
 

@@ -195,7 +195,7 @@ def _tables(result: ProbeResult) -> list[Table]:
         Col(title="classes", of="classes"),
         Col(title="labels a class", of="labels_per_class", form="plain"),
         Col(title="draws", of="n_draws", form="plain"),
-        Col(title="setting", of="setting", form="plain"),
+        Col(title="setting", of="setting"),
         Col(title="accuracy", of="accuracy", form="percent"),
         Col(title="95 % interval", of=("ci_low", "ci_high"), form="hundredths"),
         Col(title="sd over draws", of="sd_over_draws", form="hundredths"),

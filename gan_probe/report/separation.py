@@ -262,7 +262,8 @@ def _detections(m: SeparationResult) -> Table:
         Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
         Col(title="average precision", of="aupr", form="three"),
         Col(title="its chance", of="prevalence", form="three"),
-        Col(title="accepted at 95 % of the seen", of="fpr95", form="percent"),
+        Col(title="FPR95: accepted where 95 % of the seen are", of="fpr95", form="percent"),
+        Col(title="the other FPR95: seen rejected where 95 % of the class are", of="fpr95_class", form="percent"),
     ]
     return Table(
         name="unseen-table", below="unseen", folded=AS_TABLE, columns=columns,

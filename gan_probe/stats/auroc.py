@@ -124,7 +124,10 @@ def _pairs(found: Pairwise, k: int) -> list[Pair]:
     values = found.auroc[:k, i, j]
     mean, counts = values.mean(0), found.counts
     between = values.std(0, ddof=1) if k > 1 else np.zeros(n_pairs)
-    low, high = widen(mean, auroc_interval(mean, counts[i], counts[j]), between, k)
+    single, alike = found.variance[:k, i, j].mean(0), found.run_variance[i, j]
+    noise = np.sqrt(np.divide(alike, single, out=np.ones(n_pairs), where=single > 0))  # of a mean over runs, 1 of one
+    ends = (mean + noise * (end - mean) for end in auroc_interval(mean, counts[i], counts[j]))
+    low, high = widen(mean, (next(ends), next(ends)), between, k)
     p_values = np.minimum(1.0, found.p_value[:k, i, j].max(0) * n_pairs)
     separated = (mean >= THRESHOLD) & (p_values < SIGNIFICANCE)
     columns = {

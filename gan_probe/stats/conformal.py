@@ -22,7 +22,7 @@ from gan_probe.stats.intervals import auroc_interval
 from gan_probe.types import Values
 
 MIN_REFERENCE = 10
-ACCEPTED = 0.95  # share of the seen images that are accepted where FPR95 is measured
+ACCEPTED = 0.95  # share of the positives that are found where FPR95 is measured
 FDR = 0.1
 
 
@@ -56,7 +56,11 @@ class Detection:
         Average precision, the class being positive; chance is `prevalence`.
     prevalence : float
     fpr95 : float
-        Share of the class that is accepted where 95 % of the seen images are (Liang, Li, Srikant 2018, ODIN).
+        Share of the class that is accepted where 95 % of the seen images are (Liang, Li, Srikant 2018, ODIN: the seen
+        are the positives).
+    fpr95_class : float
+        Share of the seen images that are rejected where 95 % of the class are (the class is the positive, as in
+        pytorch-ood and in papers on outlier exposure).
     is_reversed : bool
         The interval of the AUROC lies below 0.5: the critic ranks this class above its own reals.
     """
@@ -70,6 +74,7 @@ class Detection:
     aupr: float
     prevalence: float
     fpr95: float
+    fpr95_class: float
 
     @property
     def is_reversed(self) -> bool:
@@ -105,7 +110,8 @@ def detect(label: str, scores: Values, seen: Values, *, reference: Values, direc
         ci_high,
         aupr=float(average_precision_score(is_new, np.concatenate([unlike, usual]))),
         prevalence=len(unlike) / len(is_new),
-        fpr95=float((unlike <= np.quantile(usual, ACCEPTED, method="higher")).mean()),
+        fpr95=float((unlike <= np.quantile(usual, ACCEPTED, method="inverted_cdf")).mean()),
+        fpr95_class=float((usual >= -np.quantile(-unlike, ACCEPTED, method="inverted_cdf")).mean()),
     )
 
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t
-from sklearn.feature_selection import mutual_info_classif
-from sklearn.model_selection import StratifiedKFold
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.special import digamma
+from scipy.stats import norm, t
 from sklearn.neighbors import KNeighborsClassifier
 
 from gan_probe.stats.intervals import LEVEL
+from gan_probe.stats.splits import stratified_folds
 from gan_probe.types import Indices, Labels, Values
 
 MAX_ROWS = 5000  # images that are looked at, each class in its share
 N_FOLDS = 5
 N_GROUPS = 10  # of the jackknife
-N_PERMUTATIONS = 10
+N_NEIGHBOURS = 3  # of the estimate of information
+N_NULLS = 100  # data sets without information on which its spread is measured
 
 
 def chosen_rows(labels: Labels, *, most: int = MAX_ROWS, seed: int = 0) -> Indices:
@@ -32,8 +35,7 @@ def chosen_rows(labels: Labels, *, most: int = MAX_ROWS, seed: int = 0) -> Indic
 
 def folds(labels: Labels, *, seed: int = 0) -> list[tuple[Indices, Indices]]:
     """Return five (training rows, test rows), or fewer where the smallest class has fewer images; by class."""
-    n_folds = min(N_FOLDS, int(np.unique(labels, return_counts=True)[1].min()))
-    return list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(labels, labels))
+    return stratified_folds(labels, N_FOLDS, seed=seed)
 
 
 def named_by_score(scores: Values, labels: Labels, *, seed: int = 0) -> npt.NDArray[np.bool_]:
@@ -61,59 +63,102 @@ def named_by_score(scores: Values, labels: Labels, *, seed: int = 0) -> npt.NDAr
     return right
 
 
-def mutual_information(scores: Values, labels: Labels, *, seed: int = 0) -> float:
-    """Return the mutual information of score and class in bits, as nearest neighbours on the line estimate it.
-
-    Independent scores read a little above 0: see `null_information`.
-
-    References
-    ----------
-    Ross 2014, "Mutual Information between Discrete and Continuous Data Sets", PLoS ONE 9, equation 2.
-    """
-    if np.ptp(scores) == 0:
-        return 0.0
-    found = mutual_info_classif(scores.reshape(-1, 1), labels, discrete_features=False, random_state=seed)[0]
-    return min(entropy(labels), float(found) / math.log(2))
-
-
 def entropy(labels: Labels) -> float:
     """Return the entropy of the classes in bits: log2 of their number where they are equally large."""
     shares = np.unique(labels, return_counts=True)[1] / len(labels)
     return float(-(shares * np.log2(shares)).sum())
 
 
-def null_information(scores: Values, labels: Labels, *, seed: int = 0) -> float:
-    """Return what `mutual_information` reads when labels are shuffled: the mean of ten shuffles."""
-    rng = np.random.default_rng(seed)
-    return float(
-        np.mean([mutual_information(scores, rng.permutation(labels), seed=seed) for _ in range(N_PERMUTATIONS)])
-    )
+def local_information(scores: Values, labels: Labels, *, seed: int = 0) -> Values:
+    """Return what each score tells of its class, in bits, (n,); their mean estimates the mutual information.
 
-
-def bits(scores: Values, labels: Labels, *, null: float | None = None, seed: int = 0) -> float:
-    """Return the mutual information of score and class in bits: 0 = none, log2 of the number of equal classes = all.
-
-    The estimate for shuffled labels is taken away, and the rest scaled so that a score that tells everything still
-    reads the classes' entropy.
+    Independent scores give 0 on average, and scores that tell everything the entropy of the classes, exactly: the
+    estimate is scaled by what it reaches there, which is a little more. Nothing is cut off at 0, where half of all
+    estimates without any information lie below.
 
     Parameters
     ----------
     scores : ndarray, shape (n,)
     labels : ndarray, shape (n,)
-    null : float, optional
-        `null_information` of scores of as many images of these classes, where it is known already.
+        Of classes with at least two images.
     seed : int
+        Of the noise, 1e-10 of the scores, that orders equal ones.
 
     References
     ----------
-    The scaling is that of Vinh, Epps and Bailey 2010, "Information Theoretic Measures for Clusterings Comparison", JMLR
-    11.
+    Ross 2014, "Mutual Information between Discrete and Continuous Data Sets", PLoS ONE 9, equation 2, with three
+    neighbours, as scikit-learn's `mutual_info_classif`.
     """
-    whole = entropy(labels)
-    null = null_information(scores, labels, seed=seed) if null is None else null
-    if whole <= null:  # scores that are all the same, or classes too small to tell anything of
+    values = np.asarray(scores, dtype=np.float64) - float(np.mean(scores))
+    noise = np.random.default_rng(seed).standard_normal(len(values))
+    values = values + 1e-10 * (float(np.abs(values).mean()) or 1.0) * noise
+    ordered, found, most = np.sort(values), np.empty(len(values)), 0.0
+    for name in np.unique(labels):
+        rows = np.flatnonzero(labels == name)
+        rows = rows[np.argsort(values[rows])]
+        own, k = values[rows], min(N_NEIGHBOURS, len(rows) - 1)
+        edge = np.full(k, np.inf)
+        padded = np.concatenate([-edge, own, edge])
+        starts = sliding_window_view(padded[: len(own) + k], len(own))  # (k + 1, images): windows of k + 1 that hold it
+        ends = sliding_window_view(padded[k:], len(own))
+        reaches = np.maximum(own - starts, ends - own)
+        best = (reaches.argmin(0), np.arange(len(own)))
+        reach, start, end = reaches[best], starts[best], ends[best]
+        low = np.where(own - start == reach, start, own - reach)
+        high = np.where(end - own == reach, end, own + reach)
+        n_near = np.searchsorted(ordered, high, side="left") - np.searchsorted(ordered, low, side="right")
+        found[rows] = digamma(k) - digamma(n_near) + digamma(len(values)) - digamma(len(rows))
+        most += len(rows) / len(values) * (digamma(len(values)) - digamma(len(rows)))
+    return found * entropy(labels) / most
+
+
+def bits(scores: Values, labels: Labels, *, seed: int = 0) -> float:
+    """Return the mutual information of score and class in bits: 0 = none, log2 of the number of equal classes = all.
+
+    Parameters
+    ----------
+    scores, labels, seed
+        Of `local_information`, whose mean it is.
+    """
+    if np.ptp(scores) == 0:
         return 0.0
-    return whole * (mutual_information(scores, labels, seed=seed) - null) / (whole - null)
+    return min(entropy(labels), float(local_information(scores, labels, seed=seed).mean()))
+
+
+@lru_cache(maxsize=100)
+def neighbours_factor(counts: tuple[int, ...]) -> float:
+    """Return by how much more `bits` varies than independent terms would: images share their neighbours.
+
+    Measured on scores without information, where it depends on the classes' sizes alone.
+    """
+    labels, rng = np.repeat(np.arange(len(counts)), counts), np.random.default_rng(0)
+    terms = np.stack([local_information(rng.standard_normal(len(labels)), labels) for _ in range(N_NULLS)])
+    return max(1.0, float(terms.mean(1).var(ddof=1) * len(labels) / terms.var(1, ddof=1).mean()))
+
+
+def bits_interval(scores: Values, labels: Labels, *, seed: int = 0) -> tuple[float, float, float]:
+    """Return `bits` and its 95 % interval (value, low, high), 0 to the entropy of the classes.
+
+    The variance of the local terms' mean, times `neighbours_factor`; two images that tell nothing and two that tell all
+    are added to it, so that the interval stays open where every class stands apart (as Agresti and Coull 1998 do for a
+    share). It is an interval of what is missing from all, on the logarithmic scale: near all it reaches farther down.
+
+    References
+    ----------
+    Berrett and Samworth 2019, "Nonparametric independence testing via mutual information", Biometrika 106: the
+    estimate's limit is normal, with the variance of its terms.
+    """
+    whole, n = entropy(labels), len(labels)
+    is_flat = np.ptp(scores) == 0
+    terms = np.zeros(n) if is_flat else np.asarray(local_information(scores, labels, seed=seed))
+    value = min(whole, float(terms.mean()))
+    counts = tuple(np.unique(labels, return_counts=True)[1].tolist())
+    extra = 2 * whole**2 / (n + 4) ** 2
+    error = math.sqrt(neighbours_factor(counts) * float(terms.var(ddof=1)) / n + extra)
+    missing = whole - value + 2 * whole / (n + 4)
+    reach = math.exp(float(norm.ppf(0.5 + LEVEL / 2)) * error / missing)
+    low, high = value + missing - missing * reach, value + missing - missing / reach
+    return value, min(max(low, 0.0), whole), min(max(high, 0.0), whole)
 
 
 def group_jackknife(

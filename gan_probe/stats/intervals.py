@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from gan_probe.types import Indices, Values
 LEVEL = 0.95
 N_DRAWS = 500
 BISECTIONS = 50
+MIN_UNIT = 5  # values of which a standard deviation may be the unit of an interval
+N_ANGLES = 721
 
 
 def auroc_interval(value: npt.ArrayLike, m: npt.ArrayLike, n: npt.ArrayLike, *, level: float = LEVEL) -> Any:
@@ -76,6 +78,57 @@ def difference_interval(
     return a - b - width(down_a, up_b), a - b + width(up_a, down_b)
 
 
+def distance_interval(values: Values, reference: Values) -> tuple[float, float]:
+    """Return the 95 % interval of (mean of values - mean of reference) / standard deviation of reference.
+
+    All three are estimated: of a class a hundred standard deviations away the last decides how sure the number is. Not
+    known, (NaN, NaN), where the reference has fewer than five values or does not vary, or there are not two values.
+
+    Parameters
+    ----------
+    values, reference : ndarray, shape (m,) and (n,)
+
+    Notes
+    -----
+    The difference of the means has Welch's interval, the logarithm of the standard deviation a jackknifed one (Miller
+    1968, "Jackknifing variances", Annals of Mathematical Statistics 39), which normal and lighter tails keep and long
+    tails do not (``docs/metrics/coverage.md``). The interval is from the smallest to the largest ratio on the ellipse
+    that both and their correlation span.
+
+    References
+    ----------
+    Zou and Donner 2008, as `difference_interval`: the limits of a function lie on that ellipse; Donner and Zou 2012,
+    "Closed-form confidence intervals for functions of the normal mean and standard deviation", Statistical Methods in
+    Medical Research 21.
+
+    Examples
+    --------
+    >>> wide = np.linspace(-1, 1, 40)
+    >>> [round(end) for end in distance_interval(wide + 60, wide)]
+    [88, 118]
+    """
+    m, n = len(values), len(reference)
+    if m < 2 or n < MIN_UNIT or not reference.std() > 0:
+        return math.nan, math.nan
+    difference = float(values.mean() - reference.mean())
+    errors = np.array([values.var(ddof=1) / m, reference.var(ddof=1) / n])
+    error = math.sqrt(errors.sum())
+    freedom = errors.sum() ** 2 / (errors**2 / (m - 1, n - 1)).sum()
+    centred = reference - reference.mean()
+    left_out = 0.5 * np.log(np.maximum((centred**2).sum() - centred**2 * n / (n - 1), 1e-300))
+    left_out -= left_out.mean()
+    error_of_log = math.sqrt((n - 1) / n * (left_out**2).sum())
+    covariance = float((centred * left_out).sum()) / n  # of the difference and the logarithm
+    correlation = float(np.clip(covariance / max(error * error_of_log, 1e-300), -1, 1))
+    angle = np.linspace(0, 2 * np.pi, N_ANGLES)
+    along = correlation * np.cos(angle) + math.sqrt(1 - correlation**2) * np.sin(angle)
+    quantile = 0.5 + LEVEL / 2
+    ends = (difference + float(t.ppf(quantile, freedom)) * error * np.cos(angle)) / (
+        reference.std(ddof=1) * np.exp(float(t.ppf(quantile, n - 1)) * error_of_log * along)
+    )
+    return float(ends.min()), float(ends.max())
+
+
 def widen(value: Values, interval: tuple[Values, Values], between: Values, n_runs: int) -> tuple[Any, Any]:
     """Return an interval over images, made to speak of new runs too.
 
@@ -94,6 +147,38 @@ def widen(value: Values, interval: tuple[Values, Values], between: Values, n_run
         return interval
     of_runs = float(t.ppf(0.5 + LEVEL / 2, n_runs - 1)) * between / math.sqrt(n_runs)
     return value - np.hypot(value - interval[0], of_runs), value + np.hypot(interval[1] - value, of_runs)
+
+
+def mean_over_margins(
+    by_image: Values, others: Sequence[tuple[Values, float]], *, extra: tuple[float, ...]
+) -> tuple[float, float, float]:
+    """Return a mean and its 95 % interval (value, low, high) over new images, new runs and new draws of labels.
+
+    Parameters
+    ----------
+    by_image : ndarray, shape (images,)
+    others : sequence of tuple
+        The means of each run, or draw, and the share of their variance that they have in common: two draws of m labels
+        from the same n images share m / n of it (Hoeffding 1948, "A class of statistics with asymptotically normal
+        distribution", section 5), which more draws do not take away.
+    extra : tuple of float
+        Images added, which keep the interval open where every image agrees, and move its middle with them: without
+        that it misses shares near 0 and 1 (Agresti and Coull 1998; of differences Agresti and Min 2005).
+
+    Notes
+    -----
+    The variance is the sum of those of the margins (Owen 2007, "The pigeonhole bootstrap", section 3), and its degrees
+    of freedom are Satterthwaite's.
+    """
+    images, value = np.concatenate([by_image, extra]), float(by_image.mean())
+    parts = [(float(images.var(ddof=1)) / len(images), len(images) - 1)]
+    parts += [(float(m.var(ddof=1)) * (1 / len(m) + shared), len(m) - 1) for m, shared in others if len(m) > 1]
+    total = sum(variance for variance, _ in parts)
+    if total == 0:
+        return value, value, value
+    freedom = total**2 / sum(variance**2 / n for variance, n in parts if variance > 0)
+    half, centre = float(t.ppf(0.5 + LEVEL / 2, freedom)) * math.sqrt(total), float(images.mean())
+    return value, centre - half, centre + half
 
 
 def jackknife_width(left_out: npt.ArrayLike) -> Any:

@@ -1,6 +1,7 @@
 """What the critic tells of the classes beyond its controls, each measure on the same images, with an interval.
 
-To add a measure: one function from (rows, labels, seed) to how right each image is, and one row in a table below.
+To add a measure: one function from (rows, labels, seed) to how right each image is, (n,) or (draws, n) where labels are
+drawn several times, and one row in a table below.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, t
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from gan_probe.stats.discriminant import ShrinkageDiscriminant
 from gan_probe.stats.information import chosen_rows, folds, named_by_score
-from gan_probe.stats.intervals import LEVEL
+from gan_probe.stats.intervals import mean_over_margins
+from gan_probe.stats.linear import fit_best
 from gan_probe.types import Labels, Rows
 
 FEW, N_DRAWS = 5, 20  # labels a class, and how often they are drawn
 MATCHED = 50  # dimensions that every representation is reduced to
 
-Right = npt.NDArray[np.floating[Any]]  # how right each image is, 0 to 1
+# how right each image is, 0 to 1: (n,), (draws, n), (runs, n) or (runs, draws, n); NaN where a draw does not test it
+Right = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Margin:
     margin, margin_low, margin_high : float
         Critic minus control, paired by image.
     chance : float
-        What a guess gets: the share of the largest class.
+        What naming the largest class of every image gets: its share, one over their number where classes are equal.
     controls : dict of str to float
     """
 
@@ -68,7 +69,7 @@ def linear_probe(rows: Rows, labels: Labels, seed: int) -> Right:
     """Return which images a linear probe in five folds classifies correctly."""
     right = np.zeros(len(labels))
     for training, test in folds(labels, seed=seed):
-        right[test] = ShrinkageDiscriminant().fit(rows[training], labels[training]).predict(rows[test]) == labels[test]
+        right[test] = fit_best(rows[training], labels[training]).predict(rows[test]) == labels[test]
     return right
 
 
@@ -81,16 +82,15 @@ def matched_probe(rows: Rows, labels: Labels, seed: int) -> Right:
 
 
 def few_shot(rows: Rows, labels: Labels, seed: int) -> Right:
-    """Return how often each image is classified correctly from five labels a class; it is tested where not drawn."""
+    """Return which images are classified correctly from five labels a class, (draws, n); NaN where drawn as a label."""
     rng = np.random.default_rng(seed)
     by_class = [np.flatnonzero(labels == name) for name in np.unique(labels)]
-    right, tested = np.zeros(len(labels)), np.zeros(len(labels))
-    for _ in range(N_DRAWS):
+    right = np.full((N_DRAWS, len(labels)), np.nan)
+    for tested in right:
         drawn = np.concatenate([rng.choice(r, min(FEW, len(r) - 1), replace=False) for r in by_class])
         rest = np.setdiff1d(np.arange(len(labels)), drawn)
-        right[rest] += ShrinkageDiscriminant().fit(rows[drawn], labels[drawn]).predict(rows[rest]) == labels[rest]
-        tested[rest] += 1
-    return right / np.maximum(tested, 1)
+        tested[rest] = fit_best(rows[drawn], labels[drawn]).predict(rows[rest]) == labels[rest]
+    return right
 
 
 SCORE_MEASURES: dict[str, Callable[[Rows, Labels, int], Right]] = {
@@ -131,50 +131,48 @@ def margins(
     for measure, right in measures.items():
         own = np.stack([right(run[rows], names, seed) for run in critic])
         others = {name: np.stack([right(c[rows], names, seed) for c in several]) for name, several in controls.items()}
+        means = {name: float(_by(other, "run").mean()) for name, other in others.items()}
         value, low, high = mean_interval(own)
-        best = max(others, key=lambda name: float(others[name].mean()), default="")
+        best = max(means, key=means.__getitem__, default="")
         ahead = difference(own, others[best]) if best else (math.nan, math.nan, math.nan)
         found.append(
             Margin(
                 measure, value, max(low, 0.0), min(high, 1.0),
-                best, float(others[best].mean()) if best else math.nan, *ahead,
-                chance, {name: float(other.mean()) for name, other in others.items()},
+                best, means.get(best, math.nan), *ahead,
+                chance, means,
             )
         )  # fmt: skip
     return found
 
 
 def mean_interval(right: Right) -> tuple[float, float, float]:
-    """Return the mean of (runs, images) values in [0, 1] and its 95 % interval (value, low, high)."""
-    return _interval(float(right.mean()), right.mean(0), [right.mean(1)], extra=(0.0, 0.0, 1.0, 1.0))
+    """Return the mean of (runs, images) or (runs, draws, images) values in [0, 1] and its 95 % interval."""
+    parts = [(_by(right, "run"), 0.0), (_by(right, "draw"), _drawn(right))]
+    return mean_over_margins(_by(right, "image"), parts, extra=(0.0, 0.0, 1.0, 1.0))
 
 
 def difference(a: Right, b: Right) -> tuple[float, float, float]:
-    """Return mean(a) - mean(b) and its 95 % interval; runs of either are their own, images are shared.
+    """Return mean(a) - mean(b) and its 95 % interval; runs of either are their own, images and draws are shared.
 
     Examples
     --------
     >>> difference(np.ones((1, 100)), np.zeros((3, 100)))[0]
     1.0
     """
-    by_image = a.mean(0) - b.mean(0)
-    return _interval(float(by_image.mean()), by_image, [a.mean(1), b.mean(1)], extra=(-1.0, 1.0))
+    by_image, by_draw = (_by(a, margin) - _by(b, margin) for margin in ("image", "draw"))
+    return mean_over_margins(
+        by_image, [(_by(a, "run"), 0.0), (_by(b, "run"), 0.0), (by_draw, _drawn(a))], extra=(-1.0, 1.0)
+    )
 
 
-def _interval(
-    value: float, by_image: Right, by_run: Sequence[Right], *, extra: tuple[float, ...]
-) -> tuple[float, float, float]:
-    """Return (value, low, high) over new images and new runs.
+def _by(right: Right, margin: str) -> Right:
+    """Return the means over all but the runs, the draws or the images; images that no draw tests are left out."""
+    cube = right if right.ndim == 3 else right[:, None]
+    cube = cube[..., ~np.isnan(cube).all((0, 1))]
+    axis = ("run", "draw", "image").index(margin)
+    return np.nanmean(cube, axis=tuple({0, 1, 2} - {axis}))
 
-    The variance is the sum of those of the margins (Owen 2007, "The pigeonhole bootstrap", section 3), and its degrees
-    of freedom are Satterthwaite's. ``extra`` images keep the interval open where every image agrees (Agresti and
-    Coull 1998; Agresti and Min 2005).
-    """
-    images = np.concatenate([by_image, extra])
-    parts = [(float(images.var(ddof=1)) / len(images), len(images) - 1)]
-    parts += [(float(means.var(ddof=1)) / len(means), len(means) - 1) for means in by_run if len(means) > 1]
-    total = sum(variance for variance, _ in parts)
-    freedom = total**2 / sum(variance**2 / n for variance, n in parts if variance > 0) if total > 0 else math.inf
-    quantile = float(t.ppf(0.5 + LEVEL / 2, freedom)) if math.isfinite(freedom) else float(norm.ppf(0.5 + LEVEL / 2))
-    half = quantile * math.sqrt(total)
-    return value, value - half, value + half
+
+def _drawn(right: Right) -> float:
+    """Return the share of the images that a draw takes as labels."""
+    return float(np.isnan(right).mean())

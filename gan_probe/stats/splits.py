@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from gan_probe.errors import InputError
 from gan_probe.types import Indices, Labels, Mask
@@ -82,6 +82,17 @@ def _apart(rows: Indices, labels: Labels, share: float, seed: int) -> tuple[Indi
     except ValueError as error:
         raise InputError(f"{len(rows)} images are too few to take {n} of every class from them: {error}.") from error
     return left, taken
+
+
+def stratified_folds(labels: Labels, n_folds: int, *, seed: int = 0) -> list[tuple[Indices, Indices]]:
+    """Return (training rows, test rows) of each fold, by class: fewer folds where the smallest class has fewer images.
+
+    None where a class has one image.
+    """
+    n_folds = min(n_folds, int(np.unique(labels, return_counts=True)[1].min()))
+    if n_folds < 2:
+        return []
+    return list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(labels, labels))
 
 
 def halves(labels: Labels, *, seed: int = 0) -> Mask:

@@ -6,14 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import norm
 
 from gan_probe.errors import InputError
 from gan_probe.stats.information import group_jackknife
+from gan_probe.stats.intervals import LEVEL
 from gan_probe.types import Codes, Values
 
 MAX_LEVELS = 8  # a factor with more values is cut into as many equal parts
@@ -42,17 +44,35 @@ def eta_squared(values: Values, codes: Codes) -> float:
     ----------
     Fisher 1925, "Statistical Methods for Research Workers", section 45. Several columns: sums over columns.
     """
-    return 1 - _residual(values, _dummies([codes]))[0]
+    centred, design = _centred(values), _basis(_dummies([codes]))
+    return float(((design.T @ centred) ** 2).sum() / (centred**2).sum())
 
 
-def epsilon_squared(values: Values, codes: Codes) -> float:
+def epsilon_squared(values: Values, codes: Codes, labels: npt.NDArray[Any] | None = None) -> float:
     """Return the same share adjusted for chance: 0 on average where the levels do not matter, then as often negative.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,) or (n, d)
+    codes : ndarray of int, shape (n,)
+    labels : ndarray, shape (n,), optional
+        Classes, of which a set number of images was drawn each. Chance is then in the images of a class alone: of a
+        factor that is the same throughout each class, class means move by the variation within classes over their
+        images, and by nothing else. Without, the images are one sample.
 
     References
     ----------
-    Kelley 1935, "An unbiased correlation ratio measure", PNAS 21.
+    Kelley 1935, "An unbiased correlation ratio measure", PNAS 21; with the error of a stratified sample (Cochran 1977,
+    "Sampling Techniques", section 5.3) in place of that of a simple one.
     """
-    return _adjusted(values, [codes])
+    return _adjusted(values, [codes], labels).share
+
+
+class _Adjusted(NamedTuple):
+    """A share adjusted for chance, and the standard deviation that chance alone gives it."""
+
+    share: float
+    of_chance: float
 
 
 def _dummies(parts: Sequence[Codes]) -> Values:
@@ -62,24 +82,46 @@ def _dummies(parts: Sequence[Codes]) -> Values:
     return np.concatenate(columns, axis=1)
 
 
-def _residual(values: Values, design: Values) -> tuple[float, int]:
-    """Return the share of the variance that a linear model leaves, and the rank of the model."""
+def _basis(design: Values) -> Values:
+    """Return orthonormal columns that span those of a design matrix, (n, rank)."""
+    left, spread, _ = np.linalg.svd(design, full_matrices=False)
+    return left[:, : int((spread > spread[0] * 1e-9).sum())]
+
+
+def _centred(values: Values) -> Values:
+    """Return values as columns (n, d) with mean 0."""
     columns = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     centred = columns - columns.mean(0)
-    total = float((centred**2).sum())
-    if total <= 0:
+    if not (centred**2).sum() > 0:
         raise InputError("all values are equal; there is no variance to explain.")
-    left, values_, _ = np.linalg.svd(design, full_matrices=False)
-    rank = int((values_ > values_[0] * 1e-9).sum())
-    explained = left[:, :rank].T @ centred
-    return 1 - float((explained**2).sum()) / total, rank
+    return centred
 
 
-def _adjusted(values: Values, parts: Sequence[Codes]) -> float:
-    """Return the adjusted share of variance that levels, side by side, explain."""
-    rest, rank = _residual(values, _dummies(parts))
-    n = len(values)
-    return 1 - rest * (n - 1) / max(1, n - rank) if n > rank else math.nan
+def _adjusted(values: Values, parts: Sequence[Codes], labels: npt.NDArray[Any] | None = None) -> _Adjusted:
+    """Return the adjusted share of variance that levels, side by side, explain; NaN where no image is left over.
+
+    What levels explain by chance is the variance of each of their coefficients over new images of each class. Where
+    there is nothing else, it is a sum of as many squares as there are coefficients and directions of the values.
+    """
+    centred, design = _centred(values), _basis(_dummies(parts))
+    classes = np.zeros(len(values), dtype=np.intp) if labels is None else np.unique(labels, return_inverse=True)[1]
+    every = _basis(np.hstack([design, np.eye(int(classes.max()) + 1)[classes]]))
+    n, rank = len(values), every.shape[1]
+    if n <= rank:
+        return _Adjusted(math.nan, math.nan)
+    fitted = design @ (design.T @ centred)
+    rest, explained = centred - fitted, float((fitted**2).sum())
+    by_chance = float(((design**2).sum(1) * (rest**2).sum(1)).sum())
+    of_mean = float((centred**2).sum()) / n
+    for own in np.split(np.argsort(classes, kind="stable"), np.cumsum(np.bincount(classes))[:-1]):
+        by_chance -= float(((design[own].T @ rest[own]) ** 2).sum()) / len(own)
+        of_mean -= float((centred[own].sum(0) ** 2).sum()) / len(own) / n
+    scale = n / (n - rank)
+    total = float((centred**2).sum()) + scale * of_mean
+    chance = scale * (by_chance - of_mean)
+    spread = rest.T @ rest if rest.shape[1] < n else rest @ rest.T
+    n_squares = max(1, design.shape[1] - 1) * float(np.trace(spread)) ** 2 / max(float((spread**2).sum()), 1e-300)
+    return _Adjusted((explained - chance) / total, chance / total * math.sqrt(2 / max(n_squares, 1e-300)))
 
 
 @dataclass(frozen=True)
@@ -131,22 +173,33 @@ def explained(
         raise InputError("no factor varies in this data; there is nothing to explain the variance by.")
     values = np.asarray(values, dtype=np.float64)
     every = list(factors.values())
-    together = _adjusted(values, every)
+    together = _adjusted(values, every, labels).share
     single = []
     for name, codes in factors.items():
         others = [other for other in every if other is not codes]
-        unique = together - (_adjusted(values, others) if others else 0.0)
-
-        def share(rows: npt.NDArray[np.intp], codes: Codes = codes) -> float:
-            return epsilon_squared(values[rows], codes[rows])
-
-        single.append(Share(name, eta_squared(values, codes), *group_jackknife(share, labels, seed=seed), unique))
+        unique = together - (_adjusted(values, others, labels).share if others else 0.0)
+        single.append(Share(name, eta_squared(values, codes), *_interval(values, codes, labels, seed=seed), unique))
     pairs = []
     for a, b in combinations(factors, 2) if interactions else ():
         cells = np.unique(factors[a] * (factors[b].max() + 1) + factors[b], return_inverse=True)[1]
-        beyond = _adjusted(values, [*every, cells]) - together
+        beyond = _adjusted(values, [*every, cells], labels).share - together
         pairs.append(Share(f"{a} x {b}", math.nan, math.nan, math.nan, math.nan, beyond))
     return [
         *sorted(single, key=lambda s: -s.epsilon_squared),
         *sorted(pairs, key=lambda s: -s.unique if s.unique == s.unique else 0.0),
     ]
+
+
+def _interval(values: Values, codes: Codes, labels: npt.NDArray[Any], *, seed: int) -> tuple[float, float, float]:
+    """Return the adjusted share and its 95 % interval (value, low, high) over new images of each class.
+
+    The jackknife's, and at least what chance alone allows: near 0 a share is a sum of squares, and the jackknife takes
+    one that happens to be small for a certain one.
+    """
+
+    def share(rows: npt.NDArray[np.intp]) -> float:
+        return epsilon_squared(values[rows], codes[rows], labels[rows])
+
+    value, low, high = group_jackknife(share, labels, seed=seed)
+    half = float(norm.ppf(0.5 + LEVEL / 2)) * _adjusted(values, [codes], labels).of_chance
+    return value, min(low, value - half), max(high, value + half)

@@ -27,6 +27,16 @@ def test_more_of_the_same_is_chance() -> None:
     assert found.auroc == pytest.approx(0.5, abs=0.06)
     assert found.aupr == pytest.approx(found.prevalence, abs=0.08)
     assert found.fpr95 == pytest.approx(0.95, abs=0.04)
+    assert found.fpr95_class == pytest.approx(0.95, abs=0.04)
+
+
+def test_the_two_fpr95_ask_for_95_percent_of_either_side() -> None:
+    seen, unlike = np.arange(100.0), [*np.arange(-1.0, -96.0, -5.0).tolist(), 60.0]
+    found = detect("x", np.array(unlike), seen, reference=seen)
+    assert found.fpr95 == 1 / 20  # 95 of 100 seen lie at 5 or above, and so does one of twenty
+    assert found.fpr95_class == 0  # nineteen of twenty lie below 0, and none of the seen
+    other = detect("x", np.repeat([-1.0, 60.0], 10), seen, reference=seen)
+    assert (other.fpr95, other.fpr95_class) == (0.5, 0.61)
 
 
 def test_conformal_p_values_of_reals_are_uniform() -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import hypergeom, rankdata
 
+from gan_probe.stats.intervals import mean_over_margins
 from gan_probe.types import Maps, Masks, Values
 
 POINTING, IOU, SHARE = MEASURES = ("pointing", "IoU", "share")
 BAND_PX = 3
-N_RESAMPLES = 2000
-LEVEL = 0.95
 
 
 def measure(maps: Maps, masks: Masks) -> dict[str, Values]:
@@ -133,14 +133,23 @@ class Interval:
     n: int
 
 
-def interval(values: Values, *, seed: int = 0) -> Interval:
-    """Return the mean and its 95 % percentile bootstrap interval over images; those without a value (NaN) are left out.
+def interval(values: Values, *, is_share: bool = False) -> Interval:
+    """Return the mean and its 95 % interval over images, Student's; those without a value (NaN) are left out.
 
-    Where all images agree the interval has no width, which says that they agree, and not that others will.
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    is_share : bool
+        Values are 0 or 1, or differences of such: one image more for each end keeps the interval open where all images
+        agree. Of other numbers it has no width there, which says that they agree, and not that others will.
+
+    Notes
+    -----
+    Of one image nothing can be known: NaN.
     """
     found = values[~np.isnan(values)]
-    if not len(found):
-        return Interval(float("nan"), float("nan"), float("nan"), 0)
-    rows = np.random.default_rng(seed).integers(len(found), size=(N_RESAMPLES, len(found)))
-    low, high = np.quantile(found[rows].mean(1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(found.mean()), float(low), float(high), len(found))
+    if len(found) < 2:
+        return Interval(float(found.mean()) if len(found) else math.nan, math.nan, math.nan, len(found))
+    extra = (-1.0, 1.0) if (found < 0).any() else (0.0, 0.0, 1.0, 1.0)
+    value, low, high = mean_over_margins(found, [], extra=extra if is_share else ())
+    return Interval(value, low, high, len(found))

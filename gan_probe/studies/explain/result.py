@@ -18,6 +18,7 @@ from gan_probe.studies.explain.metrics import ExplainMetrics
 from gan_probe.studies.explain.pointing import (
     BAND_PX,
     MEASURES,
+    POINTING,
     SHARE,
     by_chance,
     edge_bands,
@@ -172,7 +173,7 @@ def correlations(maps: MapsOf, changed: Masks) -> dict[str, dict[str, Values]]:
     return found
 
 
-def compare_maps(maps: Mapping[str, MapsOf], masks: Masks | None, changed: Masks, *, seed: int = 0) -> pd.DataFrame:
+def compare_maps(maps: Mapping[str, MapsOf], masks: Masks | None, changed: Masks) -> pd.DataFrame:
     """Return every number of the page with its 95 % interval over images, one a row.
 
     Parameters
@@ -183,8 +184,6 @@ def compare_maps(maps: Mapping[str, MapsOf], masks: Masks | None, changed: Masks
         Those that are empty or cover the whole image are left out.
     changed : ndarray of bool, shape (n, h, w)
         Where an image differs from its baseline.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
@@ -199,14 +198,19 @@ def compare_maps(maps: Mapping[str, MapsOf], masks: Masks | None, changed: Masks
             chosen = {of: [one[good] for one in several] for of, several in some.items()}
             for (region, name), values in image_measures(chosen, masks[good]).items():
                 less = {f"{CRITIC} - {of}": values[CRITIC] - values[of] for of in _CONTROLS if of in values}
-                rows += _rows({"method": method, "region": region, "measure": name}, {**values, **less}, seed)
+                rows += _rows({"method": method, "region": region, "measure": name}, {**values, **less})
         for region, values in correlations(some, changed).items():
-            rows += _rows({"method": method, "region": region, "measure": CORRELATION}, values, seed)
+            rows += _rows({"method": method, "region": region, "measure": CORRELATION}, values)
     return pd.DataFrame(rows, columns=["method", "region", "measure", "of", "value", "ci_low", "ci_high", "n"])
 
 
-def _rows(what: Mapping[str, str], values: Mapping[str, Values], seed: int) -> list[dict[str, Any]]:
-    return [{**what, "of": of, **dataclasses.asdict(interval(some, seed=seed))} for of, some in values.items()]
+def _rows(what: Mapping[str, str], values: Mapping[str, Values]) -> list[dict[str, Any]]:
+    """Return one row a kind of map; every measure and every difference lies between -1 and 1."""
+    found = {of: interval(some, is_share=what["measure"] == POINTING) for of, some in values.items()}
+    return [
+        {**what, "of": of, **dataclasses.asdict(i), "ci_low": max(-1.0, i.ci_low), "ci_high": min(1.0, i.ci_high)}
+        for of, i in found.items()
+    ]
 
 
 def usable(masks: Masks) -> npt.NDArray[np.bool_]:

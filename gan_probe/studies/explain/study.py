@@ -122,7 +122,7 @@ def explain(
         images=data.images,
         masks=masks,
         maps=maps,
-        numbers=compare_maps(maps, masks, changed, seed=seed),
+        numbers=compare_maps(maps, masks, changed),
         table=_table(critic, data.table, scores, maps=maps, masks=masks),
         provenance={
             **_provenance(critic, data, seed),

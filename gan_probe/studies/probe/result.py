@@ -14,13 +14,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
 from sklearn.linear_model import RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
 from gan_probe.errors import ConfigError
 from gan_probe.names import check_name
 from gan_probe.stats.beside import title_of
+from gan_probe.stats.intervals import mean_over_margins
+from gan_probe.stats.linear import fit_discriminant
 from gan_probe.stats.splits import Split
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.probe.metrics import ProbeMetrics
@@ -32,13 +33,25 @@ MANY_LABELS = 200  # labels in all beyond which a tenth of the draws is taken: t
 N_TUNING = 5  # draws on which a classifier's setting is chosen
 CRITIC = "critic"  # the representation that the others are controls of
 EVERY, SEEN, UNSEEN = "all", "seen", "unseen"  # groups of classes that accuracies are given for
-LEVEL = 0.95
-Z = float(norm.ppf(0.5 + LEVEL / 2))
 
-# One row a classifier: its settings, of which the first is chosen among equals, and how to make it.
-CLASSIFIERS: dict[str, tuple[tuple[float, ...], Callable[[float], Any]]] = {
-    "linear": ((0.01, 0.03, 0.1, 0.3, 1.0, 3.0), lambda alpha: RidgeClassifier(alpha=alpha)),
-    "knn": ((1, 3, 5, 9), lambda k: KNeighborsClassifier(int(k), algorithm="brute")),
+Fit = Callable[[Rows, Labels], Any]  # from rows and their labels to what names the class of others by ``predict``
+
+
+def _ridge(alpha: float) -> Fit:
+    return lambda rows, labels: RidgeClassifier(alpha=alpha).fit(rows, labels)
+
+
+def _neighbours(k: int) -> Fit:
+    return lambda rows, labels: KNeighborsClassifier(min(k, len(rows)), algorithm="brute").fit(rows, labels)
+
+
+# One row a classifier: its settings, of which the first is chosen among equals.
+CLASSIFIERS: dict[str, dict[str, Fit]] = {
+    "linear": {
+        "discriminant": fit_discriminant,
+        **{f"ridge {alpha:g}": _ridge(alpha) for alpha in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)},
+    },
+    "knn": {f"k = {k}": _neighbours(k) for k in (1, 3, 5, 9)},
 }
 
 
@@ -53,12 +66,15 @@ class Outcome:
         Labels a class; in unequal classes the largest has so many.
     n_labels, n_draws : int
         Labels in all, and how often they were drawn.
-    setting : float
-        Chosen on validation images: the weight of the ridge penalty, or the number of neighbours.
+    setting : str
+        Chosen on validation images, a row of the classifier's in `CLASSIFIERS`: the shrunken discriminant or ridge
+        regression with the weight of its penalty; the number of neighbours.
     by_draw : dict of ndarray, shape (n_draws,)
         Accuracy of each draw, for every group of classes: "all" and, where known, "seen" and "unseen".
     by_image : dict of ndarray, shape (n_images,)
         Share of the draws that classified each test image correctly, for every group.
+    share_drawn : float
+        Part of the pool that a draw takes: so much of their variance all draws have in common.
     """
 
     representation: str
@@ -66,9 +82,10 @@ class Outcome:
     per_class: int
     n_labels: int
     n_draws: int
-    setting: float
+    setting: str
     by_draw: Mapping[str, npt.NDArray[np.float64]]
     by_image: Mapping[str, npt.NDArray[np.float64]]
+    share_drawn: float = 0.0
 
     def accuracy(self, group: str = EVERY) -> float:
         """Return the mean accuracy, 0 to 1."""
@@ -76,8 +93,9 @@ class Outcome:
 
     def interval(self, group: str = EVERY) -> tuple[float, float]:
         """Return the 95 % interval of the mean accuracy over new draws of labels and new test images."""
-        # two successes and two failures more (Agresti and Coull 1998): no interval of width zero at 100 %
-        return _interval(self.by_draw[group], self.by_image[group], extra=(1.0, 1.0, 0.0, 0.0), bounds=(0.0, 1.0))
+        draws = [(self.by_draw[group], self.share_drawn)]
+        _, low, high = mean_over_margins(self.by_image[group], draws, extra=(1.0, 1.0, 0.0, 0.0))
+        return max(0.0, low), min(1.0, high)
 
 
 @dataclass(frozen=True)
@@ -143,7 +161,8 @@ def probe_rows(
     n_draws : int
         How often labels are drawn; a tenth of that beyond 200 labels, once for all labels.
     classifiers : sequence of str
-        Rows of `CLASSIFIERS`: "linear" (one-against-all ridge regression, a least-squares SVM) and "knn".
+        Rows of `CLASSIFIERS`: "linear" (a shrunken discriminant or one-against-all ridge regression, a least-squares
+        SVM: whichever does better on the validation images) and "knn".
     seen : ndarray of bool, shape (n,), optional
         Which images are of classes the critic was trained on: accuracies are given for both kinds apart too.
     seed : int
@@ -211,17 +230,15 @@ def _one(
         n_draws = max(2, n_draws // 10)
     n_tuning = min(N_TUNING, n_draws)
     tuning = [draw_labels(labels, split.pool, per_class, _rng(seed, 1, per_class, i)) for i in range(n_tuning)]
-    settings, make = CLASSIFIERS[classifier]
-    settings = tuple(s for s in settings if classifier != "knn" or s <= n_labels)
     found = {
-        s: np.mean([_correct(make(s), rows, labels, drawn=drawn, tested=split.validation).mean() for drawn in tuning])
-        for s in settings
+        s: np.mean([_correct(fit, rows, labels, drawn=drawn, tested=split.validation).mean() for drawn in tuning])
+        for s, fit in CLASSIFIERS[classifier].items()
     }
     setting = max(found, key=lambda s: found[s])
     correct = np.stack(
         [
             _correct(
-                make(setting),
+                CLASSIFIERS[classifier][setting],
                 rows,
                 labels,
                 drawn=draw_labels(labels, split.pool, per_class, _rng(seed, 0, per_class, i)),
@@ -239,9 +256,10 @@ def _one(
         per_class,
         n_labels,
         n_draws,
-        float(setting),
+        setting,
         {group: correct[:, mask].mean(1) for group, mask in groups.items()},
         {group: correct[:, mask].mean(0) for group, mask in groups.items()},
+        n_labels / len(split.pool),
     )
 
 
@@ -249,8 +267,8 @@ def _rng(*words: int) -> np.random.Generator:
     return np.random.default_rng(words)
 
 
-def _correct(model: Any, rows: Rows, labels: Labels, *, drawn: Indices, tested: Indices) -> npt.NDArray[np.bool_]:
-    return model.fit(rows[drawn], labels[drawn]).predict(rows[tested]) == labels[tested]
+def _correct(fit: Fit, rows: Rows, labels: Labels, *, drawn: Indices, tested: Indices) -> npt.NDArray[np.bool_]:
+    return fit(rows[drawn], labels[drawn]).predict(rows[tested]) == labels[tested]
 
 
 def paired_margin(of: Outcome, over: Outcome, group: str = EVERY) -> PairedMargin:
@@ -265,30 +283,8 @@ def paired_margin(of: Outcome, over: Outcome, group: str = EVERY) -> PairedMargi
         raise ValueError("only outcomes of the same draws can be compared.")
     by_draw = of.by_draw[group] - over.by_draw[group]
     by_image = of.by_image[group] - over.by_image[group]
-    # one image more for each side (after Agresti and Min 2005): no interval of width zero
-    low, high = _interval(by_draw, by_image, extra=(1.0, -1.0), bounds=(-1.0, 1.0))
-    return PairedMargin(float(by_draw.mean()), low, high)
-
-
-def _interval(
-    by_draw: npt.NDArray[np.float64],
-    by_image: npt.NDArray[np.float64],
-    *,
-    extra: Sequence[float],
-    bounds: tuple[float, float],
-) -> tuple[float, float]:
-    """Return mean +- 1.96 standard errors, over draws and images.
-
-    The variance of a mean over crossed draws and images is at most the sum of the variances of its margins' means
-    (Owen 2007, "The pigeonhole bootstrap", section 3): a little wide, never narrow.
-    """
-    images = np.concatenate([by_image, extra])
-    variance = images.var(ddof=1) / len(images)
-    if len(by_draw) > 1:
-        variance += by_draw.var(ddof=1) / len(by_draw)
-    centre = float(by_draw.mean())
-    half = Z * math.sqrt(variance)
-    return max(bounds[0], centre - half), min(bounds[1], centre + half)
+    value, low, high = mean_over_margins(by_image, [(by_draw, of.share_drawn)], extra=(1.0, -1.0))
+    return PairedMargin(value, max(-1.0, low), min(1.0, high))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -438,12 +434,14 @@ class ProbeResult(StudyResult):
 PROTOCOL = (
     "Labels are drawn at random from the pool, the same draws for every representation; the classifier's setting is"
     " chosen on the validation images for each representation and number of labels; accuracy is measured on the test"
-    " images. Rows are scaled to length 1 and centred on the pool. Linear: one-against-all ridge regression."
+    " images. Rows are scaled to length 1 and centred on the pool. Linear: a shrunken"
+    " discriminant or one-against-all ridge regression."
 )
 
 HOW_SURE = (
     "How sure: the 95 % intervals are over new draws of labels and new test images of the same kind, for this one"
-    " critic; another training gives another critic. The best control is picked by the test images, which favours it."
+    " critic; another training gives another critic. Of all labels there is one draw, and the interval is over test"
+    " images alone. The best control is picked by the test images, which favours it."
 )
 
 

@@ -26,8 +26,8 @@ from gan_probe.stats.beside import Beside
 from gan_probe.stats.clustering import cluster
 from gan_probe.stats.conformal import detections
 from gan_probe.stats.describe import describe_classes
-from gan_probe.stats.information import bits, chosen_rows, entropy, group_jackknife, null_information
-from gan_probe.stats.intervals import hierarchical_bootstrap
+from gan_probe.stats.information import bits, bits_interval, chosen_rows, entropy
+from gan_probe.stats.intervals import MIN_UNIT, hierarchical_bootstrap
 from gan_probe.stats.margin import EMBEDDING_MEASURES, SCORE_MEASURES, Margin, margins
 from gan_probe.stats.regression import residuals, standardised
 from gan_probe.stats.variance import Share, explained, varying
@@ -110,6 +110,11 @@ def analyse(
     found: dict[str, Any] = {"information": _information(runs[0], controls, labels, seed)}
     with notes.part("distances"):
         found["distances"] = relative_distances(table, reference)
+        if found["distances"]["ci_low"].isna().any():
+            notes.append(
+                f"classes on a line have no intervals: the reference class has fewer than {MIN_UNIT} images, and how"
+                " far its spread, the unit, is from that of others like it cannot be known."
+            )
     if "seen" in table and table["seen"].nunique() == 2:
         with notes.part("unseen classes"):
             analysis.detections.extend(detections(table, held_out, seed=seed))
@@ -235,16 +240,9 @@ def measure_margins(
 
 def _information(scores: Values, controls: Beside[Values], labels: Labels, seed: int) -> Information:
     rows = chosen_rows(labels, seed=seed)
-    names, values = labels[rows], scores[rows]
-    null = null_information(values, names, seed=seed)  # it depends on the classes' sizes, hardly on the scores
-
-    def of(part: npt.NDArray[np.intp]) -> float:
-        return bits(values[part], names[part], null=null, seed=seed)
-
-    value, low, high = group_jackknife(of, names, seed=seed)
-    others = {name: bits(column[rows], names, null=null, seed=seed) for name, column in controls.controls().items()}
-    of_bits = entropy(names)
-    return Information(value, max(low, 0.0), min(high, of_bits), of_bits, others)
+    names = labels[rows]
+    others = {name: bits(column[rows], names, seed=seed) for name, column in controls.controls().items()}
+    return Information(*bits_interval(scores[rows], names, seed=seed), entropy(names), others)
 
 
 def _shares(scores: ScoreTable, labels: Labels, notes: Notes, *, seed: int = 0) -> dict[Source, list[Share]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 from gan_probe.errors import InputError
 from gan_probe.names import check_name
-from gan_probe.stats.intervals import LEVEL
+from gan_probe.stats.intervals import distance_interval
 
 
 def relative_distances(table: pd.DataFrame, reference: str | None = None) -> pd.DataFrame:
@@ -27,8 +26,8 @@ def relative_distances(table: pd.DataFrame, reference: str | None = None) -> pd.
     -------
     DataFrame
         ``label``; ``distance`` (mean minus the reference's mean, in standard deviations of the reference's scores) with
-        ``ci_low`` and ``ci_high`` (95 %, Welch); ``width`` (standard deviation over the reference's); ``noise`` where
-        it is one number for a class.
+        ``ci_low`` and ``ci_high`` (95 %, the unit being estimated, too; NaN where that cannot be known); ``width``
+        (standard deviation over the reference's); ``noise`` where it is one number for a class.
 
     Raises
     ------
@@ -44,18 +43,16 @@ def relative_distances(table: pd.DataFrame, reference: str | None = None) -> pd.
     unit, centre = float(of.loc[name, "std"]), float(of.loc[name, "mean"])
     if not unit > 0:
         raise InputError(f"class {name!r} has one score for all its images, so it cannot be a unit of length.")
-    error2 = of["std"] ** 2 / of["n"]
-    both = error2 + error2[name]
-    freedom = both**2 / (error2**2 / (of["n"] - 1) + error2[name] ** 2 / (of.loc[name, "n"] - 1))
-    half = t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(both)
-    half = pd.Series(half, index=of.index)
-    half[name] = 0.0  # it is zero by definition
+    unit_scores = grouped.get_group(name).to_numpy(dtype=np.float64)
+    ends = [distance_interval(scores.to_numpy(dtype=np.float64), unit_scores) for _, scores in grouped]
+    low, high = (pd.Series(end, index=of.index) for end in zip(*ends, strict=True))
+    low[name] = high[name] = 0.0  # it is zero by definition
     rows = pd.DataFrame(
         {
             "label": of.index,
             "distance": (of["mean"] - centre) / unit,
-            "ci_low": (of["mean"] - centre - half) / unit,
-            "ci_high": (of["mean"] - centre + half) / unit,
+            "ci_low": low,
+            "ci_high": high,
             "width": of["std"] / unit,
         }
     )

@@ -52,9 +52,9 @@ def _margin_sentence(e: Margin) -> str:
         "not to be told apart": "so the critic is not to be told from that control",
     }[e.verdict]
     return (
-        f"{what} {e.value:.1%} of the images ({e.ci_low:.1%} to {e.ci_high:.1%}; chance {e.chance:.0%}), the best"
-        f" control ({title_of(e.best_control)}) {e.control:.1%}: margin {100 * e.margin:+.1f} points"
-        f" ({100 * e.margin_low:+.1f} to {100 * e.margin_high:+.1f}), {verdict}."
+        f"{what} {e.value:.1%} of the images ({e.ci_low:.1%} to {e.ci_high:.1%}; always the largest class"
+        f" {e.chance:.0%}), the best control ({title_of(e.best_control)}) {e.control:.1%}: margin"
+        f" {100 * e.margin:+.1f} points ({100 * e.margin_low:+.1f} to {100 * e.margin_high:+.1f}), {verdict}."
     )
 
 

@@ -182,7 +182,10 @@ def shares_by_step(steps: Sequence[int], scores: Values, table: pd.DataFrame) ->
     found = varying({name: table[c] for name, c in factor_columns(table).items()}) | {
         CLASS: levels(table["label"].astype(str))
     }
-    rows = [{name: epsilon_squared(row, f) if np.ptp(row) else 0.0 for name, f in found.items()} for row in scores]
+    labels = table["label"].astype(str).to_numpy()
+    rows = [
+        {name: epsilon_squared(row, f, labels) if np.ptp(row) else 0.0 for name, f in found.items()} for row in scores
+    ]
     return pd.DataFrame(rows, index=pd.Index(steps, name="step"))
 
 

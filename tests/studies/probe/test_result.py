@@ -126,7 +126,7 @@ def test_intervals_hold_what_they_promise() -> None:
         hard = rng.random(60) < 0.3  # images that most draws get wrong
         correct = rng.random((10, 60)) < np.where(hard, 0.2, 0.9)
         outcome = Outcome(
-            "x", "linear", 1, 3, 10, 1.0, {"all": correct.mean(1)}, {"all": correct.mean(0)}
+            "x", "linear", 1, 3, 10, "ridge 1", {"all": correct.mean(1)}, {"all": correct.mean(0)}
         )  # fmt: skip
         low, high = outcome.interval()
         held += low <= 0.3 * 0.2 + 0.7 * 0.9 <= high
