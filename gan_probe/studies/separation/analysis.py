@@ -230,7 +230,7 @@ def measure_margins(
     if scalars is not None:
         others["image statistics"] = (scalars,)
     own = [run.embeddings[CRITIC_ROWS] for run in runs]
-    return found + margins(EMBEDDING_MEASURES, own, others, labels, seed=seed)
+    return found + margins(EMBEDDING_MEASURES, own, others, labels, joined=("linear probe",), seed=seed)
 
 
 def _information(scores: Values, controls: Beside[Values], labels: Labels, seed: int) -> Information:
