@@ -54,7 +54,7 @@ def conclude(verdicts: Sequence[Verdict[T]], record: T) -> list[str]:
     >>> conclude(rows, 2.0), conclude(rows, 2j)
     (['2.0 is real.'], [])
     """
-    return [v.says.format_map(_Attributes(record)) for v in verdicts if v.holds(record)]  # type: ignore[arg-type]
+    return [v.says.format_map(_Attributes(record)) for v in verdicts if v.holds(record)]
 
 
 def always(record: object) -> bool:

@@ -8,6 +8,7 @@ the control alone.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from gan_probe.stats.beside import Difference, title_of
 from gan_probe.stats.margin import Margin
 from gan_probe.studies.base import plain
 from gan_probe.verdicts import Verdict, conclude
+
+N_NAMED = 6  # names in one finding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +189,21 @@ def margin_record(margin: Margin) -> dict[str, Any]:
 def difference_record(difference: Difference | None) -> dict[str, Any] | None:
     """Return a difference with its interval and verdict as plain data; None where there is none."""
     return None if difference is None else {**plain(difference._asdict()), "verdict": difference.verdict}
+
+
+def tally(found: Mapping[str, Difference | None]) -> str:
+    """Return in which of some differences the critic is ahead, in which behind, and in how many neither."""
+    by = {verdict: [n for n, d in found.items() if _is(d, verdict)] for verdict in ("ahead", "behind")}
+    rest = len(found) - sum(map(len, by.values()))
+    return (
+        f"ahead in {_listed(by['ahead'])}; behind in {_listed(by['behind'])}; not to be told apart in {rest} of"
+        f" {len(found)}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
+    return ", ".join(names[:N_NAMED]) + more or "none"
 
 
 def answers(advantage: Advantage) -> str:
