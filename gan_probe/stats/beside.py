@@ -54,11 +54,11 @@ class Difference(NamedTuple):
 
     def points(self) -> str:
         """Return it in points of a share, in words."""
-        return f"{100 * self.value:+.1f} points ({100 * self.ci_low:+.1f} to {100 * self.ci_high:+.1f})"
+        return f"{100 * self.value:+z.1f} points ({100 * self.ci_low:+z.1f} to {100 * self.ci_high:+z.1f})"
 
     def plain(self) -> str:
         """Return it in words, as a plain number."""
-        return f"{self.value:+.3f} ({self.ci_low:+.3f} to {self.ci_high:+.3f})"
+        return f"{self.value:+z.3f} ({self.ci_low:+z.3f} to {self.ci_high:+z.3f})"
 
 
 @dataclass(frozen=True, kw_only=True)
