@@ -35,6 +35,21 @@ class Verdict(Generic[T]):
     says: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ruling(Verdict[T]):
+    """A verdict on a critic that also says pass, fail or note, and what to do.
+
+    Attributes
+    ----------
+    ruling : {"pass", "FAIL", "note"}
+    advice : str
+        With the record's attributes in braces, as ``says``; empty where nothing is to be done.
+    """
+
+    ruling: str
+    advice: str = ""
+
+
 @dataclass(frozen=True)
 class _Attributes:
     """Attributes of a record by name; read only where a sentence needs them."""
@@ -55,6 +70,12 @@ def conclude(verdicts: Sequence[Verdict[T]], record: T) -> list[str]:
     (['2.0 is real.'], [])
     """
     return [v.says.format_map(_Attributes(record)) for v in verdicts if v.holds(record)]
+
+
+def rule(rulings: Sequence[Ruling[T]], record: T) -> tuple[str, str, str]:
+    """Return ruling, sentence and advice of the first row that holds; one always must."""
+    row = next(r for r in rulings if r.holds(record))
+    return row.ruling, *(text.format_map(_Attributes(record)) for text in (row.says, row.advice))  # type: ignore[return-value]
 
 
 def always(record: object) -> bool:
