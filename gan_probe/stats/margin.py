@@ -177,7 +177,7 @@ def side_by_side(*parts: Rows) -> Rows:
 
 def mean_interval(right: Right) -> tuple[float, float, float]:
     """Return the mean of (runs, images) values in [0, 1] and its 95 % interval (value, low, high)."""
-    return crossed_interval(float(right.mean()), right.mean(0), [right.mean(1)], extra=(0.0, 0.0, 1.0, 1.0))
+    return crossed_interval(right.mean(0), [(right.mean(1), 0.0)], extra=(0.0, 0.0, 1.0, 1.0))
 
 
 def difference(a: Right, b: Right) -> tuple[float, float, float]:
@@ -188,22 +188,31 @@ def difference(a: Right, b: Right) -> tuple[float, float, float]:
     >>> difference(np.ones((1, 100)), np.zeros((3, 100)))[0]
     1.0
     """
-    by_image = a.mean(0) - b.mean(0)
-    return crossed_interval(float(by_image.mean()), by_image, [a.mean(1), b.mean(1)], extra=(-1.0, 1.0))
+    return crossed_interval(a.mean(0) - b.mean(0), [(a.mean(1), 0.0), (b.mean(1), 0.0)], extra=(-1.0, 1.0))
 
 
 def crossed_interval(
-    value: float, by_image: Right, by_run: Sequence[Right], *, extra: tuple[float, ...]
+    by_image: Right, others: Sequence[tuple[Right, float]], *, extra: tuple[float, ...]
 ) -> tuple[float, float, float]:
     """Return (value, low, high) over new images and new runs.
 
+    Parameters
+    ----------
+    by_image : ndarray, shape (images,)
+    others : sequence of tuple
+        The means of each run, and the share of their variance that they have in common.
+    extra : tuple of float
+        Images added, which keep the interval open where every image agrees (Agresti and Coull 1998; Agresti and Min
+        2005).
+
+    Notes
+    -----
     The variance is the sum of those of the margins (Owen 2007, "The pigeonhole bootstrap", section 3), and its degrees
-    of freedom are Satterthwaite's. ``extra`` images keep the interval open where every image agrees (Agresti and
-    Coull 1998; Agresti and Min 2005).
+    of freedom are Satterthwaite's.
     """
-    images = np.concatenate([by_image, extra])
+    images, value = np.concatenate([by_image, extra]), float(by_image.mean())
     parts = [(float(images.var(ddof=1)) / len(images), len(images) - 1)]
-    parts += [(float(means.var(ddof=1)) / len(means), len(means) - 1) for means in by_run if len(means) > 1]
+    parts += [(float(m.var(ddof=1)) * (1 / len(m) + shared), len(m) - 1) for m, shared in others if len(m) > 1]
     total = sum(variance for variance, _ in parts)
     freedom = total**2 / sum(variance**2 / n for variance, n in parts if variance > 0) if total > 0 else math.inf
     quantile = float(t.ppf(0.5 + LEVEL / 2, freedom)) if math.isfinite(freedom) else float(norm.ppf(0.5 + LEVEL / 2))

@@ -306,7 +306,7 @@ def _ahead(own: tuple[Values, Values], seeds: list[tuple[Values, Values]]) -> Di
     """
     new, usual = (part - np.mean([seed[k] for seed in seeds], axis=0) for k, part in enumerate(own))
     by_seed = np.array([seed[0].mean() for seed in seeds])
-    value, low, high = crossed_interval(float(new.mean()), new, [usual, by_seed], extra=(1.0, -1.0))
+    value, low, high = crossed_interval(new, [(usual, 0.0), (by_seed, 0.0)], extra=(1.0, -1.0))
     return Difference(value, max(low, -1.0), min(high, 1.0))
 
 

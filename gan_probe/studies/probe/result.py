@@ -269,7 +269,7 @@ def over_seeds(of: Outcome, seeds: Sequence[Outcome], group: str = EVERY) -> Dif
     by_draw = of.by_draw[group] - np.mean([o.by_draw[group] for o in seeds], axis=0)
     by_image = of.by_image[group] - np.mean([o.by_image[group] for o in seeds], axis=0)
     by_seed = np.array([o.accuracy(group) for o in seeds])
-    value, low, high = crossed_interval(float(by_draw.mean()), by_image, [by_draw, by_seed], extra=(1.0, -1.0))
+    value, low, high = crossed_interval(by_image, [(by_draw, 0.0), (by_seed, 0.0)], extra=(1.0, -1.0))
     return Difference(value, max(low, -1.0), min(high, 1.0))
 
 
