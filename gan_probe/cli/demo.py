@@ -46,8 +46,9 @@ VERDICTS: tuple[Verdict[Trained], ...] = (
         name="judge by several",
         when="always",
         holds=always,
-        says="To judge, train several: gan-probe train {out}/data-train --runs 5 --out {out}/runs; score {out}/data-test"
-        " with each, and give gan-probe report all five tables. Its intervals are then over trainings, too.",
+        says="To judge, train several: gan-probe train {out}/data-train --runs 5 --out {out}/runs; score"
+        " {out}/data-test with each, and give gan-probe report all five tables. Its intervals are then over"
+        " trainings, too.",
     ),
 )
 

@@ -157,7 +157,7 @@ def margins(
         both = None
         if best and measure in joined:
             pairs = [(i % len(critic), i % len(others[best])) for i in range(max(len(critic), len(others[best])))]
-            parts = [side_by_side(critic[i][rows], controls[best][j][rows]) for i, j in pairs]
+            parts = [joined_rows(critic[i][rows], controls[best][j][rows]) for i, j in pairs]
             both = Difference(*difference(np.stack([right(p, names, seed) for p in parts]), others[best]))
         found.append(
             Margin(
@@ -170,7 +170,7 @@ def margins(
     return found
 
 
-def side_by_side(*parts: Rows) -> Rows:
+def joined_rows(*parts: Rows) -> Rows:
     """Return representations side by side, (n, d), each of standardised columns and of the same total variance."""
     return np.concatenate([StandardScaler().fit_transform(p) / math.sqrt(p.shape[1]) for p in parts], axis=1)
 

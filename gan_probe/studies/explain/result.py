@@ -220,7 +220,7 @@ def usable(masks: Masks) -> npt.NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class Facts:
+class ExplainFacts:
     """What sentences on one method are made of."""
 
     result: ExplainResult
@@ -279,7 +279,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class TruthFacts(Facts):
+class TruthFacts(ExplainFacts):
     """What sentences on one method against masks, or against their edges, are made of."""
 
     region: str
@@ -336,7 +336,7 @@ class TruthFacts(Facts):
         return tally(nearer)
 
 
-VERDICTS: tuple[Verdict[Facts], ...] = (
+VERDICTS: tuple[Verdict[ExplainFacts], ...] = (
     Verdict(
         name="flat maps",
         when="a map is zero everywhere",
@@ -379,7 +379,7 @@ TRUTH: tuple[Verdict[TruthFacts], ...] = (
         says="{title} against {where}, is it useful: beside the image alone and chance {useful} measures.",
     ),
 )
-SANITY: tuple[Verdict[Facts], ...] = (
+SANITY: tuple[Verdict[ExplainFacts], ...] = (
     Verdict(
         name="maps show the image",
         when=f"rank correlation with maps of randomly initialised critics of {HIGH:.2f} or more",
@@ -403,7 +403,7 @@ SANITY: tuple[Verdict[Facts], ...] = (
         " randomly initialised critics.",
     ),
 )
-COMPLETENESS: tuple[Verdict[Facts], ...] = (
+COMPLETENESS: tuple[Verdict[ExplainFacts], ...] = (
     Verdict(
         name="complete",
         when="integrated gradients were asked for",
@@ -432,13 +432,13 @@ def _sentences(result: ExplainResult) -> list[str]:
     """Return what came out, in plain words."""
     lines = []
     for method in result.maps:
-        facts = Facts(result, method)
+        facts = ExplainFacts(result, method)
         lines += conclude(VERDICTS, facts)
         for region in (MASK, EDGE):
             lines += conclude(TRUTH, TruthFacts(result, method, region))
         lines += conclude(SANITY, facts)
     lines += conclude(WITHOUT_MASKS, result)
-    return lines + [line for method in result.maps for line in conclude(COMPLETENESS, Facts(result, method))]
+    return lines + [line for method in result.maps for line in conclude(COMPLETENESS, ExplainFacts(result, method))]
 
 
 def _with_interval(row: Mapping[str, Any] | None) -> str:

@@ -184,7 +184,7 @@ def _mean_share(factor: str, shares: Sequence[Share]) -> Share:
 
 
 @dataclass(frozen=True)
-class Facts:
+class FactorsFacts:
     """What sentences are made of: lists as text, empty where there is nothing to say."""
 
     result: FactorsResult
@@ -329,7 +329,7 @@ class Facts:
         return f"{min(dci):.2f} to {max(dci):.2f} and {min(mig):.2f} to {max(mig):.2f}: {verdicts[0]} and {verdicts[1]}"
 
 
-VERDICTS: tuple[Verdict[Facts], ...] = (
+VERDICTS: tuple[Verdict[FactorsFacts], ...] = (
     Verdict(
         name="score follows",
         when=f"a factor's share is {FOLLOWED:g} or more and its interval lies above 0",
@@ -447,7 +447,7 @@ VERDICTS: tuple[Verdict[Facts], ...] = (
 
 def _sentences(result: FactorsResult) -> list[str]:
     """Return what was found, in plain words."""
-    return conclude(VERDICTS, Facts(result)) or ["Nothing could be said; see the warnings."]
+    return conclude(VERDICTS, FactorsFacts(result)) or ["Nothing could be said; see the warnings."]
 
 
 def _beside(value: float, others: Sequence[float]) -> str:

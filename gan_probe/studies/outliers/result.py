@@ -79,7 +79,7 @@ class OutlierResult(StudyResult):
 
     def findings(self) -> list[str]:
         """Return what was found, in plain words."""
-        return conclude(VERDICTS, Facts(self))
+        return conclude(VERDICTS, OutlierFacts(self))
 
     def metrics(self) -> OutlierMetrics:
         """Return the numbers that the command prints."""
@@ -121,7 +121,7 @@ class OutlierResult(StudyResult):
 
 
 @dataclass(frozen=True)
-class Facts:
+class OutlierFacts:
     """What sentences are made of."""
 
     result: OutlierResult
@@ -201,7 +201,7 @@ def _with_auroc(found: list[Detection]) -> str:
     return f"{', '.join(f'{d.label} ({d.auroc:.2f})' for d in found[:3])}{', ...' if len(found) > 3 else ''}"
 
 
-VERDICTS: tuple[Verdict[Facts], ...] = (
+VERDICTS: tuple[Verdict[OutlierFacts], ...] = (
     Verdict(
         name="called",
         when="always",

@@ -364,7 +364,7 @@ class ProbeResult(StudyResult):
         rivals = [o for name in self.controls if (o := self.at_middle(name, classifier)) is not None]
         best = max(rivals, key=lambda o: o.accuracy(group)) if rivals else None
         known = best.representation if best else ""
-        joined = None if layer or group != EVERY else self.at_middle(together(known), classifier)
+        joined = None if layer or group != EVERY else self.at_middle(joined_name(known), classifier)
         return Advantage(
             training=over_seeds(own, seeds, group) if seeds else None,
             randomly=float(np.mean([o.accuracy(group) for o in seeds])) if seeds else math.nan,
@@ -508,7 +508,7 @@ PROTOCOL = (
 
 
 @dataclass(frozen=True)
-class Facts:
+class ProbeFacts:
     """What sentences are made of: a probe, one of its classifiers, and one group of classes."""
 
     result: ProbeResult
@@ -607,7 +607,7 @@ def _numbers(found: Sequence[int]) -> str:
     return ", ".join(map(str, found)) or "none"
 
 
-VERDICTS: tuple[Verdict[Facts], ...] = (
+VERDICTS: tuple[Verdict[ProbeFacts], ...] = (
     Verdict(
         name="at ten labels",
         when="always, for each classifier and group of classes",
@@ -623,7 +623,7 @@ VERDICTS: tuple[Verdict[Facts], ...] = (
         " {ahead_of_random}; ahead of the best control at {ahead_of_best}; behind it at {behind_best}.",
     ),
 )
-REFERENCE: tuple[Verdict[Facts], ...] = (
+REFERENCE: tuple[Verdict[ProbeFacts], ...] = (
     Verdict(
         name="reference",
         when="a network trained on ImageNet stands beside it",
@@ -649,7 +649,7 @@ LAYERS: tuple[Verdict[LayerFacts], ...] = (
 )
 
 
-def together(control: str) -> str:
+def joined_name(control: str) -> str:
     """Return the name of the critic's features and a control's side by side."""
     return f"{CRITIC} and {control}"
 
@@ -661,10 +661,10 @@ def _sentences(result: ProbeResult) -> list[str]:
         line
         for classifier in result.classifiers
         for group in result.groups
-        for line in conclude(VERDICTS, Facts(result, classifier, group))
+        for line in conclude(VERDICTS, ProbeFacts(result, classifier, group))
     ]
     lines += [line for layer in result.layers for line in conclude(LAYERS, LayerFacts(result, layer))]
-    return lines + conclude(REFERENCE, Facts(result, first))
+    return lines + conclude(REFERENCE, ProbeFacts(result, first))
 
 
 def middle_outcome(outcomes: Sequence[Outcome]) -> Outcome:

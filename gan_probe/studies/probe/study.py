@@ -131,7 +131,7 @@ def _joined(
         parts = [probing.scaled_rows(encoders[name](), split.pool) for name in (probing.CRITIC, best)]
         return np.concatenate(parts, axis=1)
 
-    return {probing.together(best): encode}
+    return {probing.joined_name(best): encode}
 
 
 def _features(critic: Critic, images: Images, *, engine: Engine, pooling: str, batch_size: int) -> list[Rows]:

@@ -35,7 +35,7 @@ CLUSTERED = {
 
 
 @dataclass(frozen=True)
-class Facts:
+class SeparationFacts:
     """What sentences are made of: numbers of an analysis, and lists of names as text."""
 
     analysis: SeparationResult
@@ -192,12 +192,12 @@ def _named(names: Sequence[str]) -> str:
     return f"{', '.join(names[:N_NAMED])}{', ...' if len(names) > N_NAMED else ''}"
 
 
-def _of_controls(f: Facts, rule: str) -> bool:
+def _of_controls(f: SeparationFacts, rule: str) -> bool:
     """Return whether the critic's count is "above", "equal" or "below" the median of randomly initialised ones."""
     return bool(f.counts) and rule == ("above" if f.n > f.middle else "equal" if f.n == f.middle else "below")
 
 
-def _of_statistics(f: Facts, rule: str) -> bool:
+def _of_statistics(f: SeparationFacts, rule: str) -> bool:
     """Return the same of the best image statistic."""
     best = f.by_statistic
     return bool(f.best_statistic) and rule == ("above" if f.n > best else "equal" if f.n == best else "below")
@@ -206,7 +206,7 @@ def _of_statistics(f: Facts, rule: str) -> bool:
 _RANDOM = "Randomly initialised critics of the same architecture separate {middle:g} ({spread}):"
 _STATISTIC = "The best image statistic, {best_statistic}, separates {by_statistic}:"
 
-VERDICTS: tuple[Verdict[Facts], ...] = (
+VERDICTS: tuple[Verdict[SeparationFacts], ...] = (
     Verdict(
         name="pairs, all separated",
         when="every pair has an AUROC of 0.99 or more",
@@ -364,7 +364,7 @@ def sentences(analysis: SeparationResult) -> list[str]:
     known = {e.measure: e for e in analysis.margins}
     return [
         *(_margin_sentence(known[name]) for name in INTERPRETED if name in known),
-        *conclude(VERDICTS, Facts(analysis)),
+        *conclude(VERDICTS, SeparationFacts(analysis)),
     ]
 
 

@@ -383,7 +383,7 @@ class StabilityResult(StudyResult):
 
 
 @dataclass(frozen=True)
-class Facts:
+class StabilityFacts:
     """What sentences are made of: levels, their intervals and comparisons, as text."""
 
     result: StabilityResult
@@ -498,7 +498,7 @@ def _is(difference: Difference | None, verdict: str) -> bool:
     return difference is not None and difference.verdict == verdict
 
 
-VERDICTS: tuple[Verdict[Facts], ...] = (
+VERDICTS: tuple[Verdict[StabilityFacts], ...] = (
     Verdict(
         name="reproducible fraction",
         when="always",
@@ -626,7 +626,7 @@ SIMILARITIES: tuple[Verdict[SimilarityFacts], ...] = (
 def _sentences(result: StabilityResult) -> list[str]:
     """Return what was found, in plain words."""
     return [
-        *conclude(VERDICTS, Facts(result)),
+        *conclude(VERDICTS, StabilityFacts(result)),
         *(line for found in result.comparisons for line in conclude(AGAINST, found)),
         *(line for name, found in result.others.items() for line in conclude(LEVELS, LevelFacts(name, _affine(found)))),
         *(

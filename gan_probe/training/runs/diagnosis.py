@@ -23,7 +23,7 @@ WORN = 20_000  # generator updates after which more of the same are not advised
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingCourse:
     """The records of a training, and what sentences are made of.
 
     Attributes
@@ -158,7 +158,7 @@ class Course:
         return 0.0 if preference is None or preference <= max(MEMORISED, 0.5 + chance) else float(preference)
 
 
-TROUBLE: tuple[Verdict[Course], ...] = (
+TROUBLE: tuple[Verdict[TrainingCourse], ...] = (
     Verdict(
         name="critic won",
         when=f"the critic scores the real higher in {WON:.0%} of pairs or more, over the last tenth",
@@ -227,7 +227,7 @@ TROUBLE: tuple[Verdict[Course], ...] = (
         " ({before[distance]:.2f} to {last[distance]:.2f} times the reals' own distance). Train longer.",
     ),
 )
-ADVICE: tuple[Verdict[Course], ...] = (
+ADVICE: tuple[Verdict[TrainingCourse], ...] = (
     Verdict(
         name="next: more steps",
         when=f"samples are unlike reals, and {WORN:,} steps are not reached",
@@ -254,7 +254,7 @@ ADVICE: tuple[Verdict[Course], ...] = (
         " know as much; gan-probe probe says whether they do.",
     ),
 )
-NOTHING: tuple[Verdict[Course], ...] = (
+NOTHING: tuple[Verdict[TrainingCourse], ...] = (
     Verdict(
         name="nothing recorded",
         when="there are neither metrics nor measures of health",
@@ -285,8 +285,8 @@ def diagnosis_of(
     Parameters
     ----------
     metrics, health, settings
-        See `Course`.
+        See `TrainingCourse`.
     """
-    course = Course(metrics, health, settings or {})
+    course = TrainingCourse(metrics, health, settings or {})
     found = [*conclude(TROUBLE, course), *conclude(ADVICE, course)]
     return found or conclude(NOTHING, course)
