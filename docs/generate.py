@@ -13,16 +13,16 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 os.environ["COLUMNS"] = os.environ["TERMINAL_WIDTH"] = "100"
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reports"))  # remake is a script, in no package
 
 import remake
+from rooms import in_words, rooms
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from gan_probe.cli import app, demo
+from gan_probe.cli import app
 from gan_probe.config import PRESETS, TrainConfig
 from gan_probe.images.readers.decode import MAX_PIXELS, ORIENTATION
 from gan_probe.images.readers.folder import PASSED_OVER
@@ -31,17 +31,7 @@ from gan_probe.images.readers.metadata import COLUMNS, METADATA
 from gan_probe.images.readers.modes import RULES
 from gan_probe.images.readers.reading import OPTIONS
 from gan_probe.images.readers.table import READERS
-from gan_probe.studies import advantage
-from gan_probe.studies.check.study import CHECKS
-from gan_probe.studies.explain import result as explain
-from gan_probe.studies.factors import result as factors
-from gan_probe.studies.outliers import result as outliers
-from gan_probe.studies.probe import result as probe
-from gan_probe.studies.separation import findings
-from gan_probe.studies.stability import result as stability
-from gan_probe.studies.trajectory import result as trajectory
-from gan_probe.training.runs import diagnosis
-from gan_probe.verdicts import Ruling, Verdict
+from gan_probe.verdicts import Ruling
 from gan_probe.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -236,25 +226,6 @@ def what_is_read(_: str) -> str:
     )
 
 
-def rooms() -> dict[str, list[Verdict[Any]]]:
-    """Return every verdict of the program, by where it is said."""
-    return {
-        "The three questions (report, probe, outliers)": [*advantage.VERDICTS],
-        "report": [*findings.VERDICTS],
-        "probe": [*probe.VERDICTS, *probe.LAYERS, *probe.REFERENCE],
-        "factors": [*factors.VERDICTS],
-        "explain": [
-            *explain.VERDICTS, *explain.TRUTH, *explain.SANITY, *explain.WITHOUT_MASKS, *explain.COMPLETENESS
-        ],
-        "stability": [*stability.VERDICTS, *stability.AGAINST, *stability.LEVELS, *stability.SIMILARITIES],
-        "outliers": [*outliers.VERDICTS],
-        "trajectory": [*trajectory.VERDICTS],
-        **{f"check: {name}": [*rulings] for name, rulings in CHECKS.items()},
-        "diagnose": [*diagnosis.TROUBLE, *diagnosis.ADVICE, *diagnosis.NOTHING],
-        "demo": [*demo.VERDICTS],
-    }  # fmt: skip
-
-
 def verdicts(_: str) -> str:
     """Return ``docs/verdicts.md``, whole."""
     parts = []
@@ -269,12 +240,6 @@ def verdicts(_: str) -> str:
         ]
         parts.append(f"## {title}\n\n{table(head, lines)}")
     return VERDICTS.format(rooms="\n\n".join(parts))
-
-
-def in_words(template: str) -> str:
-    """Return a sentence with the names of what stands in it in italics."""
-    plain = re.sub(r"\{(\w+)[^{}]*\}", lambda found: f"*{found[1].replace('_', ' ')}*", template)
-    return plain.replace("|", "\\|")
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

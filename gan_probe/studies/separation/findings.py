@@ -192,9 +192,11 @@ def _named(names: Sequence[str]) -> str:
     return f"{', '.join(names[:N_NAMED])}{', ...' if len(names) > N_NAMED else ''}"
 
 
-def _of_controls(f: SeparationFacts, rule: str) -> bool:
-    """Return whether the critic's count is "above", "equal" or "below" the median of randomly initialised ones."""
-    return bool(f.counts) and rule == ("above" if f.n > f.middle else "equal" if f.n == f.middle else "below")
+def _of_random(f: SeparationFacts, rule: str) -> bool:
+    """Return whether the critic's count is "above" all randomly initialised critics, "within" their range, "below"."""
+    if not f.counts:
+        return False
+    return rule == ("above" if f.n > max(f.counts) else "below" if f.n < min(f.counts) else "within")
 
 
 def _of_statistics(f: SeparationFacts, rule: str) -> bool:
@@ -223,21 +225,22 @@ VERDICTS: tuple[Verdict[SeparationFacts], ...] = (
     ),
     Verdict(
         name="pairs, training added",
-        when="the critic separates more pairs than the median randomly initialised critic",
-        holds=lambda f: _of_controls(f, "above"),
-        says=f"{_RANDOM} fewer than the trained one, so the training added separations.",
+        when="the critic separates more pairs than each of the randomly initialised critics (a count: no interval)",
+        holds=lambda f: _of_random(f, "above"),
+        says=f"{_RANDOM} each fewer than the trained one.",
     ),
     Verdict(
-        name="pairs, training added none",
-        when="it separates as many",
-        holds=lambda f: _of_controls(f, "equal"),
-        says=f"{_RANDOM} as many as the trained one, so the training added no separation.",
+        name="pairs, training not shown",
+        when="it separates no more than all of them, and no fewer",
+        holds=lambda f: _of_random(f, "within"),
+        says=f"{_RANDOM} the trained one lies within their range, so nothing shows that the training added a"
+        " separation.",
     ),
     Verdict(
         name="pairs, training took away",
-        when="it separates fewer",
-        holds=lambda f: _of_controls(f, "below"),
-        says=f"{_RANDOM} more than the trained one, so the training took separations away.",
+        when="it separates fewer than each",
+        holds=lambda f: _of_random(f, "below"),
+        says=f"{_RANDOM} each more than the trained one, so the training took separations away.",
     ),
     Verdict(
         name="pairs, training unknown",
@@ -273,7 +276,7 @@ VERDICTS: tuple[Verdict[SeparationFacts], ...] = (
     ),
     Verdict(
         name="bits",
-        when="always",
+        when="they were measured",
         holds=lambda f: f.analysis.information is not None,
         says="The score tells {told}.",
     ),

@@ -424,21 +424,22 @@ _STATISTIC = "The best image statistic, {statistic}, separates {by_statistic}"
 VERDICTS: tuple[Verdict[TrajectoryFacts], ...] = (
     Verdict(
         name="end, training added",
-        when="at the end the critic separates more pairs than the median randomly initialised critic",
-        holds=lambda f: f.n > f.middle,
-        says=f"{_RANDOM}: fewer than the trained one at the end, so the training added separations.",
+        when="at the end the critic separates more pairs than each of the randomly initialised critics (a count)",
+        holds=lambda f: bool(f.counts) and f.n > max(f.counts),
+        says=f"{_RANDOM}: each fewer than the trained one at the end.",
     ),
     Verdict(
-        name="end, training added none",
-        when="as many",
-        holds=lambda f: f.n == f.middle,
-        says=f"{_RANDOM}: as many as the trained one at the end, so the training added no separation.",
+        name="end, training not shown",
+        when="no more than all of them, and no fewer",
+        holds=lambda f: bool(f.counts) and min(f.counts) <= f.n <= max(f.counts),
+        says=f"{_RANDOM}: the trained one lies within their range at the end, so nothing shows that the training added"
+        " a separation.",
     ),
     Verdict(
         name="end, training took away",
-        when="fewer",
-        holds=lambda f: f.n < f.middle,
-        says=f"{_RANDOM}: more than the trained one at the end, so the training took separations away.",
+        when="fewer than each",
+        holds=lambda f: bool(f.counts) and f.n < min(f.counts),
+        says=f"{_RANDOM}: each more than the trained one at the end, so the training took separations away.",
     ),
     Verdict(
         name="end, training unknown",

@@ -154,7 +154,7 @@ def test_findings_say_what_is_separated_lost_and_turned_round() -> None:
     assert "the last since step 5 (low / high)" in text
     assert "In 1 of 1 pairs the class that scored higher scores lower later" in text
     assert "show at step 5 (1 pairs)" in text
-    assert "critics separate 0.5 (median of 2 seeds, from 0 to 1): fewer than the trained one" in text
+    assert "critics separate 0.5 (median of 2 seeds, from 0 to 1): the trained one lies within their range" in text
     assert "The best image statistic, edge density, separates 0: fewer than the critic at the end" in text
     assert "1 pair is separated at no snapshot: low / high." in " ".join(result(scores_of(0, 0)).findings())
     ahead = result(scores_of(0, 1), random_init={"s": 0}, statistics={"edge_density": 0}).findings()
