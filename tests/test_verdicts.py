@@ -97,7 +97,12 @@ def report() -> Cases:
         return SeparationFacts(replace(bare_.analysis, clusterings=found))
 
     over_runs = SeparationFacts(replace(three.analysis, ari_over_runs=(0.5, 0.4, 0.6)))
+    few, enough = (
+        SeparationFacts(analyse(ScoreTable(whole.table.groupby("label").head(n), {}), clusters=False)) for n in (4, 5)
+    )
     return {
+        "constant scores": (of(np.zeros(60)), both),
+        "too few images": (few, enough),  # 3 pairs: 2 / 70 * 3 = 0.086, 2 / 252 * 3 = 0.024
         "pairs, all separated": (both, worse),
         "pairs, some not separated": (worse, both),
         "pairs, training added": (both, same),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gan_probe.scoring.table import BASELINE, CRITIC_ROWS, CRITIC_SCORE, Source
-from gan_probe.stats.auroc import n_separated
+from gan_probe.stats.auroc import SIGNIFICANCE, n_separated
 from gan_probe.stats.beside import RANDOM_INIT, title_of
 from gan_probe.stats.margin import Margin
 from gan_probe.stats.variance import Share
@@ -183,6 +184,17 @@ class SeparationFacts:
         return sum(p.certain for p in self.analysis.critic_pairs)
 
     @property
+    def is_constant(self) -> bool:
+        """Whether every image has the same score."""
+        return bool(self.analysis.table["critic_score"].nunique() == 1)
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether the smallest classes cannot reach significance, however far apart they are."""
+        first, second = sorted(self.analysis.classes["n"])[:2]
+        return first + second < 100 and 2 / math.comb(first + second, first) * self.total >= SIGNIFICANCE
+
+    @property
     def smallest(self) -> int:
         """Images of the smallest class."""
         return int(self.analysis.classes["n"].min())
@@ -209,6 +221,19 @@ _RANDOM = "Randomly initialised critics of the same architecture separate {middl
 _STATISTIC = "The best image statistic, {best_statistic}, separates {by_statistic}:"
 
 VERDICTS: tuple[Verdict[SeparationFacts], ...] = (
+    Verdict(
+        name="constant scores",
+        when="the first training gives every image the same score",
+        holds=lambda f: f.is_constant,
+        says="Every score is the same: what the critic's score tells of these classes cannot be known.",
+    ),
+    Verdict(
+        name="too few images",
+        when="without any overlap the two smallest classes would not be told apart at 0.05, corrected for all pairs",
+        holds=lambda f: f.is_too_small,
+        says="With {smallest} images in the smallest class it cannot be known which pairs are separated: even without"
+        " overlap they would not be significant over {total} pairs.",
+    ),
     Verdict(
         name="pairs, all separated",
         when="every pair has an AUROC of 0.99 or more",
