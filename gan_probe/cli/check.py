@@ -39,6 +39,7 @@ def check(
         loaded = open_critic(critic, device, trust_code=trust_code)
         images = open_images(session, data, size=size, split=split)
         result = check_critic(loaded, images, None if fakes is None else read_fakes(fakes))
+        session.warn(w for w in result.warnings if w not in images.warnings)
         session.show(check_table(result).terminal())
         session.metrics |= asdict(result.metrics())
         if strict and result.failed:

@@ -599,8 +599,12 @@ def check_critic(critic: Critic, data: ImageSet, fakes: Images | None = None) ->
     """
     if len(data) < MIN_IMAGES:
         raise InputError(f"the checks need at least eight images, got {len(data)}.")
+    warnings = list(data.warnings)
     if fakes is None and critic.source and find_generator(critic.source):
-        fakes = read_fakes(Path(critic.source))
+        try:
+            fakes = read_fakes(Path(critic.source))
+        except InputError as error:
+            warnings.append(f"the generator beside the critic was not asked: {error}")
     if fakes is not None and (len(fakes) < MIN_IMAGES or fakes.shape[1:3] != critic.config.image_shape[:2]):
         height, width, _ = critic.config.image_shape
         raise InputError(
@@ -618,4 +622,4 @@ def check_critic(critic: Critic, data: ImageSet, fakes: Images | None = None) ->
         if name != "finite" and found[0].verdict == FAIL:
             break  # nothing can be compared with scores that are not numbers
         found.append(Finding(name, *_ruled(subject, rulings)))
-    return CheckResult(checks=found, provenance=describe_origin(critic, data), warnings=data.warnings)
+    return CheckResult(checks=found, provenance=describe_origin(critic, data), warnings=warnings)

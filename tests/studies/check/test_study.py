@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count, product
@@ -258,6 +259,11 @@ def test_the_generator_beside_a_run_is_asked_and_fakes_that_do_not_fit_are_refus
     assert read_fakes(run).shape == (64, 32, 32, 3)
     np.save(tmp_path / "x.npy", train_set.images[:9])
     assert read_fakes(tmp_path / "x.npy").shape == (9, 32, 32, 3)
+    shutil.copytree(run, tmp_path / "broken")
+    (tmp_path / "broken" / "generator" / "config.json").write_text("{}")
+    broken = check_critic(Critic.load(tmp_path / "broken"), train_set)
+    assert any("the generator beside the critic was not asked" in w for w in broken.warnings)
+    assert {f.check: f.verdict for f in broken.checks}["direction"] == "note"
     for fakes in (train_set.images[:3], train_set.images[:, :16]):
         with pytest.raises(InputError, match="the fakes must be at least eight images of 32x32 pixels"):
             check_critic(critic, train_set, fakes)
