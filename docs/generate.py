@@ -18,6 +18,7 @@ os.environ["COLUMNS"] = os.environ["TERMINAL_WIDTH"] = "100"
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reports"))  # remake is a script, in no package
 
 import remake
+from rooms import in_words, rooms
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -30,6 +31,7 @@ from gan_probe.images.readers.metadata import COLUMNS, METADATA
 from gan_probe.images.readers.modes import RULES
 from gan_probe.images.readers.reading import OPTIONS
 from gan_probe.images.readers.table import READERS
+from gan_probe.verdicts import Ruling
 from gan_probe.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,6 +82,25 @@ It leaves them in `.gallery/reports/NAME/` ({places}), which git ignores.
 ## Data from elsewhere
 
 {data}
+"""
+
+VERDICTS = """\
+# What may be concluded
+
+Written by `python docs/generate.py` from the rules in the code: a sentence is said where its rule holds, only there.
+Words in italics stand for numbers and names.
+`tests/test_verdicts.py` has a case in which each rule holds, and one in which it just does not.
+
+Three questions are kept apart.
+*What did the training add?* The critic minus randomly initialised critics of its architecture.
+*Is it useful?* The critic minus its best control, which may need no network.
+*What does it know that the control does not?* Both together minus the control alone.
+Where a control is missing, the page says that the answer cannot be known.
+
+Not listed is what has no rule: the lines of `cluster`, `arithmetic` and `trajectory` that read out numbers.
+Nor are warnings of what was left out.
+
+{rooms}
 """
 
 WHAT_IS_READ = """\
@@ -205,6 +226,22 @@ def what_is_read(_: str) -> str:
     )
 
 
+def verdicts(_: str) -> str:
+    """Return ``docs/verdicts.md``, whole."""
+    parts = []
+    for title, rows in rooms().items():
+        checks = any(isinstance(row, Ruling) for row in rows)
+        head = ("verdict", "ruling", "when", "sentence", "what to do") if checks else ("verdict", "when", "sentence")
+        lines = [
+            (row.name, row.ruling, row.when, in_words(row.says), in_words(row.advice))
+            if isinstance(row, Ruling)
+            else (row.name, row.when, in_words(row.says))
+            for row in rows
+        ]
+        parts.append(f"## {title}\n\n{table(head, lines)}")
+    return VERDICTS.format(rooms="\n\n".join(parts))
+
+
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Return a table in Markdown."""
     first, *others = (f"| {' | '.join(cells)} |" for cells in (head, *rows))
@@ -270,6 +307,7 @@ PAGES: dict[str, Callable[[str], str]] = {
     "docs/commands.md": commands,
     "docs/architecture.md": architecture,
     "docs/what-is-read.md": what_is_read,
+    "docs/verdicts.md": verdicts,
     "reports/README.md": gallery,
     "CITATION.cff": citation,
 }
@@ -277,7 +315,7 @@ PAGES: dict[str, Callable[[str], str]] = {
 
 def main() -> None:
     """Write what is out of date; with ``--check`` name it, and exit with 1."""
-    texts = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+    texts = {page: (ROOT / page).read_text(encoding="utf-8") if (ROOT / page).is_file() else "" for page in PAGES}
     made = {page: make(texts[page]) for page, make in PAGES.items()}
     stale = [page for page in PAGES if made[page] != texts[page]]
     if "--check" in sys.argv and stale:

@@ -35,7 +35,7 @@ def adapt(
         typer.Option(
             metavar="[PART:]KIND",
             help="KIND: auto, score or probability (turned into a logit). PART: which of several things it returns,"
-            " such as 0 or logits; 0+1 is the mean of two.",
+            " such as 0, logits or an output's name in ONNX; 0+1 is the mean of two.",
         ),
     ] = "auto",
     reverse: Annotated[bool, typer.Option("--reverse", help="It returns higher values for fakes.")] = False,
@@ -43,6 +43,13 @@ def adapt(
     labels: Annotated[
         str, typer.Option(help="Conditional: how it takes them. auto, index, one-hot, or a rarer form.")
     ] = "auto",
+    training_class: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL",
+            help="A class that it was trained on; repeatable. Without, pages cannot tell seen from unseen classes.",
+        ),
+    ] = None,
     layers: Annotated[list[str] | None, typer.Option("--layer", help="Layer of the embedding; repeatable.")] = None,
     arguments: Annotated[list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help="For the factory.")] = None,
     trust_code: TrustCode = False,
@@ -68,6 +75,7 @@ def adapt(
             "n_labels": n_labels,
             "labels": labels,
             "layers": layers,
+            "training_classes": training_class or (),
         }
         is_file = ":" not in source and bool(Path(source).suffix)
         if is_file:
@@ -91,6 +99,8 @@ def adapt(
         named = ", ".join(critic.config.layers) or "none can be looked into"
         session.say(f"{critic.config.network} as a critic in {out}; its layers: {named}")
         session.say(f"Its output: {critic.config.adaptation['output']}")
+        if not training_class:
+            session.say("Which classes it was trained on is unknown: say so with --training-class, or score --seen.")
         trust = "" if critic.config.factory in WITHOUT_CODE else " --trust-code"
         session.say(f"Look at it first: gan-probe check {out} DATA{trust}")
 

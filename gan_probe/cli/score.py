@@ -26,6 +26,14 @@ def score(
         list[str] | None, typer.Option("--layer", help="Layer of the embedding; repeatable. Default: all.")
     ] = None,
     pooling: Annotated[str, typer.Option(help="Of the embedding: mean, std, max or grid4.")] = "mean",
+    seen: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL",
+            help="A label that the critic was trained on; repeatable. Default: what the critic knows, or the data's"
+            " column seen.",
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 256,
     split: SplitName = None,
     size: SizePx = None,
@@ -70,6 +78,7 @@ def score(
                 embeddings=embeddings,
                 layers=layers,
                 pooling=pooling,
+                seen=seen,
                 batch_size=batch_size,
                 progress=progress,
             )

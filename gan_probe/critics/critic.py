@@ -125,6 +125,7 @@ class Critic:
         sign: int = 1,
         n_labels: int | None = None,
         labels: str = "auto",
+        training_classes: Sequence[str] = (),
         factory: str = "",
         arguments: Mapping[str, Any] | None = None,
         device: torch.device | str = "cpu",
@@ -145,6 +146,8 @@ class Critic:
         output, sign, n_labels, labels
             See `gan_probe.critics.foreign.AdaptedCritic`. Where what the module returns, or the form of its labels, can
             be read in several ways, the error lists them.
+        training_classes : sequence of str
+            Labels that it was trained on, as the data to be scored names them; empty where that is unknown.
         factory, arguments : str, mapping
             ``package.module:name`` and what it is called with, to build the module again: `save` needs it.
         device : str or torch.device
@@ -171,6 +174,7 @@ class Critic:
             layers=adapted.layers,
             layer_sizes=tuple(found.values()),
             value_range=adapted.value_range,
+            training_classes=tuple(dict.fromkeys(training_classes)),
             run_id="",
             factory=factory,
             arguments=dict(arguments or {}),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.features import watched
 from gan_probe.critics.labels import LABEL_FORMS, as_arguments, check_labels, find_form, label_parameter
-from gan_probe.critics.outputs import Probabilities, describe_output, read_score, resolve_output, shape_of
+from gan_probe.critics.outputs import Probabilities, describe_output, leaves, read_score, resolve_output, shape_of
 from gan_probe.critics.stored import OnnxModule, Tap
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.names import check_name
@@ -131,8 +131,12 @@ class AdaptedCritic(nn.Module):
         """Find out what is returned."""
         with torch.no_grad():
             raw, followed = self._followed(pixels)
-        is_sigmoid = isinstance(self.inner, OnnxModule) and self.inner.is_sigmoid  # torch's operators do not run it
-        self.output = resolve_output(raw, pixels, self.output, lambda part: is_sigmoid or followed.holds(part))
+        sigmoids = self.inner.sigmoids if isinstance(self.inner, OnnxModule) else ()  # torch's operators do not run it
+        from_sigmoids = [part for name, part in leaves(raw).items() if name in sigmoids]
+        self.output = resolve_output(
+            raw, pixels, self.output,
+            lambda part: any(part is other for other in from_sigmoids) or followed.holds(part),
+        )  # fmt: skip
 
     def describe(self, x: Tensor) -> str:
         """Return in words what the discriminator returns for images (n, c, h, w) in [-1, 1], and what is taken."""

@@ -14,7 +14,10 @@ from typing import Any
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.errors import InputError, MissingError
 
-WATCHED = ("Conv", "Gemm", "MatMul")  # operators whose outputs are worth looking at
+# Operators whose outputs are worth looking at, and what quantisation makes of them.
+WATCHED = (
+    "Conv", "Gemm", "MatMul", "QLinearConv", "QLinearMatMul", "QGemm", "ConvInteger", "MatMulInteger",
+)  # fmt: skip
 # Operators behind which a probability is still a probability.
 KEEPING = (
     "Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "ReduceMean",
@@ -110,19 +113,17 @@ def _check_file(path: Path, tensor: Any) -> None:
         raise InputError(f"{named}, and that file was changed: it has not the checksum that the graph names.")
 
 
-def ends_in_sigmoid(graph: Any) -> bool:
-    """Return whether the first output of a graph that could be a score comes out of a sigmoid.
+def made_by_sigmoid(graph: Any) -> set[str]:
+    """Return the outputs of a graph that come out of a sigmoid; the one output of a graph has the name "".
 
     Operators that only move or average numbers are looked through.
     """
     made_by = {name: node for node in graph.node for name in node.output}
-    name = next((output.name for output in graph.output if _could_be_score(output)), graph.output[0].name)
-    while name in made_by and made_by[name].op_type in KEEPING:
-        name = made_by[name].input[0]
-    return name in made_by and made_by[name].op_type == "Sigmoid"
-
-
-def _could_be_score(output: Any) -> bool:
-    """Return whether an output's declared shape is one number an image, or a map of patches."""
-    dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in output.type.tensor_type.shape.dim]
-    return len(dims) in (1, 3) or (len(dims) in (2, 4) and dims[1] == 1)
+    found = set()
+    for output in graph.output:
+        name = output.name
+        while name in made_by and made_by[name].op_type in KEEPING:
+            name = made_by[name].input[0]
+        if name in made_by and made_by[name].op_type == "Sigmoid":
+            found.add(output.name if len(graph.output) > 1 else "")
+    return found

@@ -159,6 +159,8 @@ def find_parts(raw: Any, n: int, output: str) -> dict[str, Tensor]:
     """
     possible = possible_scores(raw, n)
     named, _ = parse_output(output)
+    if isinstance(raw, Mapping):  # by number, too: outputs of ONNX graphs had no names before
+        named = tuple(list(raw)[int(p)] if p.isdigit() and p not in raw and int(p) < len(raw) else p for p in named)
     for place in named:
         check_name("output", place, [*KINDS, *(place for place in possible if place)])
     if named:

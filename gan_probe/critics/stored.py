@@ -7,6 +7,7 @@ weights are not torch parameters: they can neither be fine-tuned nor drawn anew.
 from __future__ import annotations
 
 import io
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from torch import Tensor, nn
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.onnx_file import (
     WATCHED,
-    ends_in_sigmoid,
     external_tensors,
     import_onnx,
+    made_by_sigmoid,
     read_whole,
 )
 from gan_probe.errors import InputError
@@ -36,7 +37,7 @@ class Tap(nn.Identity):
 class StoredModule(nn.Module):
     """A module whose state is the bytes of a file."""
 
-    is_sigmoid = False  # whether the graph ends in one
+    sigmoids: Set[str] = frozenset()  # outputs that come out of one, by name; "" where there is one output
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +74,7 @@ class OnnxModule(StoredModule):
             model = onnx.load_model_from_string(content)
             graph = model.graph
             _check_graph(model)
-            self.is_sigmoid = ends_in_sigmoid(graph)
+            self.sigmoids = made_by_sigmoid(graph)
             self.output_names = [output.name for output in graph.output]
             watched = [node.output[0] for node in graph.node if node.op_type in WATCHED]
             inner = [name for name in watched if name not in self.output_names]
@@ -96,7 +97,7 @@ class OnnxModule(StoredModule):
         return first if isinstance(first, int) else 0
 
     def forward(self, x: Tensor) -> Any:
-        """Return the graph's outputs for images (n, c, h, w); the taps see the activations on their way."""
+        """Return the graph's output for images (n, c, h, w), several by name; taps see activations on their way."""
         n, size = len(x), self.batch_size or len(x) or 1
         missing = -n % size
         filled = torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) if missing else x
@@ -110,18 +111,18 @@ class OnnxModule(StoredModule):
         for name, output in self.tap_outputs.items():
             if output in values:
                 self.taps[name](values[output])
-        outputs = [values[name] for name in self.output_names if name in values]
+        outputs = {name: values[name] for name in self.output_names if name in values}
         if not outputs:
             shapes = ", ".join(str(part.shape) for part in runs[0][: len(self.output_names)])
             raise InputError(f"the ONNX graph takes {size} images at once and returns {shapes}, not a row for each.")
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+        return next(iter(outputs.values())) if len(self.output_names) == 1 else outputs
 
     def _run(self, names: list[str], batch: Tensor) -> list[np.ndarray]:
-        """Return the named outputs for one batch; half floats as whole ones, and a single number as one row."""
+        """Return the named outputs for one batch; half floats and what is quantised as floats, a number as one row."""
         pixels = batch.detach().cpu().float().numpy().astype(FLOATS[self.input.type])
         with foreign_code(f"the ONNX graph takes {self.input.shape}, got {tuple(batch.shape)}"):
             found = [np.asarray(value) for value in self.session.run(names, {self.input.name: pixels})]
-        found = [value.astype(np.float32) if value.dtype == np.float16 else value for value in found]
+        found = [value if value.dtype in (np.float32, np.float64) else value.astype(np.float32) for value in found]
         return [value.reshape(1, 1) if not value.ndim else value for value in found]
 
 

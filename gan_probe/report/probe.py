@@ -154,7 +154,7 @@ def _sections(result: ProbeResult) -> tuple[Section[ProbeResult], ...]:
     ]
     first = Section[ProbeResult](
         "lead",
-        "How much of this is the training?",
+        "Is it useful?",
         "The critic's accuracy minus that of the best control at each number of labels, on the same draws and test"
         " images. Above the line the critic is ahead; an interval that crosses it decides nothing. The names above are"
         " those of the best controls.",
@@ -180,9 +180,11 @@ def lead_table(result: ProbeResult) -> Table:
         Col(title="its accuracy", of="control_accuracy", form="percent"),
         Col(title="difference, points", of="margin", form="points"),
         Col(title="95 % interval", of=("ci_low", "ci_high"), form="points"),
+        Col(title="training added, points", of="added", form="points"),
+        Col(title="95 % interval", of=("added_low", "added_high"), form="points"),
     ]
     return Table(
-        name="lead-table", heading="Against the best control", note=PROTOCOL, columns=columns, rows=result.lead(),
+        name="lead-table", heading="Against the controls", note=PROTOCOL, columns=columns, rows=result.lead(),
         is_marked=lambda row: row["ci_high"] < 0,
     )  # fmt: skip
 

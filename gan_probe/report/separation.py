@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -12,6 +13,7 @@ from gan_probe.report.page import Page, Section
 from gan_probe.report.tables import Col, Table, pairs, shown
 from gan_probe.scoring.table import Source, factor_columns
 from gan_probe.stats.auroc import RULE, n_separated
+from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.stats.clustering import Clustering
 from gan_probe.studies.separation.result import SeparationResult
 
@@ -42,24 +44,24 @@ def _samples(m: SeparationResult) -> Figure | None:
 FIGURES: tuple[Section[SeparationResult], ...] = (
     Section(
         "margins",
-        "What did the training add?",
+        "What did the training add, and is it useful?",
         "How many images are given their right class, from the score alone and from the embedding, beside the same for"
-        " every control. The margin is over the control that does best, on the same images. Probes are linear"
+        " every control. What the training added is the critic minus randomly initialised critics; whether it is"
+        " useful, the margin over the control that does best, on the same images. Probes are linear"
         " discriminants in five folds, or on five labels a class, drawn twenty times.",
         lambda m: evidence.margin_bars(m.margins) if m.margins else None,
     ),
     Section(
         "examples",
         "The classes",
-        "The first images of each class. The critic was trained on the seen ones only, without labels.",
+        "The first images of each class.",
         _examples,
         is_vector=False,
     ),
     Section(
         "scores",
         "Scores by class",
-        "A histogram, and below it one mark an image. Colour: shape where it is known; shade: noise. A star marks"
-        " classes of the training data.",
+        "A histogram, and below it one mark an image.",
         lambda m: figures.score_histogram(m),
     ),
     Section(
@@ -140,6 +142,22 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         is_vector=False,
     ),
 )
+
+
+def _captions(m: SeparationResult) -> dict[str, str]:
+    """Return what is added to the captions of some figures: it depends on what the data says of its classes."""
+    seen = "seen" in m.classes
+    shape, noise = (f"factor.{name}" in m.table for name in ("shape", "noise"))
+    shade = " noise" if noise else " the order within it"
+    colour = f" Colour: shape; shade:{shade}." if shape else " Each class has a colour of its own."
+    trained = " The critic was trained on the seen ones only." if seen else " Which it was trained on is unknown."
+    return {"examples": trained, "scores": colour + (" A star marks classes of the training data." if seen else "")}
+
+
+def _sections(m: SeparationResult) -> tuple[Section[SeparationResult], ...]:
+    """Return the figures, their captions fitted to the data."""
+    more = _captions(m)
+    return tuple(replace(section, caption=section.caption + more.get(section.name, "")) for section in FIGURES)
 
 
 def _tables(m: SeparationResult) -> list[Table]:
@@ -224,6 +242,8 @@ def _margins(m: SeparationResult) -> Table:
         for name, value in e.controls.items():
             best = name == e.best_control
             ends = {"ahead_low": e.margin_low, "ahead_high": e.margin_high} if best else {}
+            if name == RANDOM_INIT and e.added is not None:
+                ends = {"ahead_low": e.added.ci_low, "ahead_high": e.added.ci_high}
             rows.append({"of": name, "value": value, "ahead": e.margin if best else e.value - value, **ends})
     columns = [
         Col(title="measure", of="measure"),
@@ -293,6 +313,6 @@ def cluster_table(clusterings: Mapping[Source, Sequence[Clustering]], **options:
 PAGE = Page[SeparationResult](
     schema="gan_probe.separation/2",
     title=lambda m: "What the critic separates",
-    sections=lambda m: FIGURES,
+    sections=_sections,
     tables=_tables,
 )

@@ -11,6 +11,7 @@ import pandas as pd
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
+from gan_probe.names import check_name
 from gan_probe.scoring.controls import encode, first_components, measure_statistics, random_inits
 from gan_probe.scoring.engines import BATCH_SIZE, LOCAL, Engine, Wanted
 from gan_probe.scoring.image_statistics import pixel_components
@@ -28,6 +29,7 @@ def score(
     embeddings: bool = True,
     layers: Sequence[str] | None = None,
     pooling: str = "mean",
+    seen: Sequence[str] | None = None,
     batch_size: int = BATCH_SIZE,
     engine: Engine = LOCAL,
     progress: Progress = iter,
@@ -50,6 +52,9 @@ def score(
         Layers of the embedding; default all of the critic's.
     pooling : str
         A row of `gan_probe.critics.features.POOLINGS`.
+    seen : sequence of str, optional
+        Labels of the data that the critic was trained on. Default: its training classes; where it knows none, a column
+        ``seen`` of the data; else seen and unseen stay unknown.
     batch_size : int
     engine : Engine
         Who passes the images through the networks.
@@ -59,8 +64,11 @@ def score(
     Raises
     ------
     InputError
-        When the images do not fit the critic.
+        When the images do not fit the critic, or have no labels where ``seen`` names some.
+    ConfigError
+        For a label in ``seen`` that no image has, with the nearest.
     """
+    known = _check_seen(data, seen) or critic.config.training_classes
     data = data.with_channels(critic.config.image_shape[2])
     warnings = [*data.warnings, *(f"the critic was {note}" for note in critic.notes)]
     if embeddings and not critic.config.layers:
@@ -89,8 +97,8 @@ def score(
     if own.spread is not None:
         columns[UNCERTAINTY] = own.spread
     table = drop_ours(data.table.reset_index(drop=True))
-    if "label" in table and critic.config.training_classes:
-        table = table.assign(seen=table["label"].isin(critic.config.training_classes))
+    if "label" in table and known:
+        table = table.assign(seen=table["label"].astype(str).isin(known))
     if data.fingerprint == critic.config.data_fingerprint:
         warnings.append("these are the images that the critic was trained on; scores of new ones will differ.")
     provenance = {
@@ -101,6 +109,17 @@ def score(
         "warnings": warnings,
     }
     return ScoreTable(pd.concat([table, pd.DataFrame(columns)], axis=1), provenance)
+
+
+def _check_seen(data: ImageSet, seen: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the labels that are said to be seen; raise where the data has them not."""
+    if not seen:
+        return ()
+    if "label" not in data.table:
+        raise InputError(f"{data.source} has no labels, so none of them can be seen: give it a column label or seen.")
+    for name in seen:
+        check_name("label", name, sorted(set(data.table["label"].astype(str))))
+    return tuple(seen)
 
 
 def describe_origin(critic: Critic, data: ImageSet) -> dict[str, Any]:

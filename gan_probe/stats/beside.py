@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -30,6 +30,35 @@ def title_of(name: str) -> str:
 def numbered(n: int) -> list[str]:
     """Return the names of n randomly initialised critics."""
     return [f"{RANDOM_INIT}.{number}" for number in range(n)]
+
+
+class Difference(NamedTuple):
+    """How far one number is above another, with its 95 % interval.
+
+    Examples
+    --------
+    >>> Difference(0.062, 0.031, 0.093).points(), Difference(0.062, 0.031, 0.093).verdict
+    ('+6.2 points (+3.1 to +9.3)', 'ahead')
+    >>> Difference(0.062, -0.01, 0.134).plain(), Difference(0.062, -0.01, 0.134).verdict
+    ('+0.062 (-0.010 to +0.134)', 'not to be told apart')
+    """
+
+    value: float
+    ci_low: float
+    ci_high: float
+
+    @property
+    def verdict(self) -> str:
+        """What the interval allows to say: "ahead", "behind" or "not to be told apart"."""
+        return "ahead" if self.ci_low > 0 else "behind" if self.ci_high < 0 else "not to be told apart"
+
+    def points(self) -> str:
+        """Return it in points of a share, in words."""
+        return f"{100 * self.value:+z.1f} points ({100 * self.ci_low:+z.1f} to {100 * self.ci_high:+z.1f})"
+
+    def plain(self) -> str:
+        """Return it in words, as a plain number."""
+        return f"{self.value:+z.3f} ({self.ci_low:+z.3f} to {self.ci_high:+z.3f})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ drawn several times, and one row in a table below.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from gan_probe.stats.beside import RANDOM_INIT, Difference
 from gan_probe.stats.information import chosen_rows, folds, named_by_score
 from gan_probe.stats.intervals import mean_over_margins
 from gan_probe.stats.linear import fit_best
@@ -30,7 +31,7 @@ Right = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Margin:
-    """One measure of the critic beside its best control.
+    """One measure of the critic beside its controls.
 
     Attributes
     ----------
@@ -45,6 +46,10 @@ class Margin:
     chance : float
         What naming the largest class of every image gets: its share, one over their number where classes are equal.
     controls : dict of str to float
+    added : Difference or None
+        Critic minus the mean of randomly initialised critics: what the training added. None where there are none.
+    beyond : Difference or None
+        The features of critic and best control together minus that control alone, where it was asked for.
     """
 
     measure: str
@@ -58,11 +63,23 @@ class Margin:
     margin_high: float
     chance: float
     controls: Mapping[str, float]
+    added: Difference | None = None
+    beyond: Difference | None = None
+
+    @property
+    def over_best(self) -> Difference | None:
+        """Critic minus best control; None without controls."""
+        return Difference(self.margin, self.margin_low, self.margin_high) if self.best_control else None
+
+    @property
+    def random_init(self) -> float:
+        """The mean of randomly initialised critics; NaN without."""
+        return self.controls.get(RANDOM_INIT, math.nan)
 
     @property
     def verdict(self) -> str:
         """What the interval of the margin allows to say: "ahead", "behind" or "not to be told apart"."""
-        return "ahead" if self.margin_low > 0 else "behind" if self.margin_high < 0 else "not to be told apart"
+        return Difference(self.margin, self.margin_low, self.margin_high).verdict
 
 
 def linear_probe(rows: Rows, labels: Labels, seed: int) -> Right:
@@ -109,6 +126,7 @@ def margins(
     controls: Mapping[str, Sequence[Rows]],
     labels: Labels,
     *,
+    joined: Collection[str] = (),
     seed: int = 0,
 ) -> list[Margin]:
     """Return one `Margin` for each measure.
@@ -122,6 +140,8 @@ def margins(
     controls : mapping of str to sequence of ndarray
         By name; randomly initialised critics are several seeds of one control.
     labels : ndarray, shape (n,)
+    joined : collection of str
+        Measures of which the critic and its best control together are measured, too.
     seed : int
     """
     rows = chosen_rows(labels, seed=seed)
@@ -135,14 +155,25 @@ def margins(
         value, low, high = mean_interval(own)
         best = max(means, key=means.__getitem__, default="")
         ahead = difference(own, others[best]) if best else (math.nan, math.nan, math.nan)
+        both = None
+        if best and measure in joined:
+            pairs = [(i % len(critic), i % len(others[best])) for i in range(max(len(critic), len(others[best])))]
+            parts = [joined_rows(critic[i][rows], controls[best][j][rows]) for i, j in pairs]
+            both = Difference(*difference(np.stack([right(p, names, seed) for p in parts]), others[best]))
         found.append(
             Margin(
                 measure, value, max(low, 0.0), min(high, 1.0),
                 best, means.get(best, math.nan), *ahead,
                 chance, means,
+                Difference(*difference(own, others[RANDOM_INIT])) if RANDOM_INIT in others else None, both,
             )
         )  # fmt: skip
     return found
+
+
+def joined_rows(*parts: Rows) -> Rows:
+    """Return representations side by side, (n, d), each of standardised columns and of the same total variance."""
+    return np.concatenate([StandardScaler().fit_transform(p) / math.sqrt(p.shape[1]) for p in parts], axis=1)
 
 
 def mean_interval(right: Right) -> tuple[float, float, float]:

@@ -10,6 +10,8 @@ def test_the_whole_story_on_a_small_scale(tmp_path: Path) -> None:
     assert record["status"] == "ok"
     assert record["metrics"]["n_pairs"] == 45
     assert record["metrics"]["findings"][0].startswith("The score alone names the class of")
+    assert "one training is no verdict" in record["metrics"]["findings"][-2]
+    assert "--runs 5" in record["metrics"]["findings"][-1]
     for name in ("data-train/contact-sheet.png", "run/critic/critic.safetensors", "scores.parquet", "clusters.csv",
                  "report/report.html", "report/figures/examples.png"):  # fmt: skip
         assert (tmp_path / "d" / name).is_file(), name

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.cli.conftest import call, call_json
+from tests.conftest import FEW
 
 ALONE = ("--no-controls", "--no-embeddings")
 
@@ -42,3 +43,32 @@ def test_json_has_no_nan(run: Path, tmp_path: Path) -> None:
     result = call("score", run, tmp_path / "one.npy", "--out", tmp_path / "s.parquet", "--json")
     assert "NaN" not in result.stdout
     assert json.loads(result.stdout)["metrics"]["std"] is None
+
+
+def test_an_adapted_critic_is_told_its_training_classes_and_scores_know_seen_from_unseen(
+    images: Path, tmp_path: Path
+) -> None:
+    adapt = ("adapt", "tests.foreign:PatchGan", "--image-shape", "32x32x3", "--out")
+    plain = call(*adapt, tmp_path / "plain")
+    assert "Which classes it was trained on is unknown" in plain.stdout
+    told = call(*adapt, tmp_path / "told", "--training-class", FEW[0], "--training-class", FEW[1])
+    assert "is unknown" not in told.stdout
+
+    def seen(critic: str, *more: str) -> set[str] | None:
+        out = tmp_path / f"{critic}{len(more)}.parquet"
+        assert call("score", tmp_path / critic, images, "--out", out, "--trust-code", *ALONE, *more).exit_code == 0
+        table = pd.read_parquet(out)
+        return set(table.loc[table["seen"], "label"]) if "seen" in table else None
+
+    assert seen("plain") is None
+    assert seen("told") == set(FEW[:2])
+    assert seen("told", "--seen", FEW[2]) == {FEW[2]}
+    wrong = call(
+        "score", tmp_path / "plain", images, "--out", tmp_path / "x.parquet", "--trust-code", "--seen", "squar"
+    )
+    assert wrong.exit_code == 3
+    assert "unknown label 'squar'" in wrong.stderr
+    np.save(tmp_path / "x.npy", np.zeros((9, 32, 32, 3), np.uint8))
+    bare = call("score", tmp_path / "plain", tmp_path / "x.npy", "--out", tmp_path / "y.parquet", "--trust-code",
+                "--seen", FEW[0])  # fmt: skip
+    assert (bare.exit_code, "has no labels, so none of them can be seen" in bare.stderr) == (3, True)

@@ -49,7 +49,7 @@ def test_a_gate_fails_with_4_after_the_page_is_written(run: Path, images: Path, 
     words = (run, images, "--no-controls", "--out", tmp_path / "r")
     gated = call(*words, "--fail-if", "n_lost>=0")
     assert (gated.exit_code, "the gate 'n_lost>=0' holds" in gated.stderr) == (4, True)
-    assert "No controls were run." in (tmp_path / "r" / "report.html").read_text()
+    assert "no controls were run." in (tmp_path / "r" / "report.html").read_text()
     unknown = call(*words, "--overwrite", "--fail-if", "n_lots>0")
     assert (unknown.exit_code, "Names: n_snapshots, n_pairs, n_separated" in unknown.stderr) == (3, True)
 

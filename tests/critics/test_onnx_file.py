@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from gan_probe.critics.critic import Critic
-from gan_probe.errors import InputError
+from gan_probe.errors import ConfigError, InputError
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -211,7 +211,47 @@ def test_a_sigmoid_of_another_output_is_not_the_score_s(tmp_path: Path) -> None:
     nodes += [helper.make_node("MatMul", ["f", "w"], ["y"])]
     weights = [inside(), inside(np.ones((16, 5), np.float32), "v")]
     path = write(tmp_path / "m.onnx", nodes, weights, outputs={"tags": ["n", 5], "y": ["n", 1]})
-    assert Critic.from_file(path, SHAPE).config.adaptation["output"] == "1:score"  # of the second
+    assert Critic.from_file(path, SHAPE).config.adaptation["output"] == "y:score"
+
+
+def test_of_several_outputs_one_is_chosen_by_its_name_or_as_before_by_its_number(tmp_path: Path) -> None:
+    nodes = [helper.make_node("MatMul", ["f", "v"], ["z"]), helper.make_node("Sigmoid", ["z"], ["real/fake:0"])]
+    nodes += [helper.make_node("MatMul", ["f", "w"], ["aux"])]
+    outputs = {"real/fake:0": ["n", 1], "aux": ["n", 1]}
+    path = write(tmp_path / "m.onnx", nodes, [inside(), inside(W2, "v")], outputs=outputs)
+    with pytest.raises(InputError, match=r"more than one way.*'real/fake:0' for the number of each image.*'aux' for"):
+        Critic.from_file(path, SHAPE)
+    with pytest.raises(ConfigError, match="unknown output 'au'.*Did you mean 'aux'"):
+        Critic.from_file(path, SHAPE, output="au")
+    for chosen, weights, taken in (("aux", W1, "aux:score"), ("real/fake:0", W2, "real/fake:0:probability")):
+        critic = Critic.from_file(path, SHAPE, output=chosen)
+        assert critic.config.adaptation["output"] == taken
+        assert np.allclose(critic.score(IMAGES), (PIXELS @ weights).ravel(), atol=1e-3)
+        critic.save(tmp_path / taken[:3])
+        assert np.array_equal(Critic.load(tmp_path / taken[:3]).score(IMAGES), critic.score(IMAGES))
+    assert np.allclose(Critic.from_file(path, SHAPE, output="1:score").score(IMAGES), (PIXELS @ W1).ravel(), atol=1e-5)
+
+
+def test_quantised_layers_can_be_looked_into(tmp_path: Path) -> None:
+    """A layer in whole numbers between float ones, as onnxruntime's quantisation writes it."""
+    rng = np.random.default_rng(3)
+    wide = rng.integers(-127, 128, (16, 8), dtype=np.int8)
+    nodes = [
+        helper.make_node("QuantizeLinear", ["f", "s", "zero"], ["q"]),
+        helper.make_node("QLinearMatMul", ["q", "s", "zero", "v", "s", "zero", "t", "zero"], ["hidden"]),
+        helper.make_node("DequantizeLinear", ["hidden", "t", "zero"], ["h"]),
+        helper.make_node("MatMul", ["h", "u"], ["y"]),
+    ]
+    scales = [inside(np.float32(1 / 127), "s"), inside(np.float32(0.1), "t"), inside(np.int8(0), "zero")]
+    last = rng.normal(size=(8, 1)).astype(np.float32)
+    path = write(tmp_path / "m.onnx", nodes, [inside(wide, "v"), inside(last, "u"), *scales])
+    critic = Critic.from_file(path, SHAPE)
+    assert critic.config.layers == ("taps.hidden",)
+    rows = critic.embed(IMAGES)
+    assert rows.dtype == np.float32
+    expected = (PIXELS @ (wide / 127.0)) / 0.1
+    assert np.allclose(rows, expected.clip(-128, 127), atol=1.1 + 16 / 127 * 5)
+    assert np.allclose(critic.score(IMAGES), (rows * 0.1 @ last).ravel(), atol=1e-4)
 
 
 def test_what_is_no_graph_of_images_is_refused(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def stepping(factor: str, setting: str, slope: float) -> Response:
 
 def bare(*responses: Response) -> FactorsResult:
     return FactorsResult(
-        shares={}, probes=[], gains=[], disentanglement={}, responses=responses, n_bases=60, provenance={}, warnings=[]
+        shares={}, probes=[], disentanglement={}, responses=responses, n_bases=60, provenance={}, warnings=[]
     )
 
 
@@ -44,7 +44,9 @@ def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, re
     assert record["findings"] == result.findings()
     assert set(record["shares"]) == {source.column for source in result.shares}
     assert [p["factor"] for p in record["probes"]] == ["shape", "base", "size"]
-    assert record["probes"][0]["over_random_init"]["margin"] == result.gains[0].margin
+    added = result.probes[0].added
+    assert added is not None
+    assert record["probes"][0]["over_random_init"]["margin"] == added.value
     assert set(record["disentanglement"]) == {"critic", "random_init.0", "random_init.1", "random_init.2"}
     assert len(record["thresholds"]) == 2 * 12  # nine numbers, three of them in both directions
     assert len(record["curves"]) == len(result.curve_table())

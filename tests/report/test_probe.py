@@ -33,6 +33,25 @@ def test_the_critic_stands_beside_every_control_and_each_of_its_layers(result: P
     assert result.provenance["critic_hash"] == critic.hash
 
 
+def test_each_layer_and_the_best_control_with_the_critic_answer_the_three_questions(result: ProbeResult) -> None:
+    for classifier in result.classifiers:
+        found = result.advantage(classifier)
+        assert found.both is not None
+        joined = result.at_middle(f"critic and {found.control}", classifier)
+        assert joined is not None
+        assert found.both.value == pytest.approx(joined.accuracy() - found.best)
+    for layer in result.layers:
+        found = result.advantage("linear", layer=layer)
+        own = result.at_middle(layer, "linear")
+        seeds = [result.at_middle(layer.replace("critic", f"random_init.{i}"), "linear") for i in range(3)]
+        assert found.training is not None
+        assert own is not None
+        assert found.training.value == pytest.approx(own.accuracy() - sum(s.accuracy() for s in seeds if s) / 3)
+    said = [line for line in result.findings() if line.startswith("Layer ")]
+    assert len(said) == len(result.layers)
+    assert all("training" in line and "best control" in line for line in said)
+
+
 def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, result: ProbeResult) -> None:
     record = json.loads((folder / "report.json").read_text())
     assert record["schema"] == "gan_probe.probe/2"
@@ -52,7 +71,7 @@ def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, re
 def test_without_controls_or_labels_it_says_so(critic: Critic, few_set: ImageSet, tmp_path: Path) -> None:
     bare = probe(critic, few_set, per_class=(1,), n_draws=2, controls=False, classifiers=("knn",))
     bare.save(tmp_path / "r", title="bare", command="")
-    assert "No controls were run" in (tmp_path / "r" / "report.html").read_text()
+    assert "Whether it is useful cannot be known" in (tmp_path / "r" / "report.html").read_text()
     assert not (tmp_path / "r" / "figures" / "lead.png").exists()
     unlabelled = ImageSet(few_set.images, few_set.table.drop(columns="label"), few_set.source)
     with pytest.raises(InputError, match="has no labels, and a probe needs some"):

@@ -111,12 +111,39 @@ def test_finding_names_the_images_most_unlike_first_and_says_what_it_cannot_do()
     assert found.metrics().share_of_seen < 0.2
     assert found.by_class()[0][1] == 1.0
     assert "images have scores too low" in found.findings()[0]
-    few = find(table, REFERENCE[:20])
-    assert "none is called an outlier unless 29 look extreme at once" in few.warnings[0]
+    assert not any("More reals" in line for line in found.findings())
+    few = find(table.iloc[:40], REFERENCE[:20])
+    assert "images lie beyond every held-out real, and none is called: with 20 of these" in few.findings()[1]
+    assert "it takes 20 such images among 40. More reals" in few.findings()[1]
     high = find(table.assign(critic_score=-table["critic_score"]), -REFERENCE)
-    assert "A low score will never find them; try --two-sided" in high.findings()[-1]
+    assert "a low score will never find them. --two-sided tells of these far (1.00)" in high.findings()[-1]
     two = find(table.assign(critic_score=-table["critic_score"]), -REFERENCE, direction="two-sided")
     assert two.table["is_outlier"].head(30).all()
+
+
+def test_two_sided_is_advised_only_where_it_was_computed_to_help() -> None:
+    """A class a little above the reals: on the wrong side for low scores, and no further out on either side."""
+    near = pd.DataFrame(
+        {
+            "critic_score": np.r_[RNG.normal(size=300), RNG.normal(0.4, 0.5, 300)],
+            "label": np.repeat(["real", "near"], 300),
+            "seen": np.repeat([True, False], 300),
+        }
+    )
+    (line,) = [line for line in find(near, REFERENCE).findings() if line.startswith("Careful")]
+    assert "Nor does --two-sided tell near (0." in line
+    assert not any("--two-sided tells" in line for line in find(near, REFERENCE).findings())
+
+
+def test_more_reals_are_asked_for_only_where_they_are_few() -> None:
+    reals = RNG.normal(size=3000)
+    few_extreme = pd.DataFrame({"critic_score": np.r_[RNG.uniform(-1, 1, 998), -99.0, -99.0]})
+    for reference, is_asked in ((reals[:200], True), (reals, False)):
+        found = find(few_extreme, reference)
+        assert found.metrics().n_outliers == 0
+        assert any("More reals" in line for line in found.findings()) == is_asked
+    quiet = find(pd.DataFrame({"critic_score": RNG.uniform(-1, 1, 1000)}), reals[:200])  # none lies beyond them
+    assert not any("More reals" in line for line in quiet.findings())
 
 
 def test_without_labels_images_are_still_called_outliers() -> None:

@@ -87,7 +87,7 @@ def _fetch_no_row(row: int, size_px: int | None) -> Decoded:
 
 
 def read_npz(path: Path, split: str | None) -> Entries:
-    """Return the rows of ``.npz``: ``x`` or ``images``, and if it likes ``y``, ``classes``, ``split``; or parts.
+    """Return the rows of ``.npz``: ``x`` or ``images``, with ``y``, ``classes``, ``seen``, ``split`` if any; or parts.
 
     Raises
     ------
@@ -128,6 +128,9 @@ def _one(archive: Mapping[str, Any], keys: Mapping[str, str], path: Path) -> _Fo
         if shape in ((len(images),), (len(images), 1)):
             columns["label"] = _labels(archive, keys["arr_1"], len(images), path)
             used.add("arr_1")
+    if "seen" in keys:
+        columns["seen"] = _labels(archive, keys["seen"], len(images), path)
+        used.add("seen")
     if "split" in keys:
         columns["split"] = _labels(archive, keys["split"], len(images), path).astype(str)
         used.add("split")

@@ -202,7 +202,7 @@ def _is_seen(column: pd.Series, origin: Path) -> pd.Series:
         return column
     meant = column.map(lambda value: SEEN.get(str(value).strip().lower()))
     if meant.isna().any():
-        wrong = column[meant.isna()].iloc[0]
+        wrong = column[meant.isna()].tolist()[0]
         raise InputError(f"the column seen of {printable(origin)} must hold true or false in each row, got {wrong!r}.")
     return meant.astype(bool)
 

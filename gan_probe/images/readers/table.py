@@ -125,7 +125,7 @@ READERS: tuple[Reader, ...] = (
         can_stream=False,
         images="`x`, `images` or `arr_0` as in `.npy`; or `x_train`, `x_val`, `x_test`, `x_...`, each a split",
         labels="`y`, `label`, `labels` or, beside `arr_0`, `arr_1`; `y_train`, ...; `classes` (names of integer"
-        " labels); `split`",
+        " labels); `seen` (true or false for each image), `split`",
         refused="labels that are not one for each image; other uint8 arrays of 3 or 4 axes count as images left out,"
         " all other arrays are named",
     ),

@@ -1,52 +1,98 @@
 """Is this critic fit to be used as a scorer? Each check looks at one thing that goes wrong in practice.
 
-To add a check: one function of `Subject` and one row in ``CHECKS``.
+To add a check: what it measures, a property of `Subject`, and its rulings, one entry in ``CHECKS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.features import watched
 from gan_probe.critics.foreign import AdaptedCritic
+from gan_probe.critics.generator import Generator
 from gan_probe.errors import InputError
-from gan_probe.images.image_set import ImageSet
+from gan_probe.images.image_set import ImageSet, fit_channels
 from gan_probe.images.nulls import null_images
 from gan_probe.images.pixels import to_network
+from gan_probe.images.readers.reading import read_images
 from gan_probe.scoring.score import describe_origin
 from gan_probe.stats.auroc import auroc
+from gan_probe.stats.intervals import auroc_interval
 from gan_probe.studies.check.result import FAIL, NOTE, PASS, CheckResult, Finding
-from gan_probe.types import Images
+from gan_probe.types import Images, Scores
+from gan_probe.verdicts import Ruling, always, rule
 
 N_IMAGES = 64
+MIN_IMAGES = 8
 PLAINLY_NULL = ("blank", "noise", "shuffled")  # phase-scrambled images can look much like reals
 TOLERANCE = 1e-3  # of the scores' own spread: differences below it are rounding
+BETWEEN_DEVICES = 0.05  # of the same: CPU and GPU sum in other orders
+CLEAR = 0.9  # AUROC of reals above an image with nothing in it from which a low score may mean unlike
+APART = 0.1  # by which an AUROC is further from 0.5 than another, to be preferred
+DEAD = 0.5  # share of constant channels beyond which a layer is called dead
+RANGES = ((-1.0, 1.0), (0.0, 1.0), (0.0, 255.0))  # of pixels, black and white, that discriminators are trained on
+
+
+@dataclass(frozen=True)
+class Told:
+    """AUROC of reals above fakes, with its 95 % interval."""
+
+    auroc: float
+    ci_low: float
+    ci_high: float
+
+    def __str__(self) -> str:
+        return f"{self.auroc:.2f} ({self.ci_low:.2f} to {self.ci_high:.2f})"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A critic, some images of its training data, and its scores of them."""
+    """A critic, images of its training data, its scores of them, and, where there are some, fakes of its generator.
+
+    What checks measure are its properties, in units of the spread of the scores where scores change.
+    """
 
     critic: Critic
     images: Images
-    scores: npt.NDArray[np.float32]
+    scores: Scores
+    fakes: Images | None = None
+
+    # --- finite ---
 
     @property
-    def spread(self) -> float:
-        """The scores' standard deviation: the unit in which differences count."""
-        return float(self.scores.std()) or 1.0
+    def n(self) -> int:
+        """Images."""
+        return len(self.scores)
 
-    @cached_property
-    def unrest(self) -> float:
-        """The largest change of a score when the same batch is scored again, in units of the scores' spread."""
-        return _off(self, self.critic.score(self.images))
+    @property
+    def n_bad(self) -> int:
+        """Scores that are no numbers."""
+        return int((~np.isfinite(self.scores)).sum())
+
+    @property
+    def lowest(self) -> float:
+        """The lowest score."""
+        return float(self.scores.min())
+
+    @property
+    def highest(self) -> float:
+        """The highest score."""
+        return float(self.scores.max())
+
+    @property
+    def in_unit(self) -> bool:
+        """Whether scores of a discriminator from elsewhere lie in 0..1 and are not taken as probabilities."""
+        taken = any(not module.output.endswith("probability") for module in self.foreign.values())
+        return taken and self.lowest >= 0 and self.highest <= 1
+
+    # --- output ---
 
     @property
     def foreign(self) -> dict[str, AdaptedCritic]:
@@ -55,155 +101,187 @@ class Subject:
         named = {f"{number:02d}" if len(members) > 1 else "": m.module for number, m in enumerate(members)}
         return {name: module for name, module in named.items() if isinstance(module, AdaptedCritic)}
 
+    @cached_property
+    def returned(self) -> str:
+        """What discriminators from elsewhere return, and what of it is taken."""
+        batch = to_network(self.images, self.critic.device)
+        told = {name: module.describe(batch) for name, module in self.foreign.items()}
+        return " | ".join(f"{name}: {words}".removeprefix(": ") for name, words in told.items())
 
-def _off(subject: Subject, other: npt.NDArray[np.float32]) -> float:
-    """Return the largest change of a score, in units of the scores' spread; infinite where one is no number."""
-    largest = float(np.abs(other - subject.scores).max()) / subject.spread
-    return float("inf") if np.isnan(largest) else largest
+    # --- repeats, company, mode, devices: by how much scores move ---
 
+    @property
+    def spread(self) -> float:
+        """The scores' standard deviation: the unit in which differences count."""
+        return float(self.scores.std()) or 1.0
 
-def finite(s: Subject) -> tuple[str, str, str]:
-    """Scores are numbers, and not all the same."""
-    n_bad = int((~np.isfinite(s.scores)).sum())
-    if n_bad:
-        return (
-            FAIL,
-            f"{n_bad} of {len(s.scores)} scores are not finite",
-            "The training diverged; use an earlier snapshot.",
-        )
-    if s.scores.std() == 0:
-        return FAIL, f"every image scores {s.scores[0]:g}", "The critic ignores its input; its training collapsed."
-    found = f"from {s.scores.min():.3g} to {s.scores.max():.3g}"
-    taken_as_scores = any(not module.output.endswith("probability") for module in s.foreign.values())
-    if taken_as_scores and s.scores.min() >= 0 and s.scores.max() <= 1:
-        advice = "If it returns probabilities, adapt it with --output probability: it ranks the same, unbounded."
-        return NOTE, f"{found}, all in 0..1 as probabilities are, and taken as scores", advice
-    return PASS, found, ""
+    def _off(self, other: Scores) -> float:
+        """Return the largest change of a score; infinite where one is no number."""
+        largest = float(np.abs(other - self.scores).max()) / self.spread
+        return float("inf") if np.isnan(largest) else largest
 
+    @cached_property
+    def unrest(self) -> float:
+        """The largest change of a score when the same batch is scored again."""
+        return self._off(self.critic.score(self.images))
 
-def output(s: Subject) -> tuple[str, str, str]:
-    """What a discriminator from elsewhere returns, and what of it is taken as the score."""
-    if not s.foreign:
-        return PASS, "a network of gan-probe: one score an image", ""
-    batch = to_network(s.images, s.critic.device)
-    told = {name: module.describe(batch) for name, module in s.foreign.items()}
-    found = " | ".join(f"{name}: {words}".removeprefix(": ") for name, words in told.items())
-    if "called without" in found:
-        return NOTE, found, "Its scores lack what labels add: adapt it with --n-labels."
-    return PASS, found, ""
+    @cached_property
+    def by_company(self) -> float:
+        """The same when images are scored alone, or among noise."""
+        alone = self.critic.score(self.images, batch_size=1)
+        nulls = np.random.default_rng(0).integers(0, 256, self.images.shape, dtype=np.uint8)
+        mixed = np.empty((2 * len(self.images), *self.images.shape[1:]), dtype=np.uint8)
+        mixed[::2], mixed[1::2] = self.images, nulls
+        return max(self._off(alone), self._off(self.critic.score(mixed, batch_size=16)[::2]))
 
+    @cached_property
+    def in_training(self) -> tuple[float, str]:
+        """The same in train mode, and why it does not run there; gan-probe always scores in eval mode."""
+        module = self.critic.module
+        kept = {name: value.clone() for name, value in module.state_dict().items()}
+        module.train()
+        try:
+            return self._off(self.critic.score(self.images, batch_size=16)), ""
+        except InputError as error:  # foreign code may need more than images in training
+            return 0.0, str(error)
+        finally:
+            module.load_state_dict(kept)
+            module.eval()
 
-def repeats(s: Subject) -> tuple[str, str, str]:
-    """The same batch scored again gives the same scores."""
-    if s.unrest > TOLERANCE:
-        advice = "Noise, dropout or a count in its forward, also when it evaluates: take it out. No score of it holds."
-        return FAIL, f"{_restless(s)}: they do not repeat", advice
-    return PASS, f"scored again, scores move by {s.unrest:.1g} of their spread", ""
+    @property
+    def by_training(self) -> float:
+        """By how much scores move in train mode."""
+        return self.in_training[0]
 
+    @property
+    def refusal(self) -> str:
+        """Why it does not run in train mode; empty where it does."""
+        return self.in_training[1]
 
-def _restless(s: Subject) -> str:
-    return f"scores move by {s.unrest:.2g} of their spread when the same batch is scored again"
+    @cached_property
+    def by_device(self) -> float:
+        """The largest change of a score on the other kind of device."""
+        home = self.critic.device
+        other = "cpu" if home.type == "cuda" else "cuda"
+        try:
+            self.critic.device = torch.device(other)
+            self.critic.module.to(other)
+            return self._off(self.critic.score(self.images))
+        finally:
+            self.critic.device = home
+            self.critic.module.to(home)
 
+    # --- direction, value range: reals beside fakes ---
 
-def company(s: Subject) -> tuple[str, str, str]:
-    """A score does not depend on the other images of its batch."""
-    if s.unrest > TOLERANCE:
-        return NOTE, f"cannot be told, as {_restless(s)}", "Look at whether scores repeat first."
-    alone = s.critic.score(s.images, batch_size=1)
-    nulls = np.random.default_rng(0).integers(0, 256, s.images.shape, dtype=np.uint8)
-    mixed = np.empty((2 * len(s.images), *s.images.shape[1:]), dtype=np.uint8)
-    mixed[::2], mixed[1::2] = s.images, nulls
-    change = max(_off(s, alone), _off(s, s.critic.score(mixed, batch_size=16)[::2]))
-    if change > TOLERANCE:
-        advice = "Minibatch statistics (stddev, discrimination) or batch normalisation: take that layer out."
-        return FAIL, f"scores move by {change:.2g} of their spread with the batch", advice
-    return PASS, f"scores move by {change:.1g} of their spread", ""
+    @property
+    def has_fakes(self) -> bool:
+        """Whether fakes of its generator are at hand."""
+        return self.fakes is not None
 
+    @property
+    def stated(self) -> tuple[float, float]:
+        """Its black and white, as said when it was adapted."""
+        return next((module.value_range for module in self.foreign.values()), RANGES[0])
 
-def mode(s: Subject) -> tuple[str, str, str]:
-    """Whether train and eval mode differ; gan-probe always scores in eval mode."""
-    if s.unrest > TOLERANCE:
-        return NOTE, f"cannot be told, as {_restless(s)}", "Look at whether scores repeat first."
-    critic = s.critic
-    kept = {name: value.clone() for name, value in critic.module.state_dict().items()}
-    critic.module.train()
-    try:
-        change = _off(s, critic.score(s.images, batch_size=16))
-    except InputError as error:  # foreign code may need more than images in training
-        return NOTE, f"does not run in train mode: {error}", "Always call .eval() before you use it elsewhere."
-    finally:
-        critic.module.load_state_dict(kept)
-        critic.module.eval()
-    if change > TOLERANCE:
-        advice = "Batch or spectral normalisation, or dropout. Always call .eval() before you use it elsewhere."
-        return NOTE, f"in train mode scores move by {change:.2g} of their spread", advice
-    return PASS, "train and eval mode agree", ""
+    @cached_property
+    def by_range(self) -> dict[tuple[float, float], Told]:
+        """How reals stand above fakes under the stated range and under the usual others; no others for our networks."""
+        assert self.fakes is not None
+        found = {}
+        low, high = self.stated
+        for black, white in dict.fromkeys((self.stated, *(RANGES if self.foreign else ()))):
 
+            def pixels(images: Images, black: float = black, white: float = white) -> torch.Tensor:
+                wanted = (to_network(images, self.critic.device) + 1) * ((white - black) / 2) + black
+                return (wanted - low) * (2 / (high - low)) - 1  # what the critic maps to the wanted values
 
-def direction(s: Subject) -> tuple[str, str, str]:
-    """Real images score above blank, noise and pixel-shuffled ones."""
-    nulls = null_images(s.images) | {"blank": np.full_like(s.images, int(s.images.mean()))}
-    values = {name: auroc(s.scores, s.critic.score(nulls[name])) for name in PLAINLY_NULL}
-    found = ", ".join(f"{name} {value:.2f}" for name, value in values.items())
-    if max(values.values()) < 0.5:
-        return (
-            FAIL,
-            f"AUROC of reals above nulls: {found}",
-            "It points the other way: adapt it with --reverse (sign=-1).",
-        )
-    if min(values.values()) < 0.9:
-        return (
-            NOTE,
-            f"AUROC of reals above nulls: {found}",
-            "Do not use a low score as a sign of novelty without a test.",
-        )
-    return PASS, f"AUROC of reals above nulls: {found}", ""
-
-
-def value_range(s: Subject) -> tuple[str, str, str]:
-    """Reals stand out from shuffles more under the stated pixel range than under the usual wrong ones."""
-    shuffled = null_images(s.images)["shuffled"]
-    x, nulls = to_network(s.images, s.critic.device), to_network(shuffled, s.critic.device)
-    wrong: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-        "stated": lambda t: t,
-        "0..1": lambda t: (t + 1) / 2,
-        "0..255": lambda t: (t + 1) * 127.5,
-        "inverted": lambda t: -t,
-    }
-    margins = {}
-    with torch.inference_mode():
-        for name, change in wrong.items():
+            both = torch.cat([pixels(self.images), pixels(self.fakes)])  # one batch: what hangs on it is the same
             try:
-                real, null = (s.critic.module(change(t)).float().cpu().numpy() for t in (x, nulls))
+                with torch.inference_mode():
+                    values = self.critic.module(both).float().cpu().numpy()
             except InputError:  # it refuses pixels outside of its range, so it was not meant
-                if name == "stated":
+                if (black, white) == self.stated:
                     raise
                 continue
-            margins[name] = auroc(real, null)
-    found = ", ".join(f"{name} {value:.2f}" for name, value in margins.items())
-    better = [name for name, value in margins.items() if value > margins["stated"] + 0.1]
-    if better:
-        advice = (
-            f"It may expect {' or '.join(better)}: check its preprocessing and adapt it with another --value-range."
-        )
-        return NOTE, f"AUROC of reals above shuffles: {found}", advice
-    return PASS, f"AUROC of reals above shuffles: {found}", ""
+            real, fake = values[: len(self.images)], values[len(self.images) :]
+            if np.isfinite(real).all() and np.isfinite(fake).all():
+                value = auroc(real, fake)
+                found[black, white] = Told(value, *auroc_interval(value, len(real), len(fake)))
+        return found
+
+    @property
+    def plausible(self) -> dict[tuple[float, float], Told]:
+        """The ranges under which reals and fakes are as far apart as under any other, either way."""
+        most = max(abs(told.auroc - 0.5) for told in self.by_range.values())
+        return {r: told for r, told in self.by_range.items() if abs(told.auroc - 0.5) >= most - APART}
+
+    @property
+    def direction(self) -> str:
+        """Which way it points: "up", "down", or "" where plausible ranges disagree or none is sure."""
+        if not self.has_fakes:
+            return ""
+        told = self.plausible.values()
+        return "up" if all(t.ci_low > 0.5 for t in told) else "down" if all(t.ci_high < 0.5 for t in told) else ""
+
+    @property
+    def told(self) -> str:
+        """AUROC of reals above fakes under the stated range, or the plausible one, in words."""
+        if self.stated in self.plausible:
+            return str(self.by_range[self.stated])
+        best = max(self.plausible, key=lambda r: abs(self.plausible[r].auroc - 0.5))
+        return f"{self.by_range[best]} with --value-range {_range(best)}"
+
+    @property
+    def ranges(self) -> str:
+        """AUROC of reals above fakes under every range, in words."""
+        return ", ".join(f"{_range(r)} {told.auroc:.2f}" for r, told in self.by_range.items())
+
+    @property
+    def candidates(self) -> str:
+        """The plausible ranges in words, as ``--value-range`` takes them."""
+        return " or ".join(map(_range, self.plausible))
+
+    # --- novelty: reals beside images with nothing in them ---
+
+    @cached_property
+    def above_nulls(self) -> dict[str, float]:
+        """AUROC of reals above images with nothing in them, by kind."""
+        found = null_images(self.images) | {"blank": np.full_like(self.images, int(self.images.mean()))}
+        return {name: auroc(self.scores, self.critic.score(found[name])) for name in PLAINLY_NULL}
+
+    @property
+    def nulls(self) -> str:
+        """The same in words."""
+        return ", ".join(f"{name} {value:.2f}" for name, value in self.above_nulls.items())
+
+    # --- dead layers ---
+
+    @cached_property
+    def still(self) -> dict[str, float]:
+        """The share of constant channels of each layer."""
+        found: dict[str, float] = {}
+        for number, member in enumerate(self.critic.members):
+            prefix = getattr(member.module, "layer_prefix", "")
+            names = [prefix + name for name in member.config.layers]
+            shown = f"{number:02d}." if len(self.critic.members) > 1 else ""
+            with watched(member.module, names) as caught, torch.inference_mode():
+                member.module(to_network(self.images, member.device))
+                found |= {shown + name.removeprefix(prefix): _constant_share(caught[name]) for name in names}
+        return found
+
+    @property
+    def n_layers(self) -> int:
+        """Layers that were looked at."""
+        return len(self.still)
+
+    @property
+    def dead(self) -> str:
+        """The dead layers in words; empty where there are none."""
+        return ", ".join(f"{name} ({share:.0%})" for name, share in self.still.items() if share > DEAD)
 
 
-def dead_layers(s: Subject) -> tuple[str, str, str]:
-    """Layers whose channels all say the same of every image."""
-    still: dict[str, float] = {}
-    for number, member in enumerate(s.critic.members):
-        prefix = getattr(member.module, "layer_prefix", "")
-        names = [prefix + name for name in member.config.layers]
-        shown = f"{number:02d}." if len(s.critic.members) > 1 else ""
-        with watched(member.module, names) as caught, torch.inference_mode():
-            member.module(to_network(s.images, member.device))
-            still |= {shown + name.removeprefix(prefix): _constant_share(caught[name]) for name in names}
-    dead = [f"{name} ({share:.0%})" for name, share in still.items() if share > 0.5]
-    if dead:
-        return NOTE, f"mostly constant: {', '.join(dead)}", "Leave these layers out of embeddings."
-    return PASS, f"no dead layer among {len(still)}", ""
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:g},{ends[1]:g}"
 
 
 def _constant_share(activation: torch.Tensor) -> float:
@@ -212,62 +290,336 @@ def _constant_share(activation: torch.Tensor) -> float:
     return float(values.std(0).eq(0).float().mean())
 
 
-def devices(s: Subject) -> tuple[str, str, str]:
-    """CPU and GPU agree."""
-    if not torch.cuda.is_available():
-        return NOTE, "no CUDA device here", ""
-    other = "cpu" if s.critic.device.type == "cuda" else "cuda"
-    home = s.critic.device
-    try:
-        s.critic.device = torch.device(other)
-        s.critic.module.to(other)
-        change = _off(s, s.critic.score(s.images))
-    finally:
-        s.critic.device = home
-        s.critic.module.to(home)
-    if change > 0.05:
-        return FAIL, f"scores differ by {change:.2g} of their spread", "Score on one kind of device only."
-    return PASS, f"scores differ by {change:.1g} of their spread", ""
-
-
-CHECKS: dict[str, Callable[[Subject], tuple[str, str, str]]] = {
-    "finite": finite,
-    "output": output,
-    "repeats": repeats,
-    "company": company,
-    "mode": mode,
-    "direction": direction,
-    "value range": value_range,
-    "dead layers": dead_layers,
-    "devices": devices,
+# What each check may find: of its rows the first that holds.
+CHECKS: Mapping[str, tuple[Ruling[Subject], ...]] = {
+    "finite": (
+        Ruling(
+            name="not finite",
+            when="a score is no finite number",
+            holds=lambda s: s.n_bad > 0,
+            ruling=FAIL,
+            says="{n_bad} of {n} scores are not finite",
+            advice="The training diverged; use an earlier snapshot.",
+        ),
+        Ruling(
+            name="constant",
+            when="all scores are the same",
+            holds=lambda s: bool(s.scores.std() == 0),
+            ruling=FAIL,
+            says="every image scores {lowest:g}",
+            advice="The critic ignores its input; its training collapsed.",
+        ),
+        Ruling(
+            name="like probabilities",
+            when="all scores of a discriminator from elsewhere lie in 0..1, and it is not adapted as a probability",
+            holds=lambda s: s.in_unit,
+            ruling=NOTE,
+            says="from {lowest:.3g} to {highest:.3g}, all in 0..1 as probabilities are, and taken as scores",
+            advice="If it returns probabilities, adapt it with --output probability: it ranks the same, unbounded.",
+        ),
+        Ruling(name="finite", when="else", holds=always, ruling=PASS, says="from {lowest:.3g} to {highest:.3g}"),
+    ),
+    "output": (
+        Ruling(
+            name="ours",
+            when="it is a network of gan-probe",
+            holds=lambda s: not s.foreign,
+            ruling=PASS,
+            says="a network of gan-probe: one score an image",
+        ),
+        Ruling(
+            name="without labels",
+            when="it takes labels and was adapted without",
+            holds=lambda s: "called without" in s.returned,
+            ruling=NOTE,
+            says="{returned}",
+            advice="Its scores lack what labels add: adapt it with --n-labels.",
+        ),
+        Ruling(name="taken", when="else", holds=always, ruling=PASS, says="{returned}"),
+    ),
+    "repeats": (
+        Ruling(
+            name="does not repeat",
+            when=f"a score moves by more than {TOLERANCE:g} of the spread when the same batch is scored again",
+            holds=lambda s: s.unrest > TOLERANCE,
+            ruling=FAIL,
+            says="scores move by {unrest:.2g} of their spread when the same batch is scored again: they do not repeat",
+            advice="Noise, dropout or a count in its forward, also when it evaluates: take it out. No score of it"
+            " holds.",
+        ),
+        Ruling(
+            name="repeats",
+            when="else",
+            holds=always,
+            ruling=PASS,
+            says="scored again, scores move by {unrest:.1g} of their spread",
+        ),
+    ),
+    "company": (
+        Ruling(
+            name="company unknown",
+            when="scores do not repeat",
+            holds=lambda s: s.unrest > TOLERANCE,
+            ruling=NOTE,
+            says="cannot be told, as scores move by {unrest:.2g} of their spread when the same batch is scored again",
+            advice="Look at whether scores repeat first.",
+        ),
+        Ruling(
+            name="depends on its batch",
+            when=f"a score moves by more than {TOLERANCE:g} of the spread, alone or among noise",
+            holds=lambda s: s.by_company > TOLERANCE,
+            ruling=FAIL,
+            says="scores move by {by_company:.2g} of their spread with the batch",
+            advice="Minibatch statistics (stddev, discrimination) or batch normalisation: take that layer out.",
+        ),
+        Ruling(
+            name="alone as in company",
+            when="else",
+            holds=always,
+            ruling=PASS,
+            says="scores move by {by_company:.1g} of their spread",
+        ),
+    ),
+    "mode": (
+        Ruling(
+            name="mode unknown",
+            when="scores do not repeat",
+            holds=lambda s: s.unrest > TOLERANCE,
+            ruling=NOTE,
+            says="cannot be told, as scores move by {unrest:.2g} of their spread when the same batch is scored again",
+            advice="Look at whether scores repeat first.",
+        ),
+        Ruling(
+            name="does not run in train mode",
+            when="it raises an error there",
+            holds=lambda s: bool(s.refusal),
+            ruling=NOTE,
+            says="does not run in train mode: {refusal}",
+            advice="Always call .eval() before you use it elsewhere.",
+        ),
+        Ruling(
+            name="modes differ",
+            when=f"a score moves by more than {TOLERANCE:g} of the spread in train mode",
+            holds=lambda s: s.by_training > TOLERANCE,
+            ruling=NOTE,
+            says="in train mode scores move by {by_training:.2g} of their spread",
+            advice="Batch or spectral normalisation, or dropout. Always call .eval() before you use it elsewhere.",
+        ),
+        Ruling(name="modes agree", when="else", holds=always, ruling=PASS, says="train and eval mode agree"),
+    ),
+    "direction": (
+        Ruling(
+            name="direction unknown, below nulls",
+            when="there are no fakes, and reals score below blank, noise and shuffled images",
+            holds=lambda s: not s.has_fakes and max(s.above_nulls.values()) < 0.5,
+            ruling=NOTE,
+            says="cannot be told without fakes. AUROC of reals above images with nothing in them: {nulls}. Either its"
+            " sign is turned, or it likes strange images, as many critics do",
+            advice="Give fakes of its generator: --fakes DIR, or a run folder. Turn its sign on no other ground.",
+        ),
+        Ruling(
+            name="direction unknown",
+            when="there are no fakes, and they do not",
+            holds=lambda s: not s.has_fakes,
+            ruling=NOTE,
+            says="cannot be told without fakes. AUROC of reals above images with nothing in them: {nulls}",
+            advice="Give fakes of its generator: --fakes DIR, or a run folder.",
+        ),
+        Ruling(
+            name="points up",
+            when="the interval of the AUROC of reals above fakes lies above 0.5, under every plausible value range",
+            holds=lambda s: s.direction == "up",
+            ruling=PASS,
+            says="AUROC of reals above fakes: {told}",
+        ),
+        Ruling(
+            name="points down",
+            when="it lies below 0.5, under every plausible value range",
+            holds=lambda s: s.direction == "down",
+            ruling=FAIL,
+            says="AUROC of reals above fakes: {told}",
+            advice="It points the other way: adapt it with --reverse (sign=-1), or without where that was given.",
+        ),
+        Ruling(
+            name="direction hangs on the range",
+            when="plausible value ranges disagree, each with its interval on one side",
+            holds=lambda s: (
+                len(s.plausible) > 1 and all(t.ci_low > 0.5 or t.ci_high < 0.5 for t in s.plausible.values())
+            ),
+            ruling=NOTE,
+            says="depends on the value range. AUROC of reals above fakes: {ranges}",
+            advice="Find out its value range from its preprocessing first.",
+        ),
+        Ruling(
+            name="direction not shown",
+            when="else: an interval holds 0.5",
+            holds=always,
+            ruling=NOTE,
+            says="reals and fakes are not told apart. AUROC of reals above fakes: {told}",
+            advice="At the end of a training that is well so; give fakes of an earlier snapshot.",
+        ),
+    ),
+    "value range": (
+        Ruling(
+            name="range of ours",
+            when="it is a network of gan-probe",
+            holds=lambda s: not s.foreign,
+            ruling=PASS,
+            says="-1,1, as gan-probe trains",
+        ),
+        Ruling(
+            name="range waits",
+            when="the direction is not settled, and no other range is alone plausible",
+            holds=lambda s: not s.has_fakes or (not s.direction and s.stated in s.plausible),
+            ruling=NOTE,
+            says="cannot be told while its direction is not settled",
+            advice="Compare {stated[0]:g},{stated[1]:g} with its preprocessing.",
+        ),
+        Ruling(
+            name="another range",
+            when=f"under another range the AUROC of reals above fakes is {APART:g} further from 0.5",
+            holds=lambda s: s.stated not in s.plausible,
+            ruling=NOTE,
+            says="AUROC of reals above fakes: {ranges}",
+            advice="It may expect {candidates}: check its preprocessing and adapt it with --value-range.",
+        ),
+        Ruling(
+            name="range not shown",
+            when="under another it is as far, within that",
+            holds=lambda s: len(s.plausible) > 1,
+            ruling=NOTE,
+            says="cannot be told: {candidates} do alike. AUROC of reals above fakes: {ranges}",
+            advice="Compare {stated[0]:g},{stated[1]:g} with its preprocessing.",
+        ),
+        Ruling(
+            name="range shown",
+            when="under every other it is nearer to 0.5",
+            holds=always,
+            ruling=PASS,
+            says="AUROC of reals above fakes: {ranges}",
+        ),
+    ),
+    "novelty": (
+        Ruling(
+            name="no sign of novelty",
+            when=f"the AUROC of reals above blank, noise or shuffled images is below {CLEAR:g}",
+            holds=lambda s: min(s.above_nulls.values()) < CLEAR,
+            ruling=NOTE,
+            says="AUROC of reals above images with nothing in them: {nulls}",
+            advice="Do not use a low score as a sign of novelty without a test.",
+        ),
+        Ruling(
+            name="low for nothing",
+            when="else",
+            holds=always,
+            ruling=PASS,
+            says="AUROC of reals above images with nothing in them: {nulls}",
+        ),
+    ),
+    "dead layers": (
+        Ruling(
+            name="dead",
+            when=f"more than {DEAD:.0%} of a layer's channels say the same everywhere of every image",
+            holds=lambda s: bool(s.dead),
+            ruling=NOTE,
+            says="mostly constant: {dead}",
+            advice="Leave these layers out of embeddings.",
+        ),
+        Ruling(name="alive", when="else", holds=always, ruling=PASS, says="no dead layer among {n_layers}"),
+    ),
+    "devices": (
+        Ruling(
+            name="no GPU",
+            when="there is no CUDA device",
+            holds=lambda s: not torch.cuda.is_available(),
+            ruling=NOTE,
+            says="no CUDA device here",
+        ),
+        Ruling(
+            name="devices differ",
+            when=f"a score moves by more than {BETWEEN_DEVICES:g} of the spread on the other kind of device",
+            holds=lambda s: s.by_device > BETWEEN_DEVICES,
+            ruling=FAIL,
+            says="scores differ by {by_device:.2g} of their spread",
+            advice="Score on one kind of device only.",
+        ),
+        Ruling(
+            name="devices agree",
+            when="else",
+            holds=always,
+            ruling=PASS,
+            says="scores differ by {by_device:.1g} of their spread",
+        ),
+    ),
 }
 
 
-def _run(check: Callable[[Subject], tuple[str, str, str]], subject: Subject) -> tuple[str, str, str]:
+def read_fakes(path: Path, n: int = N_IMAGES) -> Images:
+    """Return images that a generator made: of the generator in a run folder, else the images in a folder or file.
+
+    Raises
+    ------
+    InputError
+        When there are neither.
+    """
+    if find_generator(path):
+        return Generator.load(path).sample(n)
+    images = read_images(path).images[:]
+    return images[np.linspace(0, len(images) - 1, min(n, len(images))).astype(int)]
+
+
+def find_generator(path: str | Path) -> bool:
+    """Return whether a folder is that of a generator, or of a run that kept one."""
+    return any((Path(path) / part / "generator.safetensors").is_file() for part in ("", "generator"))
+
+
+def _ruled(subject: Subject, rulings: tuple[Ruling[Subject], ...]) -> tuple[str, str, str]:
     """Return what a check found; a discriminator that fails under it fails the check."""
     try:
-        return check(subject)
+        return rule(rulings, subject)
     except InputError as error:
         return FAIL, str(error), "It runs in other batches only: keep to one --batch-size, or mend its forward."
 
 
-def check_critic(critic: Critic, data: ImageSet) -> CheckResult:
+def check_critic(critic: Critic, data: ImageSet, fakes: Images | None = None) -> CheckResult:
     """Return what each check found on up to 64 images of the critic's training data.
+
+    Parameters
+    ----------
+    critic : Critic
+    data : ImageSet
+    fakes : ndarray of uint8, shape (n, h, w, c), optional
+        Images that its generator made, at least eight: they tell which way the critic points, and its value range.
+        Default: of the generator that lies beside it, where there is one.
 
     Raises
     ------
     InputError
         For fewer than eight images, or images that do not fit the critic.
     """
-    if len(data) < 8:
+    if len(data) < MIN_IMAGES:
         raise InputError(f"the checks need at least eight images, got {len(data)}.")
-    data = data.with_channels(critic.config.image_shape[2])
+    warnings = list(data.warnings)
+    if fakes is None and critic.source and find_generator(critic.source):
+        try:
+            fakes = read_fakes(Path(critic.source))
+        except InputError as error:
+            warnings.append(f"the generator beside the critic was not asked: {error}")
+    if fakes is not None and (len(fakes) < MIN_IMAGES or fakes.shape[1:3] != critic.config.image_shape[:2]):
+        height, width, _ = critic.config.image_shape
+        raise InputError(
+            f"the fakes must be at least eight images of {height}x{width} pixels, as the critic takes; got"
+            f" {len(fakes)} of {fakes.shape[1]}x{fakes.shape[2]}. Give more, or those of its own generator."
+        )
+    channels = critic.config.image_shape[2]
+    data = data.with_channels(channels)
     rows = np.linspace(0, len(data) - 1, min(N_IMAGES, len(data))).astype(int)
     images = data.images[rows]
-    subject = Subject(critic, images, critic.score(images))
+    made = None if fakes is None else fit_channels(fakes, channels)
+    subject = Subject(critic, images, critic.score(images), made)
     found: list[Finding] = []
-    for name, check in CHECKS.items():
+    for name, rulings in CHECKS.items():
         if name != "finite" and found[0].verdict == FAIL:
             break  # nothing can be compared with scores that are not numbers
-        found.append(Finding(name, *_run(check, subject)))
-    return CheckResult(checks=found, provenance=describe_origin(critic, data), warnings=data.warnings)
+        found.append(Finding(name, *_ruled(subject, rulings)))
+    return CheckResult(checks=found, provenance=describe_origin(critic, data), warnings=warnings)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gan_probe.stats.beside import RANDOM_CRITICS
+from gan_probe.stats.beside import RANDOM_CRITICS, Difference
+from gan_probe.studies.advantage import tally
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.explain.metrics import ExplainMetrics
 from gan_probe.studies.explain.pointing import (
@@ -27,6 +29,7 @@ from gan_probe.studies.explain.pointing import (
     rank_correlations,
 )
 from gan_probe.types import Maps, Masks, Values
+from gan_probe.verdicts import Verdict, conclude
 
 TITLES = {"occlusion": "occlusion", "gradients": "integrated gradients"}
 CRITIC, IMAGE, CHANCE = "critic", "image alone", "chance"
@@ -37,7 +40,6 @@ CRITIC_RANDOM = "critic and random"
 RANDOM_RANDOM = "random and random"
 CRITIC_IMAGE = "critic and image alone"
 _CONTROLS = {RANDOM_CRITICS: RANDOM_CRITICS, IMAGE: "the image alone", CHANCE: "chance"}
-_COMPARED = (CRITIC, *_CONTROLS, *(f"{CRITIC} - {other}" for other in _CONTROLS))
 OURS = ("sample_id", "path", "label", "seen", "critic_score", "baseline_score", "completeness_error")
 INEXACT = 0.05  # median error of completeness beyond which more steps are advised
 HIGH, LOW = 0.5**0.5, 0.1**0.5  # rank correlations at which maps have half, and a tenth, of their variance in common
@@ -221,95 +223,227 @@ def usable(masks: Masks) -> npt.NDArray[np.bool_]:
 # --- findings ----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class ExplainFacts:
+    """What sentences on one method are made of."""
+
+    result: ExplainResult
+    method: str
+
+    @property
+    def title(self) -> str:
+        """Of the method, as sentences start with it."""
+        return TITLES[self.method].capitalize()
+
+    @property
+    def n_flat(self) -> int:
+        """Maps that are zero everywhere."""
+        return int(self.result.table[f"flat.{self.method}"].sum())
+
+    @property
+    def n(self) -> int:
+        """Images."""
+        return len(self.result.table)
+
+    @property
+    def with_random(self) -> dict[str, Any] | None:
+        """Rank correlation of the critic's maps with those of randomly initialised critics; None where unknown."""
+        found = self.result.number(self.method, CHANGED, CORRELATION, CRITIC_RANDOM)
+        return found if found and found["n"] and self.n_flat < self.n else None
+
+    @property
+    def alike(self) -> float:
+        """Its value; NaN where unknown."""
+        return float(self.with_random["value"]) if self.with_random else math.nan
+
+    @property
+    def correlations(self) -> str:
+        """It, and that of randomly initialised critics with each other, in words."""
+        others = self.result.number(self.method, CHANGED, CORRELATION, RANDOM_RANDOM)
+        return (
+            f"{_with_interval(self.with_random)} with those of randomly initialised critics, and these with each other"
+            f" {_with_interval(others)} ({CHANGED})"
+        )
+
+    @property
+    def errors(self) -> Values:
+        """Relative errors of completeness, none where they were not measured."""
+        measured = self.method == "gradients" and "completeness_error" in self.result.table
+        return self.result.table["completeness_error"].to_numpy() if measured else np.empty(0)
+
+    @property
+    def middle_error(self) -> float:
+        """Their median."""
+        return float(np.median(self.errors)) if len(self.errors) else 0.0
+
+    @property
+    def largest_error(self) -> float:
+        """Their maximum."""
+        return float(self.errors.max())
+
+
+@dataclass(frozen=True)
+class TruthFacts(ExplainFacts):
+    """What sentences on one method against masks, or against their edges, are made of."""
+
+    region: str
+
+    @property
+    def where(self) -> str:
+        """The region in words."""
+        return "the masks" if self.region == MASK else f"the {BAND_PX} px on either side of their edges"
+
+    def _of(self, name: str, of: str) -> dict[str, Any] | None:
+        return self.result.number(self.method, self.region, name, of)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there are masks to measure against."""
+        return self.n_flat < self.n and self._of(SHARE, IMAGE) is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the image alone lies inside of the masks, so that no map can miss them."""
+        found = self._of(SHARE, IMAGE)
+        return self.is_measured and found is not None and found["value"] > EMPTY_GROUND
+
+    @property
+    def has_random(self) -> bool:
+        """Whether randomly initialised critics stand beside it."""
+        return self._of(SHARE, RANDOM_CRITICS) is not None
+
+    @property
+    def numbers(self) -> str:
+        """Every measure with its interval, and those of the controls."""
+        told = []
+        for name in MEASURES:
+            beside = [f"{title} {row['value']:.2f}" for of, title in _CONTROLS.items() if (row := self._of(name, of))]
+            told.append(f"{name} {_with_interval(self._of(name, CRITIC))} ({', '.join(beside)})")
+        return "; ".join(told)
+
+    def _over(self, name: str, other: str) -> Difference | None:
+        row = self._of(name, f"{CRITIC} - {other}")
+        return Difference(row["value"], row["ci_low"], row["ci_high"]) if row else None
+
+    @property
+    def added(self) -> str:
+        """In which measures the critic is ahead of randomly initialised ones."""
+        return tally({name: self._over(name, RANDOM_CRITICS) for name in MEASURES})
+
+    @property
+    def useful(self) -> str:
+        """In which measures it is ahead of the image alone and of chance: of the two the nearer counts."""
+        nearer = {}
+        for name in MEASURES:
+            both = [d for other in (IMAGE, CHANCE) if (d := self._over(name, other))]
+            nearer[name] = min(both, key=lambda d: d.value) if both else None
+        return tally(nearer)
+
+
+VERDICTS: tuple[Verdict[ExplainFacts], ...] = (
+    Verdict(
+        name="flat maps",
+        when="a map is zero everywhere",
+        holds=lambda f: f.n_flat > 0,
+        says="{title}: {n_flat} of {n} maps are flat: nothing that was changed in these images moves the score. They"
+        " count as chance.",
+    ),
+)
+TRUTH: tuple[Verdict[TruthFacts], ...] = (
+    Verdict(
+        name="nothing to be learned",
+        when=f"the image alone has more than {EMPTY_GROUND:.0%} of its share inside of the masks",
+        holds=lambda f: f.is_empty,
+        says="{title} against {where}: nothing to be learned. Outside of them images equal their baseline, so any map"
+        " is zero. Another baseline makes the ground count: --baseline black, or blurred.",
+    ),
+    Verdict(
+        name="against the truth",
+        when="there are masks, and it has not",
+        holds=lambda f: f.is_measured and not f.is_empty,
+        says="{title} against {where}: {numbers}.",
+    ),
+    Verdict(
+        name="training added to maps",
+        when="and randomly initialised critics; a measure is ahead or behind where its interval excludes 0",
+        holds=lambda f: f.is_measured and not f.is_empty and f.has_random,
+        says="{title} against {where}, what the training added: beside randomly initialised critics {added} measures.",
+    ),
+    Verdict(
+        name="training of maps unknown",
+        when="and none",
+        holds=lambda f: f.is_measured and not f.is_empty and not f.has_random,
+        says="{title} against {where}: what the training added cannot be known, no randomly initialised critic stands"
+        " beside it.",
+    ),
+    Verdict(
+        name="maps useful",
+        when="there are masks: beside the image alone and chance, whichever is nearer",
+        holds=lambda f: f.is_measured and not f.is_empty,
+        says="{title} against {where}, is it useful: beside the image alone and chance {useful} measures.",
+    ),
+)
+SANITY: tuple[Verdict[ExplainFacts], ...] = (
+    Verdict(
+        name="maps show the image",
+        when=f"rank correlation with maps of randomly initialised critics of {HIGH:.2f} or more",
+        holds=lambda f: f.alike >= HIGH,
+        says="{title} with random weights: the critic's |map| has a rank correlation of {correlations}. High: what"
+        " these maps show is mostly the image, and not what the critic learned.",
+    ),
+    Verdict(
+        name="maps show the image in part",
+        when=f"between {LOW:.2f} and {HIGH:.2f}",
+        holds=lambda f: LOW < f.alike < HIGH,
+        says="{title} with random weights: the critic's |map| has a rank correlation of {correlations}. Middling: a"
+        " part of what these maps show is the image, whatever the critic learned.",
+    ),
+    Verdict(
+        name="maps depend on the weights",
+        when=f"{LOW:.2f} or less",
+        holds=lambda f: f.alike <= LOW,
+        says="{title} with random weights: the critic's |map| has a rank correlation of {correlations}. Low: these maps"
+        " depend on the weights. Maps of pixel noise would, too; what was learned shows only where they are ahead of"
+        " randomly initialised critics.",
+    ),
+)
+COMPLETENESS: tuple[Verdict[ExplainFacts], ...] = (
+    Verdict(
+        name="complete",
+        when="integrated gradients were asked for",
+        holds=lambda f: len(f.errors) > 0,
+        says="Integrated gradients add up to score(image) - score(baseline) with a relative error of {middle_error:.2%}"
+        " (median; largest {largest_error:.2%}).",
+    ),
+    Verdict(
+        name="not complete",
+        when=f"that median is above {INEXACT:.0%}",
+        holds=lambda f: f.middle_error > INEXACT,
+        says="More --steps would bring the error of integrated gradients down.",
+    ),
+)
+WITHOUT_MASKS: tuple[Verdict[ExplainResult], ...] = (
+    Verdict(
+        name="truth unknown",
+        when="there are no masks",
+        holds=lambda result: result.masks is None,
+        says="Without masks it is not known where a map should lie, so none is measured against the truth.",
+    ),
+)
+
+
 def _sentences(result: ExplainResult) -> list[str]:
     """Return what came out, in plain words."""
     lines = []
     for method in result.maps:
-        title = TITLES[method].capitalize()
-        flat = int(result.table[f"flat.{method}"].sum())
-        if flat:
-            lines.append(
-                f"{title}: {flat} of {len(result.table)} maps are flat: nothing that was changed in these images moves"
-                " the score. They count as chance."
-            )
-        if flat < len(result.table):
-            lines += [line for region in (MASK, EDGE) for line in _about_truth(result, method, region)]
-            lines += _about_sanity(result, method)
-    if result.masks is None:
-        lines.append("Without masks it is not known where a map should lie, so none is measured against the truth.")
-    return [*lines, *_about_completeness(result)]
-
-
-def _about_truth(result: ExplainResult, method: str, region: str) -> Iterator[str]:
-    """Yield what the measures against masks, or against their edges, say."""
-    rows = {name: {of: result.number(method, region, name, of) for of in _COMPARED} for name in MEASURES}
-    image = rows[SHARE][IMAGE]
-    if image is None:
-        return
-    where = "the masks" if region == MASK else f"the {BAND_PX} px on either side of their edges"
-    start = f"{TITLES[method].capitalize()} against {where}:"
-    if image["value"] > EMPTY_GROUND:
-        yield (
-            f"{start} nothing to be learned. Outside of them images equal their baseline, so any map is zero. Another"
-            " baseline makes the ground count: --baseline black, or blurred."
-        )
-        return
-    verdicts = "; ".join(_ahead(rows, other) for other in _CONTROLS if rows[SHARE][other])
-    told = "; ".join(f"{name} {_with_interval(row[CRITIC])} ({_beside(row)})" for name, row in rows.items())
-    yield f"{start} {verdicts}. In numbers: {told}."
-
-
-def _beside(row: Mapping[str, dict[str, Any] | None]) -> str:
-    """Return the values of the controls, as they stand behind the critic's."""
-    return ", ".join(f"{name} {found['value']:.2f}" for of, name in _CONTROLS.items() if (found := row[of]))
-
-
-def _ahead(rows: Mapping[str, Mapping[str, dict[str, Any] | None]], other: str) -> str:
-    """Return in which measures the interval of the critic's difference to another is above zero, and below."""
-    differences = {name: row[f"{CRITIC} - {other}"] for name, row in rows.items()}
-    ahead = [name for name, d in differences.items() if d and d["ci_low"] > 0]
-    behind = [name for name, d in differences.items() if d and d["ci_high"] < 0]
-    told = [f"ahead of {_CONTROLS[other]} in {_listed(ahead)}"] if ahead else []
-    told += [f"behind {_CONTROLS[other]} in {_listed(behind)}"] if behind else []
-    return ", ".join(told) or f"not to be told from {_CONTROLS[other]}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        facts = ExplainFacts(result, method)
+        lines += conclude(VERDICTS, facts)
+        for region in (MASK, EDGE):
+            lines += conclude(TRUTH, TruthFacts(result, method, region))
+        lines += conclude(SANITY, facts)
+    lines += conclude(WITHOUT_MASKS, result)
+    return lines + [line for method in result.maps for line in conclude(COMPLETENESS, ExplainFacts(result, method))]
 
 
 def _with_interval(row: Mapping[str, Any] | None) -> str:
     return f"{row['value']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]" if row else "not measured"
-
-
-def _about_sanity(result: ExplainResult, method: str) -> Iterator[str]:
-    """Yield whether the map depends on the weights."""
-    critic = result.number(method, CHANGED, CORRELATION, CRITIC_RANDOM)
-    inits = result.number(method, CHANGED, CORRELATION, RANDOM_RANDOM)
-    if critic is None or not critic["n"]:
-        return
-    if critic["value"] >= HIGH:
-        verdict = "High: what these maps show is mostly the image, and not what the critic learned."
-    elif critic["value"] > LOW:
-        verdict = "Middling: a part of what these maps show is the image, whatever the critic learned."
-    else:
-        verdict = (
-            "Low: these maps depend on the weights. Maps of pixel noise would, too; what was learned shows only where"
-            " they are ahead of randomly initialised critics."
-        )
-    yield (
-        f"{TITLES[method].capitalize()} with random weights: the critic's |map| has a rank correlation of"
-        f" {_with_interval(critic)} with those of randomly initialised critics, and these with each other"
-        f" {_with_interval(inits)} ({CHANGED}). {verdict}"
-    )
-
-
-def _about_completeness(result: ExplainResult) -> Iterator[str]:
-    if "completeness_error" not in result.table:
-        return
-    errors = result.table["completeness_error"].to_numpy()
-    more = " More --steps would bring it down." if np.median(errors) > INEXACT else ""
-    yield (
-        "Integrated gradients add up to score(image) - score(baseline) with a relative error of"
-        f" {np.median(errors):.2%} (median; largest {errors.max():.2%}).{more}"
-    )

@@ -15,16 +15,17 @@ from gan_probe.scoring.table import CRITIC_SCORE, Source
 from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.stats.margin import Margin
 from gan_probe.stats.variance import Share
+from gan_probe.studies.advantage import N_NAMED, margin_record, tally
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.factors.disentanglement import Disentanglement
 from gan_probe.studies.factors.metrics import FactorsMetrics
 from gan_probe.studies.factors.responses import ALONE, AMONG, NAMES, Response
+from gan_probe.verdicts import Verdict, conclude
 
 CRITIC = "critic"
 FOLLOWED = 0.05  # share of the variance below which a factor is not said to be followed
 INTERACTING = 0.02  # share beyond all factors side by side from which two are said to interact
 ASKED_FIRST = ("noise", "base", "size")
-N_NAMED = 6  # names in one finding
 HOW = {
     ALONE: "with all else fixed (images of one class that differ in their random noise only)",
     AMONG: "among images that differ in all other factors",
@@ -41,10 +42,8 @@ class FactorsResult(StudyResult):
     shares : dict of Source to list of Share
         By what is explained: scores and embeddings of the critic and of randomly initialised ones.
     probes : list of Margin
-        One a factor: how well its level is read from the embedding, beside the best of all controls; ``measure`` is
-        the factor.
-    gains : list of Margin
-        The same beside randomly initialised critics alone: what the training added.
+        One a factor: how well its level is read from the embedding, beside the best of all controls and beside
+        randomly initialised critics; ``measure`` is the factor.
     disentanglement : dict of str to Disentanglement
         "critic", "random_init.0", ...; empty where it has no meaning.
     responses : list of Response
@@ -58,7 +57,6 @@ class FactorsResult(StudyResult):
 
     shares: Mapping[Source, list[Share]]
     probes: Sequence[Margin]
-    gains: Sequence[Margin]
     disentanglement: Mapping[str, Disentanglement]
     responses: Sequence[Response]
     n_bases: int
@@ -128,7 +126,7 @@ class FactorsResult(StudyResult):
             },
             n_probes=len(self.probes),
             n_probes_ahead=sum(p.verdict == "ahead" for p in self.probes),
-            n_probes_gained=sum(p.verdict == "ahead" for p in self.gains),
+            n_probes_gained=sum(p.added is not None and p.added.verdict == "ahead" for p in self.probes),
             disentanglement=dict(vars(own)) if own else None,
             n_bases=self.n_bases,
         )
@@ -139,8 +137,7 @@ class FactorsResult(StudyResult):
 
     def probe_rows(self) -> list[dict[str, Any]]:
         """Return one row a probed factor, beside all controls and beside randomly initialised critics alone."""
-        gains = {g.measure: g for g in self.gains}
-        return [_probe_row(probe, gains.get(probe.measure)) for probe in self.probes]
+        return [_probe_row(probe) for probe in self.probes]
 
     def record(self) -> dict[str, Any]:
         """Return every number of the page."""
@@ -156,16 +153,16 @@ class FactorsResult(StudyResult):
         }
 
 
-def _probe_row(probe: Margin, gain: Margin | None) -> dict[str, Any]:
-    beside = {"margin": gain.margin, "margin_low": gain.margin_low, "margin_high": gain.margin_high} if gain else None
-    fields = {k: v for k, v in vars(probe).items() if k not in ("measure", "controls")}
+def _probe_row(probe: Margin) -> dict[str, Any]:
+    record, added = margin_record(probe), probe.added
+    beside = (
+        None if added is None else {"margin": added.value, "margin_low": added.ci_low, "margin_high": added.ci_high}
+    )
     return {
         "factor": probe.measure,
-        **plain(fields),
-        "verdict": probe.verdict if probe.best_control else "",
-        "controls": plain(probe.controls),
+        **{name: value for name, value in record.items() if name not in ("measure", "added", "beyond")},
         "over_random_init": plain(beside) if beside else None,
-        "verdict_random_init": gain.verdict if gain else "",
+        "verdict_random_init": added.verdict if added else "",
     }
 
 
@@ -186,136 +183,272 @@ def _mean_share(factor: str, shares: Sequence[Share]) -> Share:
     )
 
 
-def _sentences(result: FactorsResult) -> list[str]:
-    """Return what was found, in plain words."""
-    lines = [
-        *_shares(result),
-        *_thresholds(result),
-        *_unnoticed(result),
-        *_beside_random_init(result),
-        *_names(result),
-        *_probes(result),
-        *_disentangled(result),
-    ]
-    return lines or ["Nothing could be said; see the warnings."]
+@dataclass(frozen=True)
+class FactorsFacts:
+    """What sentences are made of: lists as text, empty where there is nothing to say."""
 
+    result: FactorsResult
 
-def _shares(result: FactorsResult) -> list[str]:
-    """Return which factors the score follows, which it ignores, and which two work together."""
-    found = result.shares.get(CRITIC_SCORE, [])
-    if not found:
-        return []
-    random_init = {s.factor: s for s in result.random_init_shares(is_embedding=False)}
-    followed = [s for s in single(found) if s.epsilon_squared >= FOLLOWED and s.ci_low > 0]
-    ignored = [s.factor for s in single(found) if s.ci_low <= 0 <= s.ci_high]
-    parts = [
-        f"{s.factor} {s.epsilon_squared:.2f} ({s.ci_low:.2f} to {s.ci_high:.2f}"
-        + (f"; randomly initialised {random_init[s.factor].epsilon_squared:.2f})" if random_init else ")")
-        for s in followed
-    ]
-    what = ", ".join(parts) or f"no factor reaches {FOLLOWED:g}"
-    lines = [f"What the score follows, as shares of its variance: {what}."]
-    if ignored:
-        lines[0] += f" Not to be told from none: {', '.join(ignored)}."
-    pairs = [s for s in found if math.isnan(s.eta_squared) and s.unique >= INTERACTING]
-    if pairs:
-        listed = ", ".join(f"{s.factor} {s.unique:.2f}" for s in pairs[:3])
-        lines.append(f"Together beyond each alone: {listed}.")
-    return lines
+    @property
+    def of_score(self) -> Sequence[Share]:
+        """Shares of the score."""
+        return self.result.shares.get(CRITIC_SCORE, ())
 
+    @property
+    def followed(self) -> str:
+        """Factors that the score follows, with their shares and those of randomly initialised critics."""
+        beside = {s.factor: s for s in self.result.random_init_shares(is_embedding=False)}
+        return ", ".join(
+            f"{s.factor} {s.epsilon_squared:.2f} ({s.ci_low:.2f} to {s.ci_high:.2f}"
+            + (f"; randomly initialised {beside[s.factor].epsilon_squared:.2f})" if beside else ")")
+            for s in single(self.of_score)
+            if s.epsilon_squared >= FOLLOWED and s.ci_low > 0
+        )
 
-def _thresholds(result: FactorsResult) -> list[str]:
-    """Return the smallest differences of noise, colour and size that are noticed, in each setting."""
-    lines = []
-    for setting, how in HOW.items():
+    @property
+    def ignored(self) -> str:
+        """Factors whose share is not to be told from none."""
+        return ", ".join(s.factor for s in single(self.of_score) if s.ci_low <= 0 <= s.ci_high)
+
+    @property
+    def interacting(self) -> str:
+        """Pairs of factors that explain more together than each alone."""
+        pairs = [s for s in self.of_score if math.isnan(s.eta_squared) and s.unique >= INTERACTING]
+        return ", ".join(f"{s.factor} {s.unique:.2f}" for s in pairs[:3])
+
+    @property
+    def noticed_alone(self) -> str:
+        """The smallest differences of noise, colour and size that are noticed with all else fixed."""
+        return self._noticed(ALONE)
+
+    @property
+    def noticed_among(self) -> str:
+        """The same among images that differ in all else."""
+        return self._noticed(AMONG)
+
+    def _noticed(self, setting: str) -> str:
         parts = []
         for factor in ASKED_FIRST:
-            ways = [(r, r.noticed) for r in result.numeric(setting) if r.factor == factor and r.noticed is not None]
+            numeric = self.result.numeric(setting)
+            ways = [(r, r.noticed) for r in numeric if r.factor == factor and r.noticed is not None]
             if ways:
                 told = " and ".join(f"{noticed.text(noticed.value)} {r.direction}" for r, noticed in ways)
                 medians = " and ".join(n.text(n.random_init_median) for _, n in ways if n.random_init)
                 beside = f" (randomly initialised {medians})" if medians else ""
                 parts.append(f"{factor} {told} from {ways[0][0].swept[0]:.3g}{beside}")
-        if parts:
-            lines.append(f"The smallest difference that the score notices {how}: {'; '.join(parts)}.")
-    return lines
+        return "; ".join(parts)
+
+    @property
+    def unnoticed(self) -> str:
+        """The factors of which no swept difference is noticed."""
+        parts = []
+        for setting, how in BRIEFLY.items():
+            numeric = self.result.numeric(setting)
+            never = [r.name for r in numeric if r.noticed is not None and r.noticed.value is None]
+            if never:
+                parts.append(f"{how} {', '.join(never)}")
+        return "; ".join(parts)
+
+    @property
+    def finer(self) -> str:
+        """How often the critic notices less, or more, than every randomly initialised one."""
+        parts = []
+        for setting, how in BRIEFLY.items():
+            found = [r.noticed.verdict for r in self.result.numeric(setting) if r.noticed and r.noticed.verdict]
+            if found:
+                finer, coarser = found.count("finer"), found.count("coarser")
+                parts.append(f"{how} {finer} of {len(found)} finer and {coarser} coarser than those of each")
+        return "; ".join(parts)
+
+    @property
+    def swept(self) -> bool:
+        """Whether any number was swept."""
+        return any(r.noticed is not None for r in self.result.responses)
+
+    @property
+    def names_told(self) -> str:
+        """Which shapes, backgrounds, ... the score tells from the first, among all other differences."""
+        return "; ".join(f"{r.name} {r.swept[0]} from {', '.join(r.told)}" for r in self._named if r.told)
+
+    @property
+    def names_untold(self) -> str:
+        """Of which it tells no name from the first."""
+        return ", no ".join(r.name for r in self._named if not r.told)
+
+    @property
+    def _named(self) -> list[Response]:
+        return self.result.named(AMONG)
+
+    @property
+    def read(self) -> str:
+        """Factors that the embedding says best."""
+        best = sorted(self.result.probes, key=lambda p: -(p.value - p.chance))
+        return ", ".join(f"{p.measure} {p.value:.0%} (largest level {p.chance:.0%})" for p in best[:N_NAMED])
+
+    @property
+    def n_probes(self) -> int:
+        """Factors that were probed."""
+        return len(self.result.probes)
+
+    @property
+    def has_random(self) -> bool:
+        """Whether randomly initialised critics were probed."""
+        return any(p.added is not None for p in self.result.probes)
+
+    @property
+    def has_controls(self) -> bool:
+        """Whether anything stands beside the probes."""
+        return any(p.best_control for p in self.result.probes)
+
+    @property
+    def added(self) -> str:
+        """In which factors the training added, took away, or neither."""
+        return tally({p.measure: p.added for p in self.result.probes})
+
+    @property
+    def useful(self) -> str:
+        """In which factors the embedding is ahead of its best control, behind, or neither."""
+        return tally({p.measure: p.over_best for p in self.result.probes})
+
+    @property
+    def own(self) -> Disentanglement | None:
+        """Of the critic."""
+        return self.result.disentanglement.get(CRITIC)
+
+    @property
+    def inits(self) -> list[Disentanglement]:
+        """Of randomly initialised critics."""
+        return [d for name, d in self.result.disentanglement.items() if name != CRITIC]
+
+    @property
+    def entangled(self) -> str:
+        """Disentanglement and gap of randomly initialised critics, and how the critic's lie to them."""
+        assert self.own is not None
+        dci, mig = [d.disentanglement for d in self.inits], [d.mig for d in self.inits]
+        verdicts = [_beside(self.own.disentanglement, dci), _beside(self.own.mig, mig)]
+        return f"{min(dci):.2f} to {max(dci):.2f} and {min(mig):.2f} to {max(mig):.2f}: {verdicts[0]} and {verdicts[1]}"
 
 
-def _unnoticed(result: FactorsResult) -> list[str]:
-    """Return the factors of which no swept difference is noticed."""
-    parts = []
-    for setting, how in BRIEFLY.items():
-        never = [r.name for r in result.numeric(setting) if r.noticed is not None and r.noticed.value is None]
-        if never:
-            parts.append(f"{how} {', '.join(never)}")
-    return [f"Noticed at no swept difference: {'; '.join(parts)}."] if parts else []
+VERDICTS: tuple[Verdict[FactorsFacts], ...] = (
+    Verdict(
+        name="score follows",
+        when=f"a factor's share is {FOLLOWED:g} or more and its interval lies above 0",
+        holds=lambda f: bool(f.followed),
+        says="What the score follows, as shares of its variance: {followed}.",
+    ),
+    Verdict(
+        name="score follows nothing",
+        when="there are factors, and none is such",
+        holds=lambda f: bool(f.of_score) and not f.followed,
+        says=f"What the score follows, as shares of its variance: no factor reaches {FOLLOWED:g}.",
+    ),
+    Verdict(
+        name="score ignores",
+        when="a factor's interval holds 0",
+        holds=lambda f: bool(f.ignored),
+        says="Not to be told from none: {ignored}.",
+    ),
+    Verdict(
+        name="interactions",
+        when=f"two factors explain {INTERACTING:g} or more beyond all factors side by side",
+        holds=lambda f: bool(f.interacting),
+        says="Together beyond each alone: {interacting}.",
+    ),
+    Verdict(
+        name="noticed alone",
+        when="noise, base or size was swept with all else fixed",
+        holds=lambda f: bool(f.noticed_alone),
+        says=f"The smallest difference that the score notices {HOW[ALONE]}: {{noticed_alone}}.",
+    ),
+    Verdict(
+        name="noticed among others",
+        when="one of them was swept among others",
+        holds=lambda f: bool(f.noticed_among),
+        says=f"The smallest difference that the score notices {HOW[AMONG]}: {{noticed_among}}.",
+    ),
+    Verdict(
+        name="not noticed",
+        when="no swept difference of a factor reaches an AUROC of 0.75",
+        holds=lambda f: bool(f.unnoticed),
+        says="Noticed at no swept difference: {unnoticed}.",
+    ),
+    Verdict(
+        name="training, thresholds",
+        when="randomly initialised critics were asked",
+        holds=lambda f: bool(f.finer),
+        says="Detection thresholds beside randomly initialised critics: {finer}. Of one more randomly initialised"
+        " critic about a quarter would be finer, and a quarter coarser.",
+    ),
+    Verdict(
+        name="training, thresholds unknown",
+        when="none was",
+        holds=lambda f: f.swept and not f.finer,
+        says="What the training did to these thresholds cannot be known: no randomly initialised critic was asked.",
+    ),
+    Verdict(
+        name="names told",
+        when="a name of a factor reaches an AUROC of 0.75 against the first",
+        holds=lambda f: bool(f.names_told),
+        says=f"The score tells {HOW[AMONG]}: {{names_told}}.",
+    ),
+    Verdict(
+        name="names not told",
+        when="no name of a factor does",
+        holds=lambda f: bool(f.names_untold),
+        says=f"It tells, {HOW[AMONG]}, no {{names_untold}} from the first one.",
+    ),
+    Verdict(
+        name="embedding says",
+        when="factors were probed",
+        holds=lambda f: f.n_probes > 0,
+        says="A linear probe reads from the embedding the level of {read}.",
+    ),
+    Verdict(
+        name="training added to the embedding",
+        when="randomly initialised critics were probed; a factor is ahead or behind where its interval excludes 0",
+        holds=lambda f: f.has_random,
+        says="What the training added: beside randomly initialised critics the embedding is {added} factors.",
+    ),
+    Verdict(
+        name="training of the embedding unknown",
+        when="none was probed",
+        holds=lambda f: f.n_probes > 0 and not f.has_random,
+        says="What the training added to the embedding cannot be known: no randomly initialised critic stands beside"
+        " it.",
+    ),
+    Verdict(
+        name="embedding useful",
+        when="controls were probed; a factor is ahead or behind where its interval excludes 0",
+        holds=lambda f: f.has_controls,
+        says="Is it useful: beside the best of all controls the embedding is {useful} factors.",
+    ),
+    Verdict(
+        name="embedding's use unknown",
+        when="none was",
+        holds=lambda f: f.n_probes > 0 and not f.has_controls,
+        says="Whether the embedding is useful cannot be known: no control stands beside it.",
+    ),
+    Verdict(
+        name="disentanglement beside",
+        when="factors are independent, and randomly initialised critics were asked",
+        holds=lambda f: f.own is not None and bool(f.inits),
+        says="Disentanglement (DCI) is {own.disentanglement:.2f}, the mutual information gap {own.mig:.2f}; of randomly"
+        " initialised critics {entangled}.",
+    ),
+    Verdict(
+        name="disentanglement alone",
+        when="factors are independent, and none was asked",
+        holds=lambda f: f.own is not None and not f.inits,
+        says="Disentanglement (DCI) is {own.disentanglement:.2f}, the mutual information gap {own.mig:.2f}; what of it"
+        " the training added cannot be known.",
+    ),
+)
 
 
-def _beside_random_init(result: FactorsResult) -> list[str]:
-    """Return how often the critic notices less, or more, than every randomly initialised one."""
-    parts = []
-    for setting, how in BRIEFLY.items():
-        verdicts = [r.noticed.verdict for r in result.numeric(setting) if r.noticed is not None and r.noticed.verdict]
-        if verdicts:
-            finer, coarser = verdicts.count("finer"), verdicts.count("coarser")
-            parts.append(f"{how} {finer} of {len(verdicts)} finer and {coarser} coarser than those of each")
-    if not parts:
-        return []
-    return [
-        f"Detection thresholds beside randomly initialised critics: {'; '.join(parts)}. Of one more randomly"
-        " initialised critic about a quarter would be finer, and a quarter coarser."
-    ]
-
-
-def _names(result: FactorsResult) -> list[str]:
-    """Return which shapes, backgrounds, ... the score tells from the first, among all other differences."""
-    told = [f"{r.name} {r.swept[0]} from {', '.join(r.told)}" for r in result.named(AMONG) if r.told]
-    rest = [r.name for r in result.named(AMONG) if not r.told]
-    if not told and not rest:
-        return []
-    text = f"The score tells {HOW[AMONG]}: {'; '.join(told) or 'no name from another'}."
-    return [text + (f" It tells no {', no '.join(rest)} from the first one." if told and rest else "")]
-
-
-def _probes(result: FactorsResult) -> list[str]:
-    """Return which factors the embedding says, and which it says better, or worse, than its controls."""
-    if not result.probes:
-        return []
-    best = sorted(result.probes, key=lambda p: -(p.value - p.chance))
-    listed = ", ".join(f"{p.measure} {p.value:.0%} (chance {p.chance:.0%})" for p in best[:N_NAMED])
-    lines = [f"A linear probe reads from the embedding the level of {listed}."]
-    for what, probes in (("randomly initialised critics", result.gains), ("the best of all controls", result.probes)):
-        if any(p.best_control for p in probes):
-            ahead, behind = ([p.measure for p in probes if p.verdict == v] for v in ("ahead", "behind"))
-            rest = len(probes) - len(ahead) - len(behind)
-            lines.append(
-                f"Beside {what} the embedding is ahead in {_listed(ahead)}; behind in {_listed(behind)}; not to be told"
-                f" apart in {rest} of {len(probes)} factors."
-            )
-    return lines
-
-
-def _disentangled(result: FactorsResult) -> list[str]:
-    """Return whether single dimensions follow single factors more than in every randomly initialised critic."""
-    own = result.disentanglement.get(CRITIC)
-    if own is None:
-        return []
-    text = f"Disentanglement (DCI) is {own.disentanglement:.2f}, the mutual information gap {own.mig:.2f}"
-    others = [d for name, d in result.disentanglement.items() if name != CRITIC]
-    if not others:
-        return [text + "."]
-    dci, mig = [d.disentanglement for d in others], [d.mig for d in others]
-    verdicts = [_beside(own.disentanglement, dci), _beside(own.mig, mig)]
-    return [
-        f"{text}; of randomly initialised critics {min(dci):.2f} to {max(dci):.2f} and {min(mig):.2f} to"
-        f" {max(mig):.2f}: {verdicts[0]} and {verdicts[1]}."
-    ]
+def _sentences(result: FactorsResult) -> list[str]:
+    """Return what was found, in plain words."""
+    return conclude(VERDICTS, FactorsFacts(result)) or ["Nothing could be said; see the warnings."]
 
 
 def _beside(value: float, others: Sequence[float]) -> str:
     return "above all of them" if value > max(others) else "below all" if value < min(others) else "within their range"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
-    return ", ".join(names[:N_NAMED]) + more or "none"

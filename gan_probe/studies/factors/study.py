@@ -25,7 +25,6 @@ from gan_probe.scoring.table import (
     Source,
     factor_columns,
 )
-from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.stats.margin import Margin, linear_probe, margins
 from gan_probe.stats.regression import standardised
 from gan_probe.stats.variance import Share, explained, varying
@@ -222,7 +221,7 @@ def factors(
     labels = scores.table["label"].astype(str).to_numpy()
     shares = _shares(scores, found, labels, warn=warnings.append, seed=seed)
     on_step("shares")
-    probes, gains = _probes(scores, found, warnings.append, seed)
+    probes = _probes(scores, found, warnings.append, seed)
     on_step("probes")
     disentangled = _disentanglement(scores, found, warnings.append, seed)
     on_step("disentanglement")
@@ -240,7 +239,6 @@ def factors(
     return FactorsResult(
         shares=shares,
         probes=probes,
-        gains=gains,
         disentanglement=disentangled,
         responses=answers,
         n_bases=n_bases,
@@ -267,26 +265,22 @@ def _shares(
     return shares
 
 
-def _probes(scores: ScoreTable, found: Mapping[str, Codes], warn: Warn, seed: int) -> tuple[list[Margin], list[Margin]]:
-    """Return how well the level of each factor is read from the embedding: beside all controls, beside random."""
+def _probes(scores: ScoreTable, found: Mapping[str, Codes], warn: Warn, seed: int) -> list[Margin]:
+    """Return how well the level of each factor is read from the embedding, beside all controls."""
     rows = scores.embeddings_beside()
     if rows is None:
-        return [], []
+        return []
     every, scalars = rows.grouped(), together(scores.scalars_beside().baselines)
-    random_init = {name: seeds for name, seeds in every.items() if name == RANDOM_INIT}
     if scalars is not None:
         every["image statistics"] = (scalars,)
-    probes, gains = [], []
+    probes = []
     for name, codes in found.items():
         rarest = int(np.unique(codes, return_counts=True)[1].min())
         if rarest < MIN_LEVEL:
             warn(f"{name} is not probed: its rarest level has {rarest} images, {MIN_LEVEL} are needed.")
             continue
-        measure, own, names = {name: linear_probe}, [rows.critic], codes.astype(str)
-        probes += margins(measure, own, every, names, seed=seed)
-        if random_init:
-            gains += margins(measure, own, random_init, names, seed=seed)
-    return probes, gains
+        probes += margins({name: linear_probe}, [rows.critic], every, codes.astype(str), seed=seed)
+    return probes
 
 
 def _disentanglement(

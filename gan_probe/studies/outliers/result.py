@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
@@ -10,10 +11,25 @@ import numpy as np
 import pandas as pd
 
 from gan_probe.errors import InputError
-from gan_probe.stats.conformal import FDR, Detection, call_outliers, conformal_p, detections, least_detectable
+from gan_probe.scoring.table import CRITIC, Source
+from gan_probe.stats.beside import RANDOM_INIT, Difference
+from gan_probe.stats.conformal import (
+    DIRECTIONS,
+    FDR,
+    Detection,
+    call_outliers,
+    conformal_p,
+    detections,
+    least_detectable,
+)
+from gan_probe.stats.intervals import mean_over_margins
+from gan_probe.studies.advantage import Advantage, answers, difference_record
 from gan_probe.studies.base import StudyResult
 from gan_probe.studies.outliers.metrics import OutlierMetrics
 from gan_probe.types import Values
+from gan_probe.verdicts import Verdict, always, conclude
+
+LARGE_SHARE = 0.01  # of the images: where it takes more to call one, the held-out reals are few
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +47,12 @@ class OutlierResult(StudyResult):
     fdr : float
     detections : list of Detection
         Of every unseen class, in that direction, where the table knows seen and unseen.
+    other_way : list of Detection
+        The same in the other direction.
+    advantage : Advantage or None
+        AUROC of all unseen images against seen ones beside that of the controls; None where that is not known.
+    auroc : float
+        Of all unseen images against seen ones; NaN where that is not known.
     provenance : dict
     warnings : list of str
     """
@@ -43,6 +65,9 @@ class OutlierResult(StudyResult):
     fdr: float
     detections: list[Detection]
     warnings: list[str]
+    other_way: list[Detection] = field(default_factory=list)
+    advantage: Advantage | None = None
+    auroc: float = math.nan
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def by_class(self) -> list[tuple[Detection, float]]:
@@ -54,23 +79,7 @@ class OutlierResult(StudyResult):
 
     def findings(self) -> list[str]:
         """Return what was found, in plain words."""
-        numbers = self.metrics()
-        sided = "low" if self.direction == "low" else "unusual"
-        lines = [
-            f"{numbers.n_outliers} of {numbers.n_images} images have scores too {sided} for the training data:"
-            f" of such calls at most {self.fdr:.0%} are wrong on average, as long as the {self.n_reference} held-out"
-            " reals of the calibration set are like those that will come."
-        ]
-        if numbers.share_of_seen is not None:
-            lines.append(f"Of images of seen classes {numbers.share_of_seen:.1%} are called outliers.")
-        wrong = [d.label for d in self.detections if d.is_reversed]
-        if wrong and self.direction == "low":
-            lines.append(
-                f"Careful: the critic ranks {len(wrong)} of {len(self.detections)} unseen classes above its own reals"
-                f" ({', '.join(wrong[:3])}{', ...' if len(wrong) > 3 else ''}). A low score will never find them; try"
-                " --two-sided."
-            )
-        return lines
+        return conclude(VERDICTS, OutlierFacts(self))
 
     def metrics(self) -> OutlierMetrics:
         """Return the numbers that the command prints."""
@@ -99,7 +108,206 @@ class OutlierResult(StudyResult):
 
     def record(self) -> dict[str, Any]:
         """Return every number of the page."""
-        return asdict(self.metrics())
+        found = self.advantage
+        beside = None
+        if found is not None:
+            beside = {
+                "auroc": self.auroc,
+                "best_control": found.control,
+                "training_added": difference_record(found.training),
+                "over_best_control": difference_record(found.use),
+            }
+        return {**asdict(self.metrics()), "unseen_against_seen": beside}
+
+
+@dataclass(frozen=True)
+class OutlierFacts:
+    """What sentences are made of."""
+
+    result: OutlierResult
+
+    @property
+    def numbers(self) -> OutlierMetrics:
+        """What the command prints."""
+        return self.result.metrics()
+
+    @property
+    def sided(self) -> str:
+        """What scores of outliers are, in words."""
+        return "low" if self.result.direction == "low" else "unusual"
+
+    @property
+    def n_extreme(self) -> int:
+        """Images with the smallest p-value that there can be: beyond every held-out real."""
+        smallest = (1 if self.result.direction == "low" else 2) / (self.result.n_reference + 1)
+        return int((self.result.table["p_value"] <= smallest * (1 + 1e-9)).sum())
+
+    @property
+    def n_needed(self) -> int:
+        """How many of them it takes for any to be called."""
+        return least_detectable(
+            len(self.result.table), self.result.n_reference, fdr=self.result.fdr, direction=self.result.direction
+        )
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether images beyond every held-out real are not called, since there are so few of these reals."""
+        is_few = self.n_needed > LARGE_SHARE * len(self.result.table)
+        return is_few and self.numbers.n_outliers == 0 and 0 < self.n_extreme < self.n_needed
+
+    @property
+    def wrong(self) -> dict[str, Detection]:
+        """Unseen classes that the critic certainly ranks above its own reals, and how the other direction tells them.
+
+        Only where low scores are looked for.
+        """
+        other = {d.label: d for d in self.result.other_way}
+        found = [d.label for d in self.result.detections if d.is_reversed and d.direction == "low"]
+        return {name: other[name] for name in found if name in other}
+
+    @property
+    def helped(self) -> list[Detection]:
+        """Those of them that two-sided scores certainly tell from seen images."""
+        return [d for d in self.wrong.values() if d.ci_low > 0.5]
+
+    @property
+    def unhelped(self) -> list[Detection]:
+        """Those that they do not."""
+        return [d for d in self.wrong.values() if d.ci_low <= 0.5]
+
+    @property
+    def n_unseen(self) -> int:
+        """Unseen classes."""
+        return len(self.result.detections)
+
+    @property
+    def by_two_sided(self) -> str:
+        """The classes that it tells, with their AUROC."""
+        return _with_auroc(self.helped)
+
+    @property
+    def not_by_two_sided(self) -> str:
+        """The classes that it does not tell, with their AUROC."""
+        return _with_auroc(self.unhelped)
+
+    @property
+    def answered(self) -> str:
+        """What the training added, and whether it is useful, in words."""
+        assert self.result.advantage is not None
+        return answers(self.result.advantage)
+
+
+def _with_auroc(found: list[Detection]) -> str:
+    return f"{', '.join(f'{d.label} ({d.auroc:.2f})' for d in found[:3])}{', ...' if len(found) > 3 else ''}"
+
+
+VERDICTS: tuple[Verdict[OutlierFacts], ...] = (
+    Verdict(
+        name="called",
+        when="always",
+        holds=always,
+        says="{numbers.n_outliers} of {numbers.n_images} images have scores too {sided} for the training data: of such"
+        " calls at most {numbers.fdr:.0%} are wrong on average, as long as the {numbers.n_reference} held-out reals of"
+        " the calibration set are like those that will come.",
+    ),
+    Verdict(
+        name="too few held-out reals",
+        when=f"none is called, images lie beyond every held-out real, and more than {LARGE_SHARE:.0%} of all images"
+        " would have to for any to be called",
+        holds=lambda f: f.is_limited,
+        says="{n_extreme} images lie beyond every held-out real, and none is called: with {numbers.n_reference} of"
+        " these reals it takes {n_needed} such images among {numbers.n_images}. More reals (--reference)"
+        " or fewer images at a time make the test sharper.",
+    ),
+    Verdict(
+        name="seen called",
+        when="the table has images of seen classes",
+        holds=lambda f: f.numbers.share_of_seen is not None,
+        says="Of images of seen classes {numbers.share_of_seen:.1%} are called outliers.",
+    ),
+    Verdict(
+        name="unseen against seen",
+        when="the table has images of seen and of unseen classes",
+        holds=lambda f: f.result.advantage is not None,
+        says="All unseen images against seen ones: AUROC {result.auroc:.2f}. {answered}",
+    ),
+    Verdict(
+        name="unseen unknown",
+        when="it does not",
+        holds=lambda f: f.result.advantage is None,
+        says="How well outliers are told cannot be known from these images: that needs some of seen and some of unseen"
+        " classes (gan-probe score --seen LABEL says which).",
+    ),
+    Verdict(
+        name="wrong way, two-sided helps",
+        when="the interval of an unseen class's AUROC lies below 0.5, and that of its two-sided AUROC above 0.5",
+        holds=lambda f: bool(f.helped),
+        says="Careful: the critic ranks unseen classes above its own reals, and a low score will never find them."
+        " --two-sided tells of these {by_two_sided}, by their AUROC.",
+    ),
+    Verdict(
+        name="wrong way, two-sided does not help",
+        when="it lies below 0.5, and that of its two-sided AUROC does not lie above 0.5",
+        holds=lambda f: bool(f.unhelped),
+        says="Careful: the critic ranks unseen classes above its own reals, and a low score will never find them. Nor"
+        " does --two-sided tell {not_by_two_sided}, by their AUROC: this score does not show them.",
+    ),
+)
+
+
+def _against_seen(table: pd.DataFrame, reference: Values, direction: str) -> tuple[float, Advantage]:
+    """Return the AUROC of unseen images against seen ones, and that beside the controls of the table.
+
+    "low": controls point whichever way is better for them, as nothing says which way they should; the critic does not.
+    "two-sided": a control is measured from the median of its seen images.
+    """
+    is_seen = table["seen"].to_numpy(dtype=bool)
+    sources = {str(c): Source.parse(str(c)) for c in table}
+    columns = {c: s for c, s in sources.items() if s is not None and not s.is_embedding and s.of != CRITIC}
+    groups: dict[str, list[tuple[Values, Values]]] = {}
+    for column, source in columns.items():
+        values = table[column].to_numpy(dtype=np.float64)
+        if np.isfinite(values).all():
+            unlike = DIRECTIONS[direction](values, values[is_seen])
+            found = _placements(unlike[~is_seen], unlike[is_seen])
+            if direction == "low" and found[0].mean() < 0.5:
+                found = (1 - found[0], 1 - found[1])
+            groups.setdefault(RANDOM_INIT if source.of == RANDOM_INIT else source.short, []).append(found)
+    unlike = DIRECTIONS[direction](table["critic_score"].to_numpy(dtype=np.float64), reference)
+    own = _placements(unlike[~is_seen], unlike[is_seen])
+    means = {name: float(np.mean([new.mean() for new, _ in seeds])) for name, seeds in groups.items()}
+    best = max(means, key=means.__getitem__, default="")
+    return float(own[0].mean()), Advantage(
+        training=_ahead(own, groups[RANDOM_INIT]) if RANDOM_INIT in groups else None,
+        randomly=means.get(RANDOM_INIT, math.nan),
+        use=_ahead(own, groups[best]) if best else None,
+        control=best,
+        best=means.get(best, math.nan),
+        in_points=False,
+    )
+
+
+def _placements(new: Values, usual: Values) -> tuple[Values, Values]:
+    """Return for each new image the share of usual ones below it, and for each usual one that of new ones above it.
+
+    Both have the AUROC as their mean; ties count one half (DeLong's structural components).
+    """
+    below = [np.searchsorted(np.sort(usual), new, side) / len(usual) for side in ("left", "right")]
+    above = [1 - np.searchsorted(np.sort(new), usual, side) / len(new) for side in ("left", "right")]
+    return np.mean(below, axis=0), np.mean(above, axis=0)
+
+
+def _ahead(own: tuple[Values, Values], seeds: list[tuple[Values, Values]]) -> Difference:
+    """Return how far an AUROC is above the mean of others, over new images of both kinds and, with several, seeds.
+
+    References
+    ----------
+    DeLong, DeLong and Clarke-Pearson 1988: the variance is the sum of those of both components' means.
+    """
+    new, usual = (part - np.mean([seed[k] for seed in seeds], axis=0) for k, part in enumerate(own))
+    by_seed = np.array([seed[0].mean() for seed in seeds])
+    value, low, high = mean_over_margins(new, [(usual, 0.0), (by_seed, 0.0)], extra=(1.0, -1.0))
+    return Difference(value, max(low, -1.0), min(high, 1.0))
 
 
 def find(
@@ -126,17 +334,11 @@ def find(
     p_values = conformal_p(named["critic_score"].to_numpy(dtype=np.float64), reference, direction)
     named["p_value"], named["is_outlier"] = p_values, call_outliers(p_values, fdr=fdr)
     warnings = []
-    needed = least_detectable(len(named), len(reference), fdr=fdr, direction=direction)
-    if needed > 1:
-        warnings.append(
-            f"with {len(reference)} held-out reals in the calibration set and {len(named)} images, none is called an"
-            f" outlier unless {needed} look extreme at once. More reals (--reference) or fewer images at a time make"
-            " the test sharper."
-        )
-    measured = []
+    measured, value, beside = [], math.nan, None
     if "seen" in named and "label" in named and named["seen"].nunique() == 2:
         try:
-            measured = [d for d in detections(named, reference, seed=seed) if d.direction == direction]
+            measured = detections(named, reference, seed=seed)
+            value, beside = _against_seen(table, reference, direction)
         except InputError as error:
             warnings.append(f"classes are not measured: {error}")
     scores = named["critic_score"].to_numpy(dtype=np.float64)
@@ -147,6 +349,9 @@ def find(
         n_reference=len(reference),
         direction=direction,
         fdr=fdr,
-        detections=measured,
+        detections=[d for d in measured if d.direction == direction],
+        other_way=[d for d in measured if d.direction != direction],
+        advantage=beside,
+        auroc=value,
         warnings=warnings,
     )

@@ -18,6 +18,8 @@ class ProbeMetrics:
     best_control : str
     margin, ci_low, ci_high : float or None
         Critic minus best control with its 95 % interval; None without controls.
+    added, added_low, added_high : float or None
+        Critic minus randomly initialised critics with its 95 % interval; None without these.
     """
 
     classifier: str
@@ -27,3 +29,6 @@ class ProbeMetrics:
     margin: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
+    added: float | None = None
+    added_low: float | None = None
+    added_high: float | None = None

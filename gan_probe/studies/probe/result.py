@@ -19,13 +19,15 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from gan_probe.errors import ConfigError
 from gan_probe.names import check_name
-from gan_probe.stats.beside import title_of
+from gan_probe.stats.beside import Difference, title_of
 from gan_probe.stats.intervals import mean_over_margins
 from gan_probe.stats.linear import fit_discriminant
 from gan_probe.stats.splits import Split
+from gan_probe.studies.advantage import Advantage, answers, difference_record
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.probe.metrics import ProbeMetrics
 from gan_probe.types import Indices, Labels, Rows
+from gan_probe.verdicts import Verdict, always, conclude
 
 PER_CLASS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # labels a class, as far as the pool has them; then all
 N_DRAWS = 100
@@ -96,18 +98,6 @@ class Outcome:
         draws = [(self.by_draw[group], self.share_drawn)]
         _, low, high = mean_over_margins(self.by_image[group], draws, extra=(1.0, 1.0, 0.0, 0.0))
         return max(0.0, low), min(1.0, high)
-
-
-@dataclass(frozen=True)
-class PairedMargin:
-    """How far a representation is ahead of another on the same draws and test images."""
-
-    value: float
-    ci_low: float
-    ci_high: float
-
-    def __str__(self) -> str:
-        return f"{100 * self.value:+.1f} points [{100 * self.ci_low:+.1f}, {100 * self.ci_high:+.1f}]"
 
 
 def draw_labels(labels: Labels, pool: Indices, per_class: int, rng: np.random.Generator) -> Indices:
@@ -271,7 +261,7 @@ def _correct(fit: Fit, rows: Rows, labels: Labels, *, drawn: Indices, tested: In
     return fit(rows[drawn], labels[drawn]).predict(rows[tested]) == labels[tested]
 
 
-def paired_margin(of: Outcome, over: Outcome, group: str = EVERY) -> PairedMargin:
+def paired_margin(of: Outcome, over: Outcome, group: str = EVERY) -> Difference:
     """Return how far one outcome is ahead of another that saw the same draws, with a 95 % interval.
 
     Raises
@@ -284,7 +274,19 @@ def paired_margin(of: Outcome, over: Outcome, group: str = EVERY) -> PairedMargi
     by_draw = of.by_draw[group] - over.by_draw[group]
     by_image = of.by_image[group] - over.by_image[group]
     value, low, high = mean_over_margins(by_image, [(by_draw, of.share_drawn)], extra=(1.0, -1.0))
-    return PairedMargin(value, max(-1.0, low), min(1.0, high))
+    return Difference(value, max(-1.0, low), min(1.0, high))
+
+
+def over_seeds(of: Outcome, seeds: Sequence[Outcome], group: str = EVERY) -> Difference:
+    """Return how far an outcome is ahead of the mean of others, such as randomly initialised critics.
+
+    The interval is over draws, test images and, with several, new seeds.
+    """
+    by_draw = of.by_draw[group] - np.mean([o.by_draw[group] for o in seeds], axis=0)
+    by_image = of.by_image[group] - np.mean([o.by_image[group] for o in seeds], axis=0)
+    by_seed = np.array([o.accuracy(group) for o in seeds])
+    value, low, high = mean_over_margins(by_image, [(by_draw, of.share_drawn), (by_seed, 0.0)], extra=(1.0, -1.0))
+    return Difference(value, max(low, -1.0), min(high, 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,6 +296,9 @@ class ProbeResult(StudyResult):
     Attributes
     ----------
     outcomes : list of Outcome
+    more : list of Outcome
+        At the number of labels nearest to ten a class, on the same draws: the critic and its best control together
+        ("critic and hog"), and single layers of randomly initialised critics ("random_init.0 body.1").
     random_init, baselines : tuple of str
         Representations that learned nothing from labels, which the critic must beat: of randomly initialised critics,
         and of no critic.
@@ -317,6 +322,7 @@ class ProbeResult(StudyResult):
     sizes: Mapping[str, int]
     provenance: Mapping[str, Any]
     warnings: list[str]
+    more: Sequence[Outcome] = ()
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -337,9 +343,36 @@ class ProbeResult(StudyResult):
         """Return the outcomes of a representation, fewest labels first."""
         return [o for o in self.outcomes if (o.representation, o.classifier) == (representation, classifier)]
 
+    def at_middle(self, representation: str, classifier: str) -> Outcome | None:
+        """Return an outcome of ``outcomes`` or ``more`` at the number of labels nearest to ten a class."""
+        n = middle_outcome(self.of(CRITIC, classifier)).per_class
+        found = (*self.outcomes, *self.more)
+        wanted = (representation, classifier, n)
+        return next((o for o in found if (o.representation, o.classifier, o.per_class) == wanted), None)
+
+    def advantage(self, classifier: str, group: str = EVERY, layer: str = "") -> Advantage:
+        """Return the critic, or one of its `layers`, beside its controls at the number of labels nearest to ten."""
+        own = self.at_middle(layer or CRITIC, classifier)
+        assert own is not None
+        names = [layer.replace(CRITIC, init, 1) if layer else init for init in self.random_init]
+        seeds = [o for name in names if (o := self.at_middle(name, classifier)) is not None]
+        rivals = [o for name in self.controls if (o := self.at_middle(name, classifier)) is not None]
+        best = max(rivals, key=lambda o: o.accuracy(group)) if rivals else None
+        known = best.representation if best else ""
+        joined = None if layer or group != EVERY else self.at_middle(joined_name(known), classifier)
+        return Advantage(
+            training=over_seeds(own, seeds, group) if seeds else None,
+            randomly=float(np.mean([o.accuracy(group) for o in seeds])) if seeds else math.nan,
+            use=paired_margin(own, best, group) if best else None,
+            control=known,
+            best=best.accuracy(group) if best else math.nan,
+            both=paired_margin(joined, best) if joined and best else None,
+            beside=known,
+        )
+
     def against(
         self, names: Sequence[str], classifier: str, group: str = EVERY
-    ) -> list[tuple[Outcome, Outcome, PairedMargin]]:
+    ) -> list[tuple[Outcome, Outcome, Difference]]:
         """Return (the critic, the best of some others, the margin) for every number of labels.
 
         The best is picked by the test images, which favours the others.
@@ -385,17 +418,19 @@ class ProbeResult(StudyResult):
     def metrics(self) -> ProbeMetrics:
         """Return the numbers of the first classifier nearest to ten labels a class."""
         classifier = self.classifiers[0]
-        critic = _middle_outcome(self.of(CRITIC, classifier))
-        compared = self.against(self.controls, classifier)
-        _, rival, found = _middle(compared) if compared else (critic, None, None)
+        critic, found = middle_outcome(self.of(CRITIC, classifier)), self.advantage(classifier)
+        margin, added = found.use, found.training
         return ProbeMetrics(
             classifier=classifier,
             labels_per_class=critic.per_class,
             accuracy=critic.accuracy(),
-            best_control=rival.representation if rival else "",
-            margin=found.value if found else None,
-            ci_low=found.ci_low if found else None,
-            ci_high=found.ci_high if found else None,
+            best_control=found.control,
+            margin=margin.value if margin else None,
+            ci_low=margin.ci_low if margin else None,
+            ci_high=margin.ci_high if margin else None,
+            added=added.value if added else None,
+            added_low=added.ci_low if added else None,
+            added_high=added.ci_high if added else None,
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -415,11 +450,39 @@ class ProbeResult(StudyResult):
                 "margin": found.value,
                 "ci_low": found.ci_low,
                 "ci_high": found.ci_high,
+                **self._added(critic, group),
             }
             for classifier in self.classifiers
             for group in self.groups
             for critic, rival, found in self.against(self.controls, classifier, group)
         ]
+
+    def _added(self, critic: Outcome, group: str) -> dict[str, float]:
+        """Return how far the critic is ahead of randomly initialised ones in one row of `lead`; empty without."""
+        seeds = [o for name in self.random_init for o in self.of(name, critic.classifier)]
+        same = [o for o in seeds if o.per_class == critic.per_class]
+        found = over_seeds(critic, same, group) if same else None
+        return {} if found is None else {"added": found.value, "added_low": found.ci_low, "added_high": found.ci_high}
+
+    def questions(self) -> list[dict[str, Any]]:
+        """Return the three differences of the critic and of its single layers, at the number nearest to ten labels."""
+        asked = [(CRITIC, c, g) for c in self.classifiers for g in self.groups]
+        asked += [(layer, self.classifiers[0], EVERY) for layer in self.layers]
+        rows = []
+        for name, classifier, group in asked:
+            found = self.advantage(classifier, group, "" if name == CRITIC else name)
+            rows.append(
+                {
+                    "representation": name,
+                    "classifier": classifier,
+                    "classes": group,
+                    "best_control": found.control,
+                    "training_added": difference_record(found.training),
+                    "over_best_control": difference_record(found.use),
+                    "beyond_best_control": difference_record(found.both),
+                }
+            )
+        return rows
 
     def record(self) -> dict[str, Any]:
         """Return every number of the page."""
@@ -427,6 +490,7 @@ class ProbeResult(StudyResult):
             "protocol": PROTOCOL,
             "sizes": dict(self.sizes),
             "lead": self.lead(),
+            "questions": self.questions(),
             "outcomes": [plain(row) for row in self.table().to_dict("records")],
         }
 
@@ -438,60 +502,172 @@ PROTOCOL = (
     " discriminant or one-against-all ridge regression."
 )
 
-HOW_SURE = (
-    "How sure: the 95 % intervals are over new draws of labels and new test images of the same kind, for this one"
-    " critic; another training gives another critic. Of all labels there is one draw, and the interval is over test"
-    " images alone. The best control is picked by the test images, which favours it."
+
+@dataclass(frozen=True)
+class ProbeFacts:
+    """What sentences are made of: a probe, one of its classifiers, and one group of classes."""
+
+    result: ProbeResult
+    classifier: str
+    group: str = EVERY
+
+    @property
+    def where(self) -> str:
+        """Of which classes, in words."""
+        return "" if self.group == EVERY else f" on images of {self.group} classes"
+
+    @property
+    def n(self) -> int:
+        """Labels a class."""
+        return middle_outcome(self.result.of(CRITIC, self.classifier)).per_class
+
+    @property
+    def accuracy(self) -> float:
+        """Of the critic."""
+        return middle_outcome(self.result.of(CRITIC, self.classifier)).accuracy(self.group)
+
+    @property
+    def answered(self) -> str:
+        """What the training added and whether it is useful, in words."""
+        return answers(self.result.advantage(self.classifier, self.group))
+
+    @property
+    def ahead_of_random(self) -> str:
+        """Numbers of labels at which the critic is ahead of randomly initialised critics."""
+        rows = [row for row in self.result.lead() if (row["classifier"], row["classes"]) == self._key]
+        return _numbers([row["labels_per_class"] for row in rows if row.get("added_low", -1) > 0])
+
+    @property
+    def ahead_of_best(self) -> str:
+        """Numbers of labels at which it is ahead of its best control."""
+        return self._where("ahead")
+
+    @property
+    def behind_best(self) -> str:
+        """Numbers of labels at which it is behind."""
+        return self._where("behind")
+
+    @property
+    def reference(self) -> str:
+        """What a network that learned from labels gets, in words."""
+        critic, other, found = _middle(self.result.against(self.result.references, self.classifier))
+        return (
+            f"{title_of(other.representation)} features (learned from labels of other images) get"
+            f" {other.accuracy():.1%} at {critic.per_class} labels a class, the critic's {critic.accuracy():.1%}"
+            f" ({self.classifier}); difference {found.points()}"
+        )
+
+    @property
+    def _key(self) -> tuple[str, str]:
+        return self.classifier, self.group
+
+    def _where(self, verdict: str) -> str:
+        compared = self.result.against(self.result.controls, self.classifier, self.group)
+        return _numbers([critic.per_class for critic, _, found in compared if found.verdict == verdict])
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """What sentences on a single layer are made of."""
+
+    result: ProbeResult
+    layer: str
+
+    @property
+    def name(self) -> str:
+        """Of the layer."""
+        return self.layer.partition(" ")[2]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of the layer alone."""
+        return middle_outcome(self.result.of(self.layer, self.result.classifiers[0]))
+
+    @property
+    def n(self) -> int:
+        """Labels a class."""
+        return self.outcome.per_class
+
+    @property
+    def accuracy(self) -> float:
+        """Of the layer alone."""
+        return self.outcome.accuracy()
+
+    @property
+    def answered(self) -> str:
+        """What the training added and whether it is useful, in words."""
+        return answers(self.result.advantage(self.result.classifiers[0], layer=self.layer))
+
+
+def _numbers(found: Sequence[int]) -> str:
+    return ", ".join(map(str, found)) or "none"
+
+
+VERDICTS: tuple[Verdict[ProbeFacts], ...] = (
+    Verdict(
+        name="at ten labels",
+        when="always, for each classifier and group of classes",
+        holds=always,
+        says="{classifier}{where}, {n} labels a class: the critic's features are right on {accuracy:.1%} of the images."
+        " {answered}",
+    ),
+    Verdict(
+        name="at each number of labels",
+        when="there are controls",
+        holds=lambda f: bool(f.result.controls),
+        says="{classifier}{where}, at which numbers of labels: ahead of randomly initialised critics at"
+        " {ahead_of_random}; ahead of the best control at {ahead_of_best}; behind it at {behind_best}.",
+    ),
+)
+REFERENCE: tuple[Verdict[ProbeFacts], ...] = (
+    Verdict(
+        name="reference",
+        when="a network trained on ImageNet stands beside it",
+        holds=lambda f: bool(f.result.references),
+        says="For reference, {reference}.",
+    ),
+    Verdict(
+        name="how sure",
+        when="always",
+        holds=always,
+        says="How sure: the 95 % intervals are over new draws of labels and new test images of the same kind, for this"
+        " one critic; another training gives another critic. Of all labels there is one draw, and the interval is over"
+        " test images alone. The best control is picked by the test images, which favours it.",
+    ),
+)
+LAYERS: tuple[Verdict[LayerFacts], ...] = (
+    Verdict(
+        name="layer",
+        when="the critic has several layers; for each",
+        holds=always,
+        says="Layer {name} alone, {n} labels a class: right on {accuracy:.1%}. {answered}",
+    ),
 )
 
 
+def joined_name(control: str) -> str:
+    """Return the name of the critic's features and a control's side by side."""
+    return f"{CRITIC} and {control}"
+
+
 def _sentences(result: ProbeResult) -> list[str]:
-    """Return some sentences in plain words: where the critic is ahead of its controls, and where it is not."""
-    lines = []
-    for classifier in result.classifiers:
-        for group in result.groups:
-            compared = result.against(result.controls, classifier, group)
-            if compared:
-                lines.append(_lead_sentence(classifier, compared, group))
-    if not lines:
-        lines.append("No controls were run, so nothing shows what the training added.")
+    """Return some sentences in plain words: what the training added, and whether it is useful."""
     first = result.classifiers[0]
-    compared = result.against(result.references, first)
-    if compared:
-        critic, reference, found = _middle(compared)
-        lines.append(
-            f"For reference, {reference.representation} features (learned from labels of other images) get"
-            f" {reference.accuracy():.1%} at {critic.per_class} labels a class, the critic's {critic.accuracy():.1%}"
-            f" ({first}); difference {found}."
-        )
-    if result.layers:
-        place = result.of(CRITIC, first).index(_middle_outcome(result.of(CRITIC, first)))
-        each = [f"{name.partition(' ')[2]} {result.of(name, first)[place].accuracy():.1%}" for name in result.layers]
-        lines.append(f"Single layers at {result.of(CRITIC, first)[place].per_class} labels a class: {', '.join(each)}.")
-    return [*lines, HOW_SURE]
+    lines = [
+        line
+        for classifier in result.classifiers
+        for group in result.groups
+        for line in conclude(VERDICTS, ProbeFacts(result, classifier, group))
+    ]
+    lines += [line for layer in result.layers for line in conclude(LAYERS, LayerFacts(result, layer))]
+    return lines + conclude(REFERENCE, ProbeFacts(result, first))
 
 
-def _middle_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+def middle_outcome(outcomes: Sequence[Outcome]) -> Outcome:
     """Return the outcome nearest to ten labels a class: what a page that names one number names."""
     return min(outcomes, key=lambda o: abs(math.log(o.per_class / 10)))
 
 
-def _middle(compared: Sequence[tuple[Outcome, Outcome, PairedMargin]]) -> tuple[Outcome, Outcome, PairedMargin]:
-    chosen = _middle_outcome([critic for critic, _, _ in compared])
+def _middle(compared: Sequence[tuple[Outcome, Outcome, Difference]]) -> tuple[Outcome, Outcome, Difference]:
+    chosen = middle_outcome([critic for critic, _, _ in compared])
     return next(c for c in compared if c[0] is chosen)
-
-
-def _lead_sentence(classifier: str, compared: Sequence[tuple[Outcome, Outcome, PairedMargin]], group: str) -> str:
-    verdicts = {
-        "ahead of every control at": [o.per_class for o, _, e in compared if e.ci_low > 0],
-        "behind the best control at": [o.per_class for o, _, e in compared if e.ci_high < 0],
-        "not to be told from the best control at": [o.per_class for o, _, e in compared if e.ci_low <= 0 <= e.ci_high],
-    }
-    said = [f"{words} {', '.join(map(str, numbers))}" for words, numbers in verdicts.items() if numbers]
-    critic, rival, found = _middle(compared)
-    where = "" if group == EVERY else f" on images of {group} classes"
-    return (
-        f"{classifier}{where}: the critic's features are {'; '.join(said)} labels a class. At {critic.per_class}: the"
-        f" critic {critic.accuracy(group):.1%} correct, {title_of(rival.representation)} {rival.accuracy(group):.1%};"
-        f" difference {found}."
-    )

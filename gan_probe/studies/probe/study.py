@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def probe(
     split = Split(*(np.searchsorted(used, part) for part in (split.pool, split.validation, split.test)))
     seen = np.isin(labels, critic.config.training_classes) if critic.config.training_classes else None
     features = partial(_features, engine=engine, pooling=pooling, batch_size=batch_size)
-    encoders, layers, warnings = _representations(
+    encoders, layers, single_layers, warnings = _representations(
         critic, images, split, features=features, controls=controls, seed=seed
     )
     outcomes = probing.probe_rows(
@@ -97,7 +98,7 @@ def probe(
     references = tuple(name for name in encoders if name == IMAGENET)
     inits = tuple(name for name in encoders if name in numbered(len(SEEDS)))
     baselines = tuple(name for name in encoders if name in PROBED)
-    return ProbeResult(
+    result = ProbeResult(
         outcomes=outcomes,
         random_init=inits,
         baselines=baselines,
@@ -107,6 +108,30 @@ def probe(
         provenance=provenance,
         warnings=[*data.warnings, *warnings],
     )
+    more = []
+    for classifier in result.classifiers:
+        of_layers = single_layers if classifier == result.classifiers[0] else {}
+        more += probing.probe_rows(
+            _joined(result, classifier, encoders, split) | of_layers, labels, split,
+            per_class=(probing.middle_outcome(result.of(probing.CRITIC, classifier)).per_class,), n_draws=n_draws,
+            classifiers=(classifier,), seen=seen, seed=seed,
+        )  # fmt: skip
+    return replace(result, more=more)
+
+
+def _joined(
+    result: ProbeResult, classifier: str, encoders: Mapping[str, Callable[[], Rows]], split: Split
+) -> dict[str, Callable[[], Rows]]:
+    """Return how to make the critic's features beside those of its best control; empty without controls."""
+    best = result.advantage(classifier).control
+    if not best:
+        return {}
+
+    def encode() -> Rows:
+        parts = [probing.scaled_rows(encoders[name](), split.pool) for name in (probing.CRITIC, best)]
+        return np.concatenate(parts, axis=1)
+
+    return {probing.joined_name(best): encode}
 
 
 def _features(critic: Critic, images: Images, *, engine: Engine, pooling: str, batch_size: int) -> list[Rows]:
@@ -125,8 +150,8 @@ def _representations(
     features: Callable[[Critic, Images], list[Rows]],
     controls: bool,
     seed: int,
-) -> tuple[dict[str, Callable[[], Rows]], tuple[str, ...], list[str]]:
-    """Return how to make each representation, which of them are single layers, and what is missing."""
+) -> tuple[dict[str, Callable[[], Rows]], tuple[str, ...], dict[str, Callable[[], Rows]], list[str]]:
+    """Return how to make each representation, which of them are single layers, theirs in controls, what is missing."""
     layers = critic.config.layers
     if not layers:
         raise InputError(f"{critic.config.network} shows no layers, so it has no features to probe.")
@@ -141,6 +166,7 @@ def _representations(
     if len(layers) > 1:
         found |= {name: partial(together, [block]) for name, block in singles.items()}
     warnings: list[str] = []
+    of_layers: dict[str, Callable[[], Rows]] = {}
     if controls:
         others, notes = random_inits(critic)
         warnings.extend(notes)
@@ -148,6 +174,17 @@ def _representations(
         found |= {
             name: partial(lambda other: together(features(other, images)), other) for name, other in inits.items()
         }
+
+        @lru_cache(maxsize=1)  # the layers of one critic after the other
+        def blocks_of(name: str) -> list[Rows]:
+            return features(inits[name], images)
+
+        if len(layers) > 1:
+            of_layers = {
+                f"{name} {layer}": partial(lambda name, place: together([blocks_of(name)[place]]), name, place)
+                for name in inits
+                for place, layer in enumerate(layers)
+            }
         unlabelled = images[split.pool]
         for name, fit in PROBED.items():
             found[name] = partial(lambda fit: fit(unlabelled, seed)(images), fit)
@@ -155,4 +192,4 @@ def _representations(
             found[IMAGENET] = lambda: imagenet.embed(images, device=critic.device)
         else:
             warnings.append("no ImageNet network: pip install 'gan-probe[imagenet]' adds it as a reference.")
-    return found, tuple(singles) if len(layers) > 1 else (), warnings
+    return found, tuple(singles) if len(layers) > 1 else (), of_layers, warnings

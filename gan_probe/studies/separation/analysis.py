@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,7 +20,7 @@ from gan_probe.scoring.table import (
     Source,
     factor_columns,
 )
-from gan_probe.stats.auroc import SIGNIFICANCE, Pair, separate
+from gan_probe.stats.auroc import Pair, separate
 from gan_probe.stats.beside import Beside
 from gan_probe.stats.clustering import cluster
 from gan_probe.stats.conformal import detections
@@ -92,7 +91,6 @@ def analyse(
     on_step("pairs of classes")
     controls = _finite_controls(scores, notes)
     pairs, by_control = with_controls(runs, controls.controls(), labels)
-    notes.extend(_too_small(table, len(pairs)))
     by_scalar = controls_of([p.pair for p in pairs], by_control, controls)
     analysis = SeparationResult(
         table=table,
@@ -206,18 +204,6 @@ def controls_of(pairs: list[Pair], by_control: Mapping[str, list[Pair]], of: Bes
     )
 
 
-def _too_small(table: pd.DataFrame, n_pairs: int) -> list[str]:
-    """Return a warning when the smallest classes cannot reach significance, however far apart they are."""
-    first, second = sorted(table["label"].value_counts())[:2]
-    best_p = 2 / math.comb(first + second, first) * n_pairs if first + second < 100 else 0.0
-    if best_p < SIGNIFICANCE:
-        return []
-    return [
-        f"classes of {first} and {second} images are too small: over {n_pairs} pairs, even without overlap their"
-        f" p-value cannot fall below {min(1.0, best_p):.2g}, so they cannot count as separated."
-    ]
-
-
 def _remaining(runs: Values, controls: Beside[Values], labels: Labels) -> list[Pair]:
     scalars = together(controls.baselines)
     return [] if scalars is None else separate(residuals(runs, scalars), labels)
@@ -235,7 +221,7 @@ def measure_margins(
     if scalars is not None:
         others["image statistics"] = (scalars,)
     own = [run.embeddings[CRITIC_ROWS] for run in runs]
-    return found + margins(EMBEDDING_MEASURES, own, others, labels, seed=seed)
+    return found + margins(EMBEDDING_MEASURES, own, others, labels, joined=("linear probe",), seed=seed)
 
 
 def _information(scores: Values, controls: Beside[Values], labels: Labels, seed: int) -> Information:

@@ -2,205 +2,402 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gan_probe.scoring.table import BASELINE, CRITIC_ROWS, CRITIC_SCORE, Source
-from gan_probe.stats.auroc import n_separated
+from gan_probe.stats.auroc import SIGNIFICANCE, n_separated
 from gan_probe.stats.beside import RANDOM_INIT, title_of
 from gan_probe.stats.margin import Margin
+from gan_probe.stats.variance import Share
+from gan_probe.studies.advantage import advantage_of, answers
+from gan_probe.verdicts import Verdict, always, conclude
 
 if TYPE_CHECKING:
     from gan_probe.studies.separation.result import SeparationResult
 
 FIRST_INIT, PIXELS = Source(True, RANDOM_INIT, "0"), Source(True, BASELINE, "pixels")
 N_NAMED = 3
-INTERPRETED = ("class named by the score alone", "linear probe", "linear probe, 5 labels a class")
+INTERPRETED = {
+    "class named by the score alone": "The score alone names the class of",
+    "linear probe": "A linear probe on the critic's embedding names the class of",
+    "linear probe, 5 labels a class": "With five labels a class the embedding names the class of",
+}
+CLUSTERED = {
+    CRITIC_SCORE: "the scores",
+    CRITIC_ROWS: "the critic's embedding",
+    FIRST_INIT: "embeddings of randomly initialised critics (median)",
+    PIXELS: "raw pixels (PCA)",
+}
 
 
-def sentences(analysis: SeparationResult) -> list[str]:
-    """Return some sentences: the margin over the controls first, losses as plainly as wins."""
-    return [
-        *_margin_sentences(analysis),
-        _separation_sentence(analysis),
-        *_control_sentences(analysis),
-        *_remaining_sentences(analysis),
-        *_information_sentences(analysis),
-        *_direction_sentences(analysis),
-        *_factor_sentences(analysis),
-        *_cluster_sentences(analysis),
-        _certainty_sentence(analysis),
-    ]
+@dataclass(frozen=True)
+class SeparationFacts:
+    """What sentences are made of: numbers of an analysis, and lists of names as text."""
 
+    analysis: SeparationResult
 
-def _margin_sentences(analysis: SeparationResult) -> list[str]:
-    """Say for each measure whether the critic is ahead of its best control."""
-    known = {e.measure: e for e in analysis.margins if e.best_control}
-    return [_margin_sentence(known[name]) for name in INTERPRETED if name in known]
+    @cached_property
+    def n(self) -> int:
+        """Pairs that the critic's score separates."""
+        return n_separated(self.analysis.critic_pairs)
 
+    @property
+    def total(self) -> int:
+        """Pairs of classes."""
+        return len(self.analysis.pairs)
 
-def _margin_sentence(e: Margin) -> str:
-    what = {
-        "class named by the score alone": "The score alone names the class of",
-        "linear probe": "A linear probe on the critic's embedding names the class of",
-        "linear probe, 5 labels a class": "With five labels a class the embedding names the class of",
-    }[e.measure]
-    verdict = {
-        "ahead": "so the training added something",
-        "behind": "so the critic loses to a control",
-        "not to be told apart": "so the critic is not to be told from that control",
-    }[e.verdict]
-    return (
-        f"{what} {e.value:.1%} of the images ({e.ci_low:.1%} to {e.ci_high:.1%}; always the largest class"
-        f" {e.chance:.0%}), the best control ({title_of(e.best_control)}) {e.control:.1%}: margin"
-        f" {100 * e.margin:+.1f} points ({100 * e.margin_low:+.1f} to {100 * e.margin_high:+.1f}), {verdict}."
-    )
+    @property
+    def n_runs(self) -> int:
+        """Trainings."""
+        return self.analysis.n_runs
 
+    @property
+    def over(self) -> str:
+        """Over how many trainings a mean is."""
+        return f", mean of {self.n_runs} trainings" if self.n_runs > 1 else ""
 
-def _separation_sentence(analysis: SeparationResult) -> str:
-    n, total = n_separated(analysis.critic_pairs), len(analysis.pairs)
-    missed = [p for p in analysis.closest() if not p.separated]
-    over = f", mean of {analysis.n_runs} trainings" if analysis.n_runs > 1 else ""
-    text = (
-        f"The critic's score separates {n} of {total} pairs of classes (AUROC >= 0.99{over}, direction chosen from the"
-        " data)."
-    )
-    if missed:
-        named = "; ".join(f"{p.a} / {p.b} ({p.auroc:.2f})" for p in missed[:N_NAMED])
-        more = f" and {len(missed) - N_NAMED} more" if len(missed) > N_NAMED else ""
-        text += f" Not separated: {named}{more}."
-    return text
+    @property
+    def missed(self) -> str:
+        """The closest pairs that are not separated; empty where all are."""
+        found = [p for p in self.analysis.closest() if not p.separated]
+        more = f" and {len(found) - N_NAMED} more" if len(found) > N_NAMED else ""
+        return "; ".join(f"{p.a} / {p.b} ({p.auroc:.2f})" for p in found[:N_NAMED]) + more
 
+    @property
+    def counts(self) -> list[int]:
+        """Pairs that each randomly initialised critic separates."""
+        return self.analysis.random_init_counts()
 
-def _than(critic: float, control: float) -> str:
-    return "fewer than" if critic > control else "as many as" if critic == control else "more than"
+    @property
+    def middle(self) -> float:
+        """The median of them."""
+        return statistics.median(self.counts)
 
+    @property
+    def spread(self) -> str:
+        """Of how many seeds, and their range."""
+        return f"median of {len(self.counts)} seeds, from {min(self.counts)} to {max(self.counts)}"
 
-def _control_sentences(analysis: SeparationResult) -> list[str]:
-    """Say what the controls separate, in one line; when the critic does not beat them, say that too."""
-    n = n_separated(analysis.critic_pairs)
-    parts, rivals = [], []
-    random_init = analysis.random_init_counts()
-    if random_init:
-        middle = statistics.median(random_init)
-        rivals.append(middle)
-        parts.append(
-            f"Randomly initialised critics of the same architecture separate {middle:g} (median of {len(random_init)}"
-            f" seeds, from {min(random_init)} to {max(random_init)}): {_than(n, middle)} the trained one."
-        )
-    best = analysis.best_statistic()
-    if best:
-        name, count = best
-        rivals.append(count)
-        parts.append(
-            f"The best image statistic, {name.replace('_', ' ')}, separates {count}: {_than(n, count)} the critic."
-        )
-    if rivals and max(rivals) >= n:
-        parts.append(
-            "So on this data the critic's scalar score does not beat its controls: these separations do not show that"
-            " the training taught it anything."
-        )
-    return [" ".join(parts)] if parts else []
+    @property
+    def best_statistic(self) -> str:
+        """The image statistic that separates most pairs."""
+        found = self.analysis.best_statistic()
+        return "" if found is None else title_of(found[0])
 
+    @property
+    def by_statistic(self) -> int:
+        """How many it separates; none without one."""
+        found = self.analysis.best_statistic()
+        return 0 if found is None else found[1]
 
-def _remaining_sentences(analysis: SeparationResult) -> list[str]:
-    if not analysis.remaining:
-        return []
-    n, before = n_separated(analysis.remaining), n_separated(analysis.critic_pairs)
-    return [
-        f"With image statistics regressed out of the score, {n} of {len(analysis.pairs)} pairs stay"
-        f" separated ({before} before)."
-    ]
+    @property
+    def remaining(self) -> int:
+        """Pairs that stay separated with image statistics regressed out."""
+        return n_separated(self.analysis.remaining)
 
-
-def _information_sentences(analysis: SeparationResult) -> list[str]:
-    found = analysis.information
-    if found is None:
-        return []
-    text = (
-        f"The score tells {found.bits:.2f} of {found.of_bits:.2f} bits of the class ({found.ci_low:.2f} to"
-        f" {found.ci_high:.2f})"
-    )
-    if found.controls:
+    @property
+    def told(self) -> str:
+        """Bits of the class, with their interval."""
+        found = self.analysis.information
+        assert found is not None
+        text = f"{found.bits:.2f} of {found.of_bits:.2f} bits of the class ({found.ci_low:.2f} to {found.ci_high:.2f})"
+        if not found.controls:
+            return text
         best = max(found.controls, key=lambda name: found.controls[name])
-        text += f"; the best control ({title_of(best)}) {found.controls[best]:.2f}"
-    return [f"{text}."]
+        return f"{text}; the best control ({title_of(best)}) {found.controls[best]:.2f}"
 
+    @property
+    def knows_seen(self) -> bool:
+        """Whether the table says which classes the critic was trained on, and has both kinds."""
+        return "seen" in self.analysis.classes and self.analysis.classes["seen"].nunique() == 2
 
-def _direction_sentences(analysis: SeparationResult) -> list[str]:
-    """Say whether unseen classes score above seen ones: a critic that does that is no detector of the unseen."""
-    if "seen" not in analysis.classes or analysis.classes["seen"].nunique() < 2:
-        return []
-    seen = analysis.classes[analysis.classes["seen"]]
-    unseen = analysis.classes[~analysis.classes["seen"]]
-    above = unseen.loc[unseen["mean"] > seen["mean"].min(), "label"].tolist()
-    if above:
-        lines = [
-            f"{len(above)} of {len(unseen)} unseen classes score higher, on average, than a class of the training data"
-            f" ({_named(above)}): a low score alone does not mean unseen."
-        ]
-    else:
-        lines = [f"Every unseen class ({len(unseen)}) has a lower mean score than every class of the training data."]
-    wrong = [d.label for d in analysis.detections if d.direction == "low" and d.is_reversed]
-    if wrong:
-        lines.append(
-            f"The critic ranks {len(wrong)} of {len(unseen)} unseen classes above its own reals ({_named(wrong)};"
-            " AUROC below 0.5, its 95 % interval too): for them its score points the wrong way."
-        )
-    return lines
+    @property
+    def n_unseen(self) -> int:
+        """Classes that the critic was not trained on."""
+        return int((~self.analysis.classes["seen"]).sum())
+
+    @property
+    def above(self) -> list[str]:
+        """Unseen classes with a higher mean score than some seen one."""
+        classes = self.analysis.classes
+        lowest = classes.loc[classes["seen"], "mean"].min()
+        return [str(name) for name in classes.loc[~classes["seen"] & (classes["mean"] > lowest), "label"]]
+
+    @property
+    def wrong(self) -> list[str]:
+        """Unseen classes that the critic certainly ranks above its own reals."""
+        return [d.label for d in self.analysis.detections if d.direction == "low" and d.is_reversed]
+
+    @property
+    def above_named(self) -> str:
+        """The first of `above`."""
+        return _named(self.above)
+
+    @property
+    def wrong_named(self) -> str:
+        """The first of `wrong`."""
+        return _named(self.wrong)
+
+    @property
+    def n_above(self) -> int:
+        """How many there are of `above`."""
+        return len(self.above)
+
+    @property
+    def n_wrong(self) -> int:
+        """How many there are of `wrong`."""
+        return len(self.wrong)
+
+    @property
+    def shares(self) -> str:
+        """What the first factors explain of the score; empty where there are none."""
+        found: Sequence[Share] = self.analysis.shares.get(CRITIC_SCORE, ())
+        single = [s for s in found if s.eta_squared == s.eta_squared][:N_NAMED]
+        return ", ".join(f"{s.factor} {s.epsilon_squared:z.0%}" for s in single)
+
+    @cached_property
+    def ari(self) -> dict[Source, float]:
+        """Agreement of the chosen clusters with the classes, by what was clustered."""
+        found = {what: self.analysis.chosen_ari(what) for what in CLUSTERED}
+        return {what: value for what, value in found.items() if value is not None}
+
+    @property
+    def agreements(self) -> str:
+        """The same in words."""
+        return ", ".join(f"{CLUSTERED[what]} {value:.2f}" for what, value in self.ari.items())
+
+    @property
+    def ari_over_runs(self) -> str:
+        """Agreement over trainings, with its interval."""
+        assert self.analysis.ari_over_runs is not None
+        value, low, high = self.analysis.ari_over_runs
+        return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+    @property
+    def n_certain(self) -> int:
+        """Pairs whose whole interval lies above 0.99."""
+        return sum(p.certain for p in self.analysis.critic_pairs)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every image has the same score."""
+        return bool(self.analysis.table["critic_score"].nunique() == 1)
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether the smallest classes cannot reach significance, however far apart they are."""
+        first, second = sorted(self.analysis.classes["n"])[:2]
+        return first + second < 100 and 2 / math.comb(first + second, first) * self.total >= SIGNIFICANCE
+
+    @property
+    def smallest(self) -> int:
+        """Images of the smallest class."""
+        return int(self.analysis.classes["n"].min())
 
 
 def _named(names: Sequence[str]) -> str:
     return f"{', '.join(names[:N_NAMED])}{', ...' if len(names) > N_NAMED else ''}"
 
 
-def _factor_sentences(analysis: SeparationResult) -> list[str]:
-    shares = analysis.shares.get(CRITIC_SCORE)
-    if not shares:
-        return []
-    single = [s for s in shares if s.eta_squared == s.eta_squared][:N_NAMED]
-    listed = ", ".join(f"{s.factor} {s.epsilon_squared:z.0%}" for s in single)
-    return [f"Of the variance of the score each factor alone explains: {listed} (adjusted for chance; they overlap)."]
+def _of_random(f: SeparationFacts, rule: str) -> bool:
+    """Return whether the critic's count is "above" all randomly initialised critics, "within" their range, "below"."""
+    if not f.counts:
+        return False
+    return rule == ("above" if f.n > max(f.counts) else "below" if f.n < min(f.counts) else "within")
 
 
-def _cluster_sentences(analysis: SeparationResult) -> list[str]:
-    names = {
-        CRITIC_SCORE: "the scores",
-        CRITIC_ROWS: "the critic's embedding",
-        FIRST_INIT: "embeddings of randomly initialised critics (median)",
-        PIXELS: "raw pixels (PCA)",
-    }
-    values = {what: analysis.chosen_ari(what) for what in names}
-    known = {what: value for what, value in values.items() if value is not None}
-    if not known:
-        return []
-    listed = ", ".join(f"{names[what]} {value:.2f}" for what, value in known.items())
-    text = (
-        "Clusters found and chosen without labels (the stablest of three methods) agree with the classes as follows"
-        f" (ARI; 1 = the same, 0 = chance): {listed}."
-    )
-    rivals = [known[what] for what in (FIRST_INIT, PIXELS) if what in known]
-    if CRITIC_ROWS in known and rivals and max(rivals) >= known[CRITIC_ROWS]:
-        text += " A control does as well as the critic's embedding or better."
-    if analysis.ari_over_runs is not None:
-        value, low, high = analysis.ari_over_runs
-        text += (
-            f" Over the {analysis.n_runs} trainings the critic's embedding has {value:.2f} ({low:.2f} to {high:.2f})."
-        )
-    return [text]
+def _of_statistics(f: SeparationFacts, rule: str) -> bool:
+    """Return the same of the best image statistic."""
+    best = f.by_statistic
+    return bool(f.best_statistic) and rule == ("above" if f.n > best else "equal" if f.n == best else "below")
 
 
-def _certainty_sentence(analysis: SeparationResult) -> str:
-    smallest = int(analysis.classes["n"].min())
-    n_certain = sum(p.certain for p in analysis.critic_pairs)
-    over = (
-        f" The intervals are over new images and new trainings, of which there are {analysis.n_runs}."
-        if analysis.n_runs > 1
-        else " The intervals are over new images; another training gives another critic: score with several and give"
-        " all tables to one report."
-    )
+_RANDOM = "Randomly initialised critics of the same architecture separate {middle:g} ({spread}):"
+_STATISTIC = "The best image statistic, {best_statistic}, separates {by_statistic}:"
+
+VERDICTS: tuple[Verdict[SeparationFacts], ...] = (
+    Verdict(
+        name="constant scores",
+        when="the first training gives every image the same score",
+        holds=lambda f: f.is_constant,
+        says="Every score is the same: what the critic's score tells of these classes cannot be known.",
+    ),
+    Verdict(
+        name="too few images",
+        when="without any overlap the two smallest classes would not be told apart at 0.05, corrected for all pairs",
+        holds=lambda f: f.is_too_small,
+        says="With {smallest} images in the smallest class it cannot be known which pairs are separated: even without"
+        " overlap they would not be significant over {total} pairs.",
+    ),
+    Verdict(
+        name="pairs, all separated",
+        when="every pair has an AUROC of 0.99 or more",
+        holds=lambda f: not f.missed,
+        says="The critic's score separates {n} of {total} pairs of classes (AUROC >= 0.99{over}, direction chosen from"
+        " the data).",
+    ),
+    Verdict(
+        name="pairs, some not separated",
+        when="a pair has an AUROC below 0.99, or is not significant",
+        holds=lambda f: bool(f.missed),
+        says="The critic's score separates {n} of {total} pairs of classes (AUROC >= 0.99{over}, direction chosen from"
+        " the data). Not separated: {missed}.",
+    ),
+    Verdict(
+        name="pairs, training added",
+        when="the critic separates more pairs than each of the randomly initialised critics (a count: no interval)",
+        holds=lambda f: _of_random(f, "above"),
+        says=f"{_RANDOM} each fewer than the trained one.",
+    ),
+    Verdict(
+        name="pairs, training not shown",
+        when="it separates no more than all of them, and no fewer",
+        holds=lambda f: _of_random(f, "within"),
+        says=f"{_RANDOM} the trained one lies within their range, so nothing shows that the training added a"
+        " separation.",
+    ),
+    Verdict(
+        name="pairs, training took away",
+        when="it separates fewer than each",
+        holds=lambda f: _of_random(f, "below"),
+        says=f"{_RANDOM} each more than the trained one, so the training took separations away.",
+    ),
+    Verdict(
+        name="pairs, training unknown",
+        when="there is no randomly initialised critic",
+        holds=lambda f: not f.counts,
+        says="How many pairs the critic would separate without its training cannot be known: no randomly initialised"
+        " critic stands beside it.",
+    ),
+    Verdict(
+        name="pairs, useful",
+        when="the critic separates more pairs than the best image statistic",
+        holds=lambda f: _of_statistics(f, "above"),
+        says=f"{_STATISTIC} fewer than the critic.",
+    ),
+    Verdict(
+        name="pairs, of no more use",
+        when="it separates as many",
+        holds=lambda f: _of_statistics(f, "equal"),
+        says=f"{_STATISTIC} as many as the critic, so these separations need no critic.",
+    ),
+    Verdict(
+        name="pairs, of less use",
+        when="it separates fewer",
+        holds=lambda f: _of_statistics(f, "below"),
+        says=f"{_STATISTIC} more than the critic, so these separations need no critic.",
+    ),
+    Verdict(
+        name="pairs without statistics",
+        when="there are image statistics",
+        holds=lambda f: bool(f.analysis.remaining),
+        says="With image statistics regressed out of the score, {remaining} of {total} pairs stay separated ({n}"
+        " before).",
+    ),
+    Verdict(
+        name="bits",
+        when="they were measured",
+        holds=lambda f: f.analysis.information is not None,
+        says="The score tells {told}.",
+    ),
+    Verdict(
+        name="seen unknown",
+        when="the table does not say which classes the critic was trained on",
+        holds=lambda f: "seen" not in f.analysis.classes,
+        says="Which of these classes the critic was trained on is unknown, so nothing is said of seen and unseen ones:"
+        " adapt it with --training-class, score with --seen, or give the data a column seen.",
+    ),
+    Verdict(
+        name="unseen above seen",
+        when="an unseen class has a higher mean score than a seen one",
+        holds=lambda f: f.knows_seen and bool(f.above),
+        says="{n_above} of {n_unseen} unseen classes score higher, on average, than a class of the training data"
+        " ({above_named}): a low score alone does not mean unseen.",
+    ),
+    Verdict(
+        name="unseen below seen",
+        when="none has",
+        holds=lambda f: f.knows_seen and not f.above,
+        says="Every unseen class ({n_unseen}) has a lower mean score than every class of the training data.",
+    ),
+    Verdict(
+        name="wrong way",
+        when="the interval of an unseen class's AUROC lies below 0.5",
+        holds=lambda f: f.knows_seen and bool(f.wrong),
+        says="The critic ranks {n_wrong} of {n_unseen} unseen classes above its own reals ({wrong_named}; AUROC below"
+        " 0.5, its 95 % interval too): for them its score points the wrong way.",
+    ),
+    Verdict(
+        name="factors of the score",
+        when="the data has factors that vary",
+        holds=lambda f: bool(f.shares),
+        says="Of the variance of the score each factor alone explains: {shares} (adjusted for chance; they overlap).",
+    ),
+    Verdict(
+        name="clusters",
+        when="clusters were found",
+        holds=lambda f: bool(f.ari),
+        says="Clusters found and chosen without labels (the stablest of three methods) agree with the classes as"
+        " follows (ARI; 1 = the same, 0 = chance): {agreements}.",
+    ),
+    Verdict(
+        name="clusters, training added none",
+        when="clusters of the critic's embedding agree no better than the median of randomly initialised critics",
+        holds=lambda f: CRITIC_ROWS in f.ari and f.ari.get(FIRST_INIT, -2.0) >= f.ari[CRITIC_ROWS],
+        says="Randomly initialised critics' embeddings cluster as well as the critic's or better: nothing shows that"
+        " the training added to it.",
+    ),
+    Verdict(
+        name="clusters, of no more use",
+        when="they agree no better than those of raw pixels",
+        holds=lambda f: CRITIC_ROWS in f.ari and f.ari.get(PIXELS, -2.0) >= f.ari[CRITIC_ROWS],
+        says="Raw pixels cluster as well as the critic's embedding or better.",
+    ),
+    Verdict(
+        name="clusters over trainings",
+        when="there are several trainings",
+        holds=lambda f: f.analysis.ari_over_runs is not None,
+        says="Over the {n_runs} trainings the clusters of the critic's embedding have an ARI of {ari_over_runs}.",
+    ),
+    Verdict(
+        name="how sure",
+        when="always",
+        holds=always,
+        says="How sure: {n_certain} of {total} pairs are certain (95 % interval above 0.99). The smallest class has"
+        " {smallest} images; without any overlap it takes about 200 a class to be certain.",
+    ),
+    Verdict(
+        name="one training",
+        when="there is one training",
+        holds=lambda f: f.n_runs == 1,
+        says="This is one training, and the intervals are over new images only: what another training would give cannot"
+        " be known from it. Score with several and give all tables to one report.",
+    ),
+    Verdict(
+        name="several trainings",
+        when="there are several",
+        holds=lambda f: f.n_runs > 1,
+        says="The intervals are over new images and new trainings, of which there are {n_runs}.",
+    ),
+)
+
+
+def sentences(analysis: SeparationResult) -> list[str]:
+    """Return some sentences: what the training added and whether it is useful first, losses as plainly as wins."""
+    known = {e.measure: e for e in analysis.margins}
+    return [
+        *(_margin_sentence(known[name]) for name in INTERPRETED if name in known),
+        *conclude(VERDICTS, SeparationFacts(analysis)),
+    ]
+
+
+def _margin_sentence(e: Margin) -> str:
     return (
-        f"How sure: {n_certain} of {len(analysis.pairs)} pairs are certain (95 % interval above 0.99). The smallest"
-        f" class has {smallest} images; without any overlap it takes about 200 a class to be certain.{over}"
+        f"{INTERPRETED[e.measure]} {e.value:.1%} of the images ({e.ci_low:.1%} to {e.ci_high:.1%}; always naming the"
+        f" largest class {e.chance:.0%}). {answers(advantage_of(e))}"
     )

@@ -26,6 +26,7 @@ from gan_probe.stats.clustering import Clustering
 from gan_probe.stats.conformal import Detection
 from gan_probe.stats.margin import Margin
 from gan_probe.stats.variance import Share
+from gan_probe.studies.advantage import margin_record
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.diagnose.result import TrainingRecord
 from gan_probe.studies.separation.findings import sentences
@@ -206,7 +207,7 @@ class SeparationResult(StudyResult):
         return {
             "n_runs": self.n_runs,
             "ari_over_runs": self.ari_over_runs,
-            "margins": [plain(vars(e)) | {"verdict": e.verdict, "controls": plain(e.controls)} for e in self.margins],
+            "margins": [margin_record(e) for e in self.margins],
             "information": None
             if self.information is None
             else plain(vars(self.information)) | {"controls": plain(self.information.controls)},

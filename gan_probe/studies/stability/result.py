@@ -29,6 +29,7 @@ from gan_probe.stats.agreement import (
     spearman_within,
 )
 from gan_probe.stats.alignment import ALIGNMENTS, affine
+from gan_probe.stats.beside import Difference
 from gan_probe.stats.intervals import runs_and_images
 from gan_probe.stats.regression import regressed_out
 from gan_probe.stats.similarity import Similarity
@@ -36,6 +37,7 @@ from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.stability.calibrations import CALIBRATIONS, Panel, left_out, make_panel
 from gan_probe.studies.stability.metrics import StabilityMetrics
 from gan_probe.types import Indices, Labels, Mask, Scores
+from gan_probe.verdicts import Verdict, always, conclude
 
 MIN_RUNS = 3
 STATISTICS_OUT = "image statistics regressed out"
@@ -273,6 +275,8 @@ class StabilityResult(StudyResult):
         Each run's rank correlation with the others on the half fitted on, found without labels.
     comparisons : list of Comparison
         With runs of another training, where there are some.
+    beside_random : Comparison, optional
+        With randomly initialised critics, after shift, scale and sign.
     explained : float, optional
         Share of a score's variance that is linear in the image statistics, mean over runs.
     panel : DataFrame
@@ -294,6 +298,7 @@ class StabilityResult(StudyResult):
     warnings: list[str]
     agreement: dict[str, float]
     comparisons: list[Comparison] = field(default_factory=list)
+    beside_random: Comparison | None = None
     explained: float | None = None
 
     @property
@@ -373,56 +378,260 @@ class StabilityResult(StudyResult):
             "similarities": self.similarity_rows(),
             "agreement": plain(self.agreement),
             "comparisons": [plain(dataclasses.asdict(found)) for found in self.comparisons],
+            "beside_random_init": plain(dataclasses.asdict(self.beside_random)) if self.beside_random else None,
         }
 
 
-def _against(found: Comparison) -> str:
-    verdict = "more" if found.ci_low > 0 else "less" if found.ci_high < 0 else "not to be told from"
-    ends = f"({found.ci_low:+.3f} to {found.ci_high:+.3f})"
-    than = "" if verdict.startswith("not") else " reproducible than"
-    return (
-        f"Against the other training, {found.of}: {found.here:.3f} and {found.there:.3f}, difference"
-        f" {found.difference:+.3f} {ends}: {verdict}{than} the other."
+@dataclass(frozen=True)
+class StabilityFacts:
+    """What sentences are made of: levels, their intervals and comparisons, as text."""
+
+    result: StabilityResult
+
+    @property
+    def affine(self) -> AlignmentLevel:
+        """After shift, scale and sign."""
+        return _affine(self.result.levels)
+
+    @property
+    def raw(self) -> AlignmentLevel:
+        """As the scores are."""
+        return self.result.levels[0]
+
+    @property
+    def n_runs(self) -> int:
+        """Trainings."""
+        return len(self.affine.means)
+
+    @property
+    def n_classes(self) -> int:
+        """Classes."""
+        return self.affine.means.shape[1]
+
+    @property
+    def lowest(self) -> str | None:
+        """The first level at which runs agree."""
+        return lowest_agreement(self.result.levels)
+
+    @property
+    def w(self) -> str:
+        """Kendall's W with its interval."""
+        low, high = self.affine.intervals["kendall_w"]
+        return f"{self.affine.kendall_w:.3f} ({low:.3f} to {high:.3f})"
+
+    @property
+    def needed(self) -> int | None:
+        """Runs whose mean is reliable."""
+        return runs_needed(self.affine.reproducible)
+
+    @property
+    def typical(self) -> str:
+        """The run that agrees best with the others, with its correlation."""
+        return f"{self.result.typical_run} ({self.result.agreement[self.result.typical_run]:.2f})"
+
+    @property
+    def least(self) -> str:
+        """The run that agrees least."""
+        name = min(self.result.agreement, key=lambda name: self.result.agreement[name])
+        return f"{name} ({self.result.agreement[name]:.2f})"
+
+    @property
+    def training(self) -> Difference | None:
+        """The fraction minus that of randomly initialised critics."""
+        found = self.result.beside_random
+        return None if found is None else Difference(found.difference, found.ci_low, found.ci_high)
+
+    @property
+    def added(self) -> str:
+        """The same in words, with the fraction of randomly initialised critics."""
+        found = self.result.beside_random
+        assert found is not None
+        assert self.training is not None
+        return f"{self.training.plain()} beside randomly initialised critics ({found.there:.3f})"
+
+    @property
+    def without_statistics(self) -> AlignmentLevel | None:
+        """The level with image statistics regressed out; None where it was not asked for."""
+        found = self.result.others.get(STATISTICS_OUT)
+        return None if found is None else _affine(found)
+
+    @property
+    def beyond(self) -> str:
+        """Its fraction with the interval."""
+        level = self.without_statistics
+        assert level is not None
+        return f"{level.reproducible:.3f} ({level.ci_low:.3f} to {level.ci_high:.3f})"
+
+    @property
+    def explained(self) -> str:
+        """What image statistics explain of a score."""
+        share = self.result.explained
+        return "" if share is None else f" They explain {share:.0%} of a score."
+
+
+@dataclass(frozen=True)
+class LevelFacts:
+    """What a sentence on other critics, or on other scores, is made of."""
+
+    name: str
+    level: AlignmentLevel
+
+
+@dataclass(frozen=True)
+class SimilarityFacts:
+    """What a sentence on embeddings and clusters is made of."""
+
+    name: str
+    pairs: Sequence[Similarity]
+
+    @property
+    def listed(self) -> str:
+        """Every measure with its interval."""
+        return ", ".join(f"{s.measure} {s.value:.2f} ({s.ci_low:.2f} to {s.ci_high:.2f})" for s in self.pairs)
+
+
+def _affine(levels: Sequence[AlignmentLevel]) -> AlignmentLevel:
+    return next(level for level in levels if level.alignment == "affine")
+
+
+def _is(difference: Difference | None, verdict: str) -> bool:
+    return difference is not None and difference.verdict == verdict
+
+
+VERDICTS: tuple[Verdict[StabilityFacts], ...] = (
+    Verdict(
+        name="reproducible fraction",
+        when="always",
+        holds=always,
+        says="Reproducible fraction of {n_runs} runs over {n_classes} classes, after shift, scale and sign fitted on"
+        " other images: {affine.reproducible:.3f} ({affine.ci_low:.3f} to {affine.ci_high:.3f}); as they are:"
+        " {raw.reproducible:.3f} ({raw.ci_low:.3f} to {raw.ci_high:.3f}).",
+    ),
+    Verdict(
+        name="training added agreement",
+        when="the interval of the fraction minus that of randomly initialised critics lies above 0",
+        holds=lambda f: _is(f.training, "ahead"),
+        says="The training added agreement: {added}.",
+    ),
+    Verdict(
+        name="training's agreement not shown",
+        when="that interval holds 0",
+        holds=lambda f: _is(f.training, "not to be told apart"),
+        says="Nothing shows that the training added agreement: {added}. The architecture alone may make critics agree.",
+    ),
+    Verdict(
+        name="training took agreement away",
+        when="that interval lies below 0",
+        holds=lambda f: _is(f.training, "behind"),
+        says="The training took agreement away: {added}.",
+    ),
+    Verdict(
+        name="training's agreement unknown",
+        when="there are no randomly initialised critics",
+        holds=lambda f: f.training is None,
+        says="Whether the training added agreement cannot be known: no randomly initialised critics stand beside it.",
+    ),
+    Verdict(
+        name="reproducible beyond image statistics",
+        when="with image statistics regressed out, the interval of the fraction lies above 0",
+        holds=lambda f: f.without_statistics is not None and f.without_statistics.ci_low > 0,
+        says="With image statistics regressed out a part stays reproducible: {beyond}.{explained}",
+    ),
+    Verdict(
+        name="reproducible beyond image statistics not shown",
+        when="that interval holds 0",
+        holds=lambda f: f.without_statistics is not None and f.without_statistics.ci_low <= 0,
+        says="Nothing shows that more is reproducible than image statistics: with these regressed out, {beyond}."
+        "{explained}",
+    ),
+    Verdict(
+        name="agree",
+        when=f"the interval's lower end reaches {AGREED:g} at an alignment level",
+        holds=lambda f: f.lowest is not None,
+        says=f"The runs agree (lower end of the interval at least {AGREED:g}) from the alignment level {{lowest!r}}"
+        " on.",
+    ),
+    Verdict(
+        name="agree nowhere",
+        when="it does so at none",
+        holds=lambda f: f.lowest is None,
+        says=f"At no alignment level do the runs agree (lower end of the interval at least {AGREED:g}): what one run's"
+        " scores say of these classes, another's need not.",
+    ),
+    Verdict(
+        name="flips",
+        when="always",
+        holds=always,
+        says="Two runs put two classes in different order in {affine.flip_rate:.1%} of cases; Kendall's W is {w}.",
+    ),
+    Verdict(
+        name="within a class",
+        when="always",
+        holds=always,
+        says="Within a class, two runs' scores have a rank correlation of {affine.spearman_within:.2f}.",
+    ),
+    Verdict(
+        name="runs needed",
+        when="the reproducible fraction is above 0",
+        holds=lambda f: f.needed is not None,
+        says=f"Runs whose mean has a reliability of {WANTED:g}: {{needed}}.",
+    ),
+    Verdict(
+        name="no number of runs is enough",
+        when="it is 0",
+        holds=lambda f: f.needed is None,
+        says=f"Runs whose mean has a reliability of {WANTED:g}: no number is enough.",
+    ),
+    Verdict(
+        name="typical run",
+        when="always",
+        holds=always,
+        says="Without labels (rank correlation with the others), {typical} agrees best: keep it if you keep one."
+        " {least} agrees least.",
+    ),
+)
+AGAINST: tuple[Verdict[Comparison], ...] = tuple(
+    Verdict(
+        name=f"{name} reproducible than another training",
+        when=when,
+        holds=holds,
+        says="Against the other training, {of}: {here:.3f} and {there:.3f}, difference {difference:+.3f} ({ci_low:+.3f}"
+        f" to {{ci_high:+.3f}}): {words} the other.",
     )
+    for name, words, when, holds in (
+        ("more", "more reproducible than", "the interval of the difference lies above 0", lambda c: c.ci_low > 0),
+        ("less", "less reproducible than", "it lies below 0", lambda c: c.ci_high < 0),
+        ("not shown more", "not to be told from", "it holds 0", lambda c: c.ci_low <= 0 <= c.ci_high),
+    )
+)
+LEVELS: tuple[Verdict[LevelFacts], ...] = (
+    Verdict(
+        name="other levels",
+        when="there are controls: for each",
+        holds=always,
+        says="The same, {name}: {level.reproducible:.3f} ({level.ci_low:.3f} to {level.ci_high:.3f}), Kendall's W"
+        " {level.kendall_w:.3f}.",
+    ),
+)
+SIMILARITIES: tuple[Verdict[SimilarityFacts], ...] = (
+    Verdict(
+        name="similarities",
+        when="for trained critics and for randomly initialised ones",
+        holds=always,
+        says="Two {name}, mean over all pairs: {listed}.",
+    ),
+)
 
 
 def _sentences(result: StabilityResult) -> list[str]:
     """Return what was found, in plain words."""
-    by_name = {level.alignment: level for level in result.levels}
-    best, first, lowest = by_name["affine"], result.levels[0], lowest_agreement(result.levels)
-    ends = {name: f"({low:.3f} to {high:.3f})" for name, (low, high) in best.intervals.items()}
-    lines = [
-        f"Reproducible fraction of {len(best.means)} runs over {best.means.shape[1]} classes, after shift, scale and"
-        f" sign fitted on other images: {best.reproducible:.3f} {ends['reproducible']}; as they are:"
-        f" {first.reproducible:.3f} ({first.ci_low:.3f} to {first.ci_high:.3f}).",
-        f"The runs agree (lower end of the interval at least {AGREED:g}) from the alignment level {lowest!r} on."
-        if lowest
-        else f"At no alignment level do the runs agree (lower end of the interval at least {AGREED:g}): what one run's"
-        " scores say of these classes, another's need not.",
-        f"Two runs put two classes in different order in {best.flip_rate:.1%} of cases; Kendall's W is"
-        f" {best.kendall_w:.3f} {ends['kendall_w']}.",
-        f"Within a class, two runs' scores have a rank correlation of {best.spearman_within:.2f}.",
-        f"Runs whose mean has a reliability of {WANTED:g}: {runs_needed(best.reproducible) or 'no number is enough'}.",
+    return [
+        *conclude(VERDICTS, StabilityFacts(result)),
+        *(line for found in result.comparisons for line in conclude(AGAINST, found)),
+        *(line for name, found in result.others.items() for line in conclude(LEVELS, LevelFacts(name, _affine(found)))),
+        *(
+            line
+            for name, pairs in result.similarities.items()
+            for line in conclude(SIMILARITIES, SimilarityFacts(name, pairs))
+        ),
     ]
-    least = min(result.agreement, key=lambda name: result.agreement[name])
-    lines.append(
-        f"Without labels, {result.typical_run} agrees best with the other runs (rank correlation"
-        f" {result.agreement[result.typical_run]:.2f}): keep it if you keep one. {least} agrees least"
-        f" ({result.agreement[least]:.2f})."
-    )
-    lines += [_against(found) for found in result.comparisons]
-    for name, found in result.others.items():
-        level = next(r for r in found if r.alignment == "affine")
-        share = (
-            ""
-            if name != STATISTICS_OUT or result.explained is None
-            else f" They explain {result.explained:.0%} of a score."
-        )
-        lines.append(
-            f"The same, {name}: {level.reproducible:.3f} ({level.ci_low:.3f} to {level.ci_high:.3f}),"
-            f" Kendall's W {level.kendall_w:.3f}.{share}"
-        )
-    for name, pairs in result.similarities.items():
-        listed = ", ".join(f"{s.measure} {s.value:.2f} ({s.ci_low:.2f} to {s.ci_high:.2f})" for s in pairs)
-        lines.append(f"Two {name}, mean over all pairs: {listed}.")
-    return lines

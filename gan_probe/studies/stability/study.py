@@ -99,7 +99,7 @@ def stability(
     levels = alignment_levels(scores, labels, seen=seen, seed=seed)
     agreement = dict(zip(kept, agreement_with_others(scores[:, panel.fit]).tolist(), strict=True))
     tell("scores")
-    looks, others, explained = {TRAINED: (scores, embeddings)}, {}, None
+    looks, others, explained, beside_random = {TRAINED: (scores, embeddings)}, {}, None, None
     if controls:
         inits, notes = random_inits(critics)
         warnings.extend(notes)
@@ -114,6 +114,7 @@ def stability(
                 tell=lambda name: tell(f"control of {name}"),
             )[1:]
             others[RANDOM_CRITICS] = alignment_levels(looks[RANDOM_CRITICS][0], labels, seen=seen, seed=seed)
+            beside_random = compare_runs(scores, looks[RANDOM_CRITICS][0], labels, of=RANDOM_CRITICS, seed=seed)
         others |= {
             STATISTICS_OUT: alignment_levels(
                 scores, labels, seen=seen, regressors=statistic_rows(data.images), seed=seed
@@ -155,6 +156,7 @@ def stability(
         warnings=warnings,
         agreement=agreement,
         comparisons=comparisons,
+        beside_random=beside_random,
         explained=explained,
     )
 

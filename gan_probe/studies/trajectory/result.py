@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ import pandas as pd
 
 from gan_probe.scoring.table import factor_columns
 from gan_probe.stats.auroc import separate
+from gan_probe.stats.beside import title_of
 from gan_probe.stats.pairwise import class_rows
 from gan_probe.stats.variance import epsilon_squared, levels, varying
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.trajectory.metrics import TrajectoryMetrics
 from gan_probe.types import Values
+from gan_probe.verdicts import Verdict, conclude
 
 NEVER, STAYS, LOST, CHANGES = "never", "stays", "lost", "comes and goes"
 CLASS = "class"  # the share between all classes: what the factors that make up the classes have to share
@@ -327,7 +330,13 @@ class TrajectoryResult(StudyResult):
 
 def _sentences(result: TrajectoryResult) -> list[str]:
     """Return what was found, in plain words."""
-    lines = [*_counts(result), *_changes(result.courses), _controls(result), *_leaders(result.shares), _scale(result)]
+    lines = [
+        *_counts(result),
+        *_changes(result.courses),
+        *conclude(VERDICTS, TrajectoryFacts(result)),
+        *_leaders(result.shares),
+        _scale(result),
+    ]
     return [line for line in lines if line]
 
 
@@ -370,23 +379,102 @@ def _changes(found: Sequence[Course]) -> list[str]:
     return lines
 
 
-def _controls(result: TrajectoryResult) -> str:
-    """Return what random critics and image statistics separate, and since when the critic separates more."""
-    if not result.statistics:
-        return "No controls were run."
-    counts, best = list(result.random_init.values()), result.best_statistic
-    since = result.ahead_since
-    ahead = f"more than any of them, since step {since}" if since is not None else "no more than the best of them"
-    beside = (
-        f"{len(counts)} randomly initialised critics separate a median of {np.median(counts):g} ({min(counts)} to"
-        f" {max(counts)}) of these pairs, the best"
-        if counts
-        else "There are no randomly initialised critics to compare with. The best"
-    )
-    return (
-        f"{beside} image statistic ({best.replace('_', ' ')}) {result.statistics[best]}."
-        f" At the end the critic separates {ahead}."
-    )
+@dataclass(frozen=True)
+class TrajectoryFacts:
+    """What sentences on the end of a training, beside its controls, are made of."""
+
+    result: TrajectoryResult
+
+    @property
+    def n(self) -> int:
+        """Pairs that the critic separates at the end."""
+        return self.result.n_separated[-1]
+
+    @property
+    def counts(self) -> list[int]:
+        """Pairs that each randomly initialised critic separates."""
+        return list(self.result.random_init.values())
+
+    @property
+    def middle(self) -> float:
+        """The median of them; NaN without."""
+        return float(np.median(self.counts)) if self.counts else math.nan
+
+    @property
+    def spread(self) -> str:
+        """Of how many seeds, and their range."""
+        return f"median of {len(self.counts)} seeds, from {min(self.counts)} to {max(self.counts)}"
+
+    @property
+    def statistic(self) -> str:
+        """The image statistic that separates most."""
+        return title_of(self.result.best_statistic) if self.result.statistics else ""
+
+    @property
+    def by_statistic(self) -> float:
+        """How many it separates; NaN without one."""
+        return self.result.statistics[self.result.best_statistic] if self.result.statistics else math.nan
+
+    @property
+    def since(self) -> int | None:
+        """The step from which on the critic separates more than every control."""
+        return self.result.ahead_since
+
+
+_RANDOM = "Randomly initialised critics separate {middle:g} ({spread})"
+_STATISTIC = "The best image statistic, {statistic}, separates {by_statistic}"
+
+VERDICTS: tuple[Verdict[TrajectoryFacts], ...] = (
+    Verdict(
+        name="end, training added",
+        when="at the end the critic separates more pairs than each of the randomly initialised critics (a count)",
+        holds=lambda f: bool(f.counts) and f.n > max(f.counts),
+        says=f"{_RANDOM}: each fewer than the trained one at the end.",
+    ),
+    Verdict(
+        name="end, training not shown",
+        when="no more than all of them, and no fewer",
+        holds=lambda f: bool(f.counts) and min(f.counts) <= f.n <= max(f.counts),
+        says=f"{_RANDOM}: the trained one lies within their range at the end, so nothing shows that the training added"
+        " a separation.",
+    ),
+    Verdict(
+        name="end, training took away",
+        when="fewer than each",
+        holds=lambda f: bool(f.counts) and f.n < min(f.counts),
+        says=f"{_RANDOM}: each more than the trained one at the end, so the training took separations away.",
+    ),
+    Verdict(
+        name="end, training unknown",
+        when="there is no randomly initialised critic; snapshots tell how it went, and step 0 is one such critic alone",
+        holds=lambda f: not f.counts,
+        says="What the training added cannot be known: there are no randomly initialised critics to compare with.",
+    ),
+    Verdict(
+        name="end, useful",
+        when="at the end the critic separates more pairs than the best image statistic",
+        holds=lambda f: f.n > f.by_statistic,
+        says=f"{_STATISTIC}: fewer than the critic at the end.",
+    ),
+    Verdict(
+        name="end, of no more use",
+        when="as many, or fewer",
+        holds=lambda f: f.n <= f.by_statistic,
+        says=f"{_STATISTIC}: no fewer than the critic at the end, so these separations need no critic.",
+    ),
+    Verdict(
+        name="end, use unknown",
+        when="there are no controls",
+        holds=lambda f: not f.statistic,
+        says="Whether it is useful cannot be known: no controls were run.",
+    ),
+    Verdict(
+        name="ahead since",
+        when="from some snapshot on the critic separates more pairs than every control",
+        holds=lambda f: f.since is not None,
+        says="It separates more than any control since step {since}.",
+    ),
+)
 
 
 def _leaders(shares: pd.DataFrame) -> list[str]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from gan_probe.config import TrainConfig
 from gan_probe.critics.identity import WEIGHTS
 from gan_probe.errors import ConfigError, InputError
-from gan_probe.training.runs.health import diagnosis_of
+from gan_probe.training.runs.diagnosis import diagnosis_of
 from gan_probe.training.step import State
 from synthetic.files import write_atomically
 
@@ -136,7 +136,7 @@ class RunFolder:
 
     def diagnosis(self) -> list[str]:
         """Return what the records say of the training, in plain words."""
-        return diagnosis_of(self.read_metrics(), self.read_health())
+        return diagnosis_of(self.read_metrics(), self.read_health(), self.read_config()[0].as_dict())
 
     def forget_after(self, step: int) -> float:
         """Drop the records of later steps, which a resumed training takes again; return the seconds spent so far."""

@@ -1,8 +1,8 @@
-"""Is this training well? Measures of the fakes and of the critic, and what they say in plain words."""
+"""Is this training well? Measures of the fakes and of the critic. In words: `diagnosis`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +16,13 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.generator import Generator
 from gan_probe.images.image_set import ImageSet
+from gan_probe.networks import build_generator
 from gan_probe.types import Images, Rows
 
 N_IMAGES = 500  # fakes, and reals that they are compared with
 N_CLASSIFIER, N_CLASSIFIER_TEST = 5000, 1000
 SIDE_PX = 16  # images are compared at this size: noise of single pixels says nothing of their content
 SMALL_SHARE = 0.25  # a class is covered when fakes show it at least this often, next to its share of the reals
-WON, LOST = 0.98, 0.52  # of the critic's accuracy
-COLLAPSED = 0.5  # of the diversity
-VANISHED, GROWN = 1e-3, 1e3  # of a network's gradient, late over early
-REVERSED = 0.4
-MEMORISED = 0.6  # of the preference for training images
-IMPROVING = 0.9  # of the distance to the reals, from one snapshot to the next
 
 
 def small(images: Images) -> Rows:
@@ -62,6 +57,26 @@ def distance(fakes: Rows, reals: Rows) -> float:
     return nearest(fakes, reals) / max(nearest(reals), 1e-12)
 
 
+def told_apart(fakes: Rows, reals: Rows) -> float:
+    """Return how often the nearest other image is of the same kind, of fakes and reals together: 1 apart, 0.5 alike.
+
+    Copies of reals give less than 0.5; both sets must have the same size.
+
+    References
+    ----------
+    Lopez-Paz and Oquab 2017, "Revisiting classifier two-sample tests", with one nearest neighbour, leaving one out.
+
+    Examples
+    --------
+    >>> reals = np.eye(4, dtype=np.float32)
+    >>> told_apart(reals + 9, reals), told_apart(reals, reals)
+    (1.0, 0.0)
+    """
+    both = np.concatenate([fakes, reals])
+    neighbours = NearestNeighbors(n_neighbors=1).fit(both).kneighbors(None, return_distance=False)[:, 0]
+    return float(np.mean((neighbours < len(fakes)) == (np.arange(len(both)) < len(fakes))))
+
+
 def coverage(predicted: Sequence[str], labels: Sequence[str]) -> list[str]:
     """Return the classes that fakes hardly show: less than a quarter as often as reals do.
 
@@ -80,6 +95,14 @@ def coverage(predicted: Sequence[str], labels: Sequence[str]) -> list[str]:
     expected = pd.Series(list(labels)).value_counts(normalize=True).sort_index()
     found = pd.Series(list(predicted)).value_counts(normalize=True).reindex(expected.index, fill_value=0.0)
     return [str(name) for name in expected.index[found < SMALL_SHARE * expected]]
+
+
+def untrained(generator: Generator, seed: int) -> Generator:
+    """Return a randomly initialised generator of the same architecture."""
+    config = generator.config
+    n_classes = len(config.classes)
+    module = build_generator(config.network, config.image_shape, config.latent_dim, seed=seed, n_classes=n_classes)
+    return Generator(module, config, generator.device)
 
 
 @dataclass
@@ -106,6 +129,7 @@ class Examiner:
         self._labels = self.training.table["label"].astype(str).to_numpy() if "label" in self.training.table else None
         self._classifier: KNeighborsClassifier | None = None
         self._accuracy = 0.0
+        self._untrained: float | None = None
         if self._labels is not None and 1 < len(set(self._labels)) <= len(order) // 4:
             n_test = min(N_CLASSIFIER_TEST, len(order) // 4)
             test, fit = order[:n_test], order[n_test : n_test + N_CLASSIFIER]
@@ -118,15 +142,20 @@ class Examiner:
         Returns
         -------
         dict
-            ``diversity``, ``distance``: see the functions. ``training_preference``: share of the pairs of a training
+            ``diversity``, ``distance``, ``told_apart``: see the functions. ``untrained_distance``: that of a generator
+            of the same architecture that was never trained. ``training_preference``: share of the pairs of a training
             image and a held-out one in which the critic scores the former higher; 0.5 where it memorised nothing; None
             without held-out images. With labels ``n_classes``, ``n_covered``, ``missing`` (see `coverage`) and
             ``classifier_accuracy``, that of the 3-nearest-neighbour classifier which names the fakes, on other reals.
         """
         fakes = small(generator.sample(len(self._rows), seed=self.seed))
+        if self._untrained is None:
+            self._untrained = distance(small(untrained(generator, self.seed).sample(len(self._rows))), self._rows)
         found: dict[str, Any] = {
             "diversity": round(diversity(fakes, self._rows), 4),
             "distance": round(distance(fakes, self._rows), 4),
+            "untrained_distance": round(self._untrained, 4),
+            "told_apart": round(told_apart(fakes, self._rows), 4),
             "training_preference": None,
             "n_held_out": len(self._held_out),
         }
@@ -145,84 +174,3 @@ class Examiner:
                 "classifier_accuracy": round(self._accuracy, 4),
             }
         return found
-
-
-def diagnosis_of(metrics: pd.DataFrame, health: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what a training's records say of it, one plain sentence each; at least one.
-
-    Parameters
-    ----------
-    metrics : DataFrame
-        Of `gan_probe.training.RunFolder.read_metrics`.
-    health : sequence of mapping
-        What `Examiner.examine` returned on the way, the last one last.
-    """
-    if not len(metrics) and not health:
-        return ["Nothing was recorded yet, or the records are broken: there are no metrics and no measures of health."]
-    said = [*_of_the_accuracy(metrics), *_of_gradients(metrics), *(_of_fakes(health) if health else [])]
-    return said or ["No sign of trouble."]
-
-
-def _of_the_accuracy(metrics: pd.DataFrame) -> list[str]:
-    """Return what the share of pairs in which the critic scores the real higher says, over the last tenth."""
-    accuracy = metrics["critic_accuracy"].dropna()
-    late = float(accuracy.tail(max(10, len(accuracy) // 10)).mean()) if len(accuracy) else np.nan
-    if late >= WON:
-        return [
-            f"The critic won: it scores the real higher in {late:.0%} of pairs of a real and a fake (50 % would be"
-            " equilibrium). Its features can be good all the same."
-        ]
-    if late <= REVERSED:
-        return [f"The critic ranks reals below fakes: it scores the real higher in {late:.0%} of pairs."]
-    if late <= LOST:
-        return [f"The critic cannot tell reals from fakes any more: {late:.0%} of pairs (50 % is chance)."]
-    return []
-
-
-def _of_gradients(metrics: pd.DataFrame) -> list[str]:
-    """Return which network's gradient vanished or blew up between the first tenth and the last."""
-    said = []
-    for network in ("critic", "generator"):
-        norms = metrics[f"{network}_gradient"].dropna()
-        tenth = max(5, len(norms) // 10)
-        if len(norms) < 2 * tenth:
-            continue
-        early, now = norms.head(tenth).median(), norms.tail(tenth).median()
-        if now < VANISHED * early:
-            said.append(f"The {network}'s gradient has all but vanished ({early:.1e} to {now:.1e}): it learns no more.")
-        elif now > GROWN * early:
-            said.append(
-                f"The {network}'s gradient has grown a thousandfold ({early:.1e} to {now:.1e}): the training is blowing"
-                " up. Try a lower learning rate or penalty_weight."
-            )
-    return said
-
-
-def _of_fakes(health: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what the last look at the fakes says: classes missing, collapse, memorising, still improving."""
-    last, said = health[-1], []
-    if last.get("missing"):
-        said.append(
-            f"Modes: {last['n_covered']} of {last['n_classes']} classes are covered; missing:"
-            f" {', '.join(last['missing'][:5])}{', ...' if len(last['missing']) > 5 else ''} (as a classifier"
-            f" that is right on {last['classifier_accuracy']:.0%} of reals sees it)."
-        )
-    if last["diversity"] < COLLAPSED:
-        said.append(
-            f"Mode collapse: fakes lie {last['diversity']:.2f} times as far from each other as reals do."
-            " Minibatch discrimination, another objective or a lower learning rate may help (docs/training.md)."
-        )
-    preference = last.get("training_preference")
-    chance = 2 / (12 * max(1, last.get("n_held_out", 1))) ** 0.5  # what so few held-out images may do by themselves
-    if preference is not None and preference > max(MEMORISED, 0.5 + chance):
-        said.append(
-            f"Memorising: the critic scores a training image above a held-out one in {preference:.0%} of pairs"
-            " (50 % would be none). Use more images, fewer steps or a stronger penalty."
-        )
-    if len(health) > 1 and last["distance"] < IMPROVING * health[-2]["distance"]:
-        before = health[-2]
-        said.append(
-            f"Still improving: from step {before['step']} to {last['step']} the fakes came closer to the reals"
-            f" ({before['distance']:.2f} to {last['distance']:.2f} times the reals' own distance). Train longer."
-        )
-    return said

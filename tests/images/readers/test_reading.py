@@ -154,6 +154,18 @@ def test_arrays_are_read_and_their_mistakes_named(tmp_path: Path) -> None:
         read_images(tmp_path / "n.npz")
 
 
+def test_npz_archives_say_which_images_are_seen(tmp_path: Path) -> None:
+    grey = np.zeros((4, 8, 8), np.uint8)
+    np.savez(tmp_path / "s.npz", x=grey, y=[0, 0, 1, 1], seen=[True, True, False, False])
+    assert read_images(tmp_path / "s.npz").table["seen"].tolist() == [True, True, False, False]
+    np.savez(tmp_path / "w.npz", x=grey, seen=[True, False])
+    with pytest.raises(InputError, match="seen must hold one value for each of 4 images"):
+        read_images(tmp_path / "w.npz")
+    np.savez(tmp_path / "v.npz", x=grey, seen=[3, 0, 1, 1])
+    with pytest.raises(InputError, match="must hold true or false in each row, got 3"):
+        read_images(tmp_path / "v.npz")
+
+
 def test_npz_archives_with_classes_and_splits(tmp_path: Path) -> None:
     grey = RNG.integers(0, 256, (4, 8, 8), dtype=np.uint8)
     np.savez(

@@ -1,9 +1,12 @@
+import shutil
 from collections.abc import Callable
-from itertools import count
+from dataclasses import replace
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,12 +14,17 @@ from typer.testing import CliRunner
 
 from gan_probe.cli import app
 from gan_probe.critics.critic import Critic
+from gan_probe.critics.generator import Generator
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.nulls import null_images
+from gan_probe.images.pixels import to_network
+from gan_probe.stats.auroc import auroc
 from gan_probe.studies.check.result import Finding
-from gan_probe.studies.check.study import CHECKS, check_critic
+from gan_probe.studies.check.study import CHECKS, check_critic, read_fakes
+from gan_probe.training import train
 from tests import foreign
+from tests.conftest import BARE
 
 SHAPE = (32, 32, 3)
 
@@ -134,9 +142,131 @@ def test_batch_normalisation_is_caught_and_left_as_it_was(train_set: ImageSet) -
     assert not module.training
 
 
-def test_a_critic_that_points_the_wrong_way_is_caught(train_set: ImageSet) -> None:
-    assert verdicts(Brightness(), train_set, sign=-1)["direction"] == "FAIL"  # these images are brighter than any null
-    assert verdicts(Smooth(), train_set)["direction"] == "note"
+def test_without_fakes_nothing_is_said_to_point_the_wrong_way(train_set: ImageSet) -> None:
+    for sign in (1, -1):  # these images are brighter than any null
+        checks = check_critic(Critic.from_module(Brightness(), SHAPE, sign=sign), train_set).checks
+        found = {f.check: f for f in checks}
+        assert found["direction"].verdict == "note"
+        assert "cannot be told without fakes" in found["direction"].found
+        assert ("likes strange images" in found["direction"].found) == (sign == -1)
+        assert found["value range"].verdict == "note"
+        assert "while its direction is not settled" in found["value range"].found
+        assert not any("--reverse" in f.advice for f in checks)
+    assert verdicts(Smooth(), train_set)["novelty"] == "note"
+
+
+class Known(nn.Module):
+    """A trained critic, changed so that what is wrong with it is known."""
+
+    def __init__(
+        self, trained: nn.Module, *, turned: bool, in_unit: bool, batch: bool, likes: Callable[[Tensor], Tensor] | None
+    ) -> None:
+        super().__init__()
+        self.trained, self.turned, self.in_unit, self.batch, self.likes = trained, turned, in_unit, batch, likes
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = 2 * x - 1 if self.in_unit else x
+        score = self.trained(x)
+        if self.likes is not None:
+            score = score + 1e3 * self.likes(x)
+        if self.batch:
+            score = score + 10 * x.std(0, correction=0).mean()
+        return -score if self.turned else score
+
+
+@pytest.fixture(scope="module")
+def trained(train_set: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, np.ndarray]:
+    """A critic of forty steps, and its generator's images."""
+    out = tmp_path_factory.mktemp("known") / "run"
+    critic = train(train_set, out, replace(BARE, steps=40, batch_size=16))
+    fakes = Generator.load(out).sample(64)
+    assert auroc(critic.score(train_set.images[:]), critic.score(fakes)) > 0.7  # it points up
+    return critic.module, fakes
+
+
+@pytest.mark.parametrize(("turned", "in_unit", "batch", "trap"), list(product([False, True], repeat=4)))
+def test_of_critics_whose_truth_is_known_nothing_wrong_is_said(
+    trained: tuple[nn.Module, np.ndarray],
+    train_set: ImageSet,
+    turned: bool,
+    in_unit: bool,
+    batch: bool,
+    trap: bool,
+) -> None:
+    """Adapted as -1..1 and upwards, sixteen critics: sign x value range x batch dependence x novelty trap."""
+    module, fakes = trained
+
+    def roughness(x: Tensor) -> Tensor:
+        return x.diff(dim=2).abs().mean((1, 2, 3)) + x.diff(dim=3).abs().mean((1, 2, 3))
+
+    kept = torch.cat([roughness(to_network(x)) for x in (train_set.images[:], fakes)])
+
+    def strange(x: Tensor) -> Tensor:  # smoother than every real and fake, or rougher
+        found = roughness(x)
+        return ((found < 0.9 * kept.min()) | (found > 1.1 * kept.max())).float()
+
+    known = Known(module, turned=turned, in_unit=in_unit, batch=batch, likes=strange if trap else None)
+    critic = Critic.from_module(known, SHAPE, value_range=(-1, 1))
+    found = {f.check: f for f in check_critic(critic, train_set, fakes).checks}
+    assert found["company"].verdict == ("FAIL" if batch else "pass")
+    truth, lie = ("FAIL", "pass") if turned else ("pass", "FAIL")
+    if in_unit:  # adapted with the wrong range
+        assert found["value range"].verdict == "note"
+        assert found["direction"].verdict != lie
+        right = Critic.from_module(known, SHAPE, value_range=(0, 1))
+        found = {f.check: f for f in check_critic(right, train_set, fakes).checks}
+    if trap and found["direction"].verdict == "note":  # it likes what a wrong range makes of reals, or of fakes
+        assert "depends on the value range" in found["direction"].found
+    else:
+        assert found["direction"].verdict == truth
+        assert "check its preprocessing" not in found["value range"].advice
+    if trap and not turned:
+        assert found["novelty"].verdict == "note"
+    blind = {f.check: f for f in check_critic(critic, train_set).checks}
+    assert (blind["direction"].verdict, blind["value range"].verdict) == ("note", "note")
+
+
+def test_where_the_direction_hangs_on_the_range_that_is_said_and_where_one_stands_out_it_is_named() -> None:
+    """Reals are bright and fakes dark; the critic takes brightness, upwards from 0 and downwards below."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(170, 250, (32, 32, 32, 3), dtype=np.uint8)
+    fakes = rng.integers(130, 160, (32, 32, 32, 3), dtype=np.uint8)
+    table = pd.DataFrame({"sample_id": [str(i) for i in range(32)]})
+    data = ImageSet(images, table, "made up")
+
+    class Turning(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return -(x.mean((1, 2, 3)) - 0.4).abs() if x.amax() > 0.97 else x.mean((1, 2, 3)) - 0.4
+
+    class Narrow(nn.Module):  # all alike but for pixels in 0..1
+        def forward(self, x: Tensor) -> Tensor:
+            mean = x.mean((1, 2, 3))
+            return torch.where((x.amin() >= 0.5) & (x.amax() < 1), mean, x[:, 0, 0, 0] * 0 + torch.arange(len(x)) % 7)
+
+    found = {f.check: f for f in check_critic(Critic.from_module(Turning(), SHAPE), data, fakes).checks}
+    assert found["direction"].verdict in ("note", "pass")
+    found = {f.check: f for f in check_critic(Critic.from_module(Narrow(), SHAPE), data, fakes).checks}
+    assert "It may expect 0,1: check its preprocessing" in found["value range"].advice
+    assert "with --value-range 0,1" in found["direction"].found
+
+
+def test_the_generator_beside_a_run_is_asked_and_fakes_that_do_not_fit_are_refused(
+    run: Path, critic: Critic, train_set: ImageSet, tmp_path: Path
+) -> None:
+    assert (
+        "AUROC of reals above fakes" in {f.check: f.found for f in check_critic(critic, train_set).checks}["direction"]
+    )
+    assert read_fakes(run).shape == (64, 32, 32, 3)
+    np.save(tmp_path / "x.npy", train_set.images[:9])
+    assert read_fakes(tmp_path / "x.npy").shape == (9, 32, 32, 3)
+    shutil.copytree(run, tmp_path / "broken")
+    (tmp_path / "broken" / "generator" / "config.json").write_text("{}")
+    broken = check_critic(Critic.load(tmp_path / "broken"), train_set)
+    assert any("the generator beside the critic was not asked" in w for w in broken.warnings)
+    assert {f.check: f.verdict for f in broken.checks}["direction"] == "note"
+    for fakes in (train_set.images[:3], train_set.images[:, :16]):
+        with pytest.raises(InputError, match="the fakes must be at least eight images of 32x32 pixels"):
+            check_critic(critic, train_set, fakes)
 
 
 def test_scores_that_are_no_numbers_or_all_the_same_end_the_checks(train_set: ImageSet) -> None:
@@ -189,6 +319,6 @@ def test_too_few_images_are_refused(critic: Critic, train_set: ImageSet) -> None
 
 def test_the_command_line_prints_a_table_and_gates(run: Path, train_set: ImageSet, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", train_set.images)
-    result = CliRunner().invoke(app, ["check", str(run), str(tmp_path / "x.npy")])
+    result = CliRunner().invoke(app, ["check", str(run), str(tmp_path / "x.npy"), "--fakes", str(run)])
     assert result.exit_code == 0
     assert all(name in result.stdout for name in CHECKS)

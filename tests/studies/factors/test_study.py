@@ -91,9 +91,9 @@ def test_mean_brightness_follows_colour_and_size_and_ignores_place_and_noise() -
     assert min(shares["base"].epsilon_squared, shares["size"].epsilon_squared) > 0.2
     for name in ("x", "y", "noise", "shape"):
         assert shares[name].epsilon_squared < 0.05
-    text = found.findings()[0]
-    assert text.startswith("What the score follows, as shares of its variance: ")
-    followed, ignored = text.split("Not to be told from none: ")
+    followed, ignored = found.findings()[:2]
+    assert followed.startswith("What the score follows, as shares of its variance: ")
+    ignored = ignored.removeprefix("Not to be told from none: ")
     assert "base" in followed
     assert "size" in followed
     assert "x" in ignored.rstrip(".").split(", ")
@@ -176,7 +176,7 @@ def test_everything_stands_beside_three_random_init_critics(result: FactorsResul
     assert len(result.shares) == 2 * 4
     assert [p.measure for p in result.probes] == ["shape", "base", "size"]
     assert set(result.probes[0].controls) == {"random_init", "pixels", "hog", "kmeans_patches", "image statistics"}
-    assert [set(g.controls) for g in result.gains] == [{"random_init"}] * 3
+    assert all(p.added is not None and p.added.value == pytest.approx(p.value - p.random_init) for p in result.probes)
     assert set(result.disentanglement) == {"critic", "random_init.0", "random_init.1", "random_init.2"}
     assert {len(r.random_init) for r in result.responses} == {3}
     (base,) = (s for s in result.random_init_shares(is_embedding=False) if s.factor == "base")
@@ -203,9 +203,13 @@ def test_without_controls_nothing_is_compared(patches: Critic) -> None:
     assert list(found.shares) == [CRITIC_SCORE, CRITIC_ROWS]
     assert found.random_init_shares(is_embedding=False) == []
     assert [p.best_control for p in found.probes] == [""] * 7
-    assert found.gains == []
+    assert [p.added for p in found.probes] == [None] * 7
     assert {len(r.random_init) for r in found.responses} == {0}
     assert not any("random_init" in line for line in found.findings())
+    text = " ".join(found.findings())
+    assert "What the training added to the embedding cannot be known" in text
+    assert "What the training did to these thresholds cannot be known" in text
+    assert "What the training added: " not in text
 
 
 def test_factors_that_go_together_give_a_warning_and_no_disentanglement(patches: Critic) -> None:
@@ -235,7 +239,7 @@ def test_grey_critics_of_28_pixels_without_layers_or_twins_are_asked_too() -> No
     assert any("Weighted shows no layers" in w for w in found.warnings)
     assert any(w.startswith("no randomly initialised control: ") for w in found.warnings)
     assert found.provenance["images"] == 20
-    assert (found.probes, found.gains, found.disentanglement) == ([], [], {})
+    assert (found.probes, found.disentanglement) == ([], {})
     assert {len(r.random_init) for r in found.responses} == {0}
 
 

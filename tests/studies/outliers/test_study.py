@@ -1,8 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.scoring.table import ScoreTable
+from gan_probe.stats.auroc import auroc
+from gan_probe.stats.conformal import DIRECTIONS
+from gan_probe.studies.outliers.result import find
 from gan_probe.studies.outliers.study import outliers
 
 
@@ -46,3 +50,47 @@ def test_without_any_reals_there_is_nothing_to_compare_with(scores: ScoreTable) 
     table = scores.table.drop(columns="seen")
     with pytest.raises(InputError, match="no held-out reals are known.*--reference"):
         outliers(ScoreTable(table, {}))
+
+
+def beside(critic: np.ndarray, **controls: np.ndarray) -> pd.DataFrame:
+    columns = {f"control.{name.replace('__', '.')}": values for name, values in controls.items()}
+    labels = {"label": np.repeat(["real", "new"], 100), "seen": np.repeat([True, False], 100)}
+    return pd.DataFrame({"critic_score": critic, **labels, **columns})
+
+
+def test_unseen_against_seen_stands_beside_random_critics_and_statistics() -> None:
+    rng = np.random.default_rng(0)
+    apart, half, nothing = (shift * np.repeat([0.0, 1.0], 100) + rng.normal(size=200) for shift in (4.0, 1.0, 0.0))
+    reals = rng.normal(size=200)
+    gained = find(beside(-half, random_init__0=nothing, random_init__1=nothing[::-1].copy(), brightness=apart), reals)
+    assert gained.advantage is not None
+    assert gained.auroc > 0.7
+    (line,) = [line for line in gained.findings() if line.startswith("All unseen images against seen ones")]
+    assert "The training added +0." in line
+    assert "The best control, brightness (1.00), is of more use: -0." in line
+    same = find(beside(-half, random_init__0=half, brightness=nothing), reals)
+    text = " ".join(same.findings())
+    assert "Nothing shows that the training added anything: +0.000" in text
+    assert "Nothing shows that it is of more use than the best control" in text
+    alone = " ".join(find(beside(-half), reals).findings())
+    assert "What the training added cannot be known" in alone
+    assert "Whether it is useful cannot be known" in alone
+
+
+def test_the_margin_over_a_control_is_the_difference_of_their_aurocs_in_either_direction() -> None:
+    rng = np.random.default_rng(1)
+    critic, control = rng.normal(size=(2, 200))
+    table, reals = beside(critic, brightness=control), rng.normal(size=50)
+    for direction in ("low", "two-sided"):
+        found = find(table, reals, direction=direction)
+        unlike = DIRECTIONS[direction](critic, reals)
+        assert found.auroc == pytest.approx(auroc(unlike[100:], unlike[:100]))
+        assert found.advantage is not None
+        assert found.advantage.use is not None
+        assert found.advantage.use.value == pytest.approx(found.auroc - found.advantage.best)
+        assert found.advantage.use.ci_low < found.advantage.use.value < found.advantage.use.ci_high
+
+
+def test_without_seen_and_unseen_images_nothing_is_said_of_how_well_outliers_are_told() -> None:
+    bare = find(pd.DataFrame({"critic_score": np.arange(30.0)}), np.arange(30.0))
+    assert any("How well outliers are told cannot be known" in line for line in bare.findings())

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -145,11 +146,29 @@ def test_seen_and_unseen_classes_are_told_apart() -> None:
 def test_findings_say_when_a_control_wins_and_when_nothing_is_decided() -> None:
     outcomes = run({CRITIC: NOISE, "pixels": ONE_HOT, "twin": NOISE.copy()})
     behind = " ".join(result_of(outcomes, ("pixels", "twin")).findings())
-    assert "behind the best control at 1, 5 labels a class" in behind
+    assert "The best control, pixels (100.0%), is of more use" in behind
+    assert "behind it at 1, 5" in behind
+    assert "What the training added cannot be known" in behind
     tied = " ".join(result_of(outcomes, ("twin",)).findings())
-    assert "not to be told from the best control at 1, 5" in tied
-    assert "No controls were run" in " ".join(result_of(outcomes, ()).findings())
+    assert "Nothing shows that it is of more use than the best control, twin" in tied
+    assert "Whether it is useful cannot be known" in " ".join(result_of(outcomes, ()).findings())
     assert result_of(outcomes, ("pixels", "twin")).metrics().best_control == "pixels"
+
+
+def test_a_gain_over_random_critics_and_a_loss_to_a_control_are_both_said() -> None:
+    mixed = ONE_HOT + NOISE[:, :3]
+    outcomes = run({CRITIC: mixed, "random_init.0": NOISE, "random_init.1": NOISE[::-1].copy(), "pixels": ONE_HOT})
+    result = replace(result_of(outcomes, ("pixels",)), random_init=("random_init.0", "random_init.1"))
+    found = result.advantage("linear")
+    assert found.training is not None
+    assert found.training.verdict == "ahead"
+    assert found.use is not None
+    assert found.use.verdict == "behind"
+    (first, second, *_) = result.findings()
+    assert "The training added +" in first
+    assert "The best control, pixels (100.0%), is of more use: -" in first
+    assert "ahead of randomly initialised critics at 1, 5; ahead of the best control at none" in second
+    assert result.metrics().added == pytest.approx(found.training.value)
 
 
 @pytest.mark.parametrize(

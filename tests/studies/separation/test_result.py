@@ -26,28 +26,46 @@ def test_a_critic_that_beats_its_controls_is_said_to() -> None:
     lines = analyse(table(STEPS, random_init__0=NOISE, brightness=NOISE)).findings()
     text = " ".join(lines)
     assert lines[0].startswith("The score alone names the class of 100.0% of the images")
-    assert lines[0].endswith("so the training added something.")
+    assert "The training added +76.7 points" in lines[0]
+    assert "It is useful: +76.7 points" in lines[0]
     assert "The critic's score separates 3 of 3 pairs" in text
-    assert "separate 0 (median of 1 seeds, from 0 to 0): fewer than the trained one" in text
+    assert "separate 0 (median of 1 seeds, from 0 to 0): each fewer than the trained one" in text
     assert "brightness, separates 0: fewer than the critic" in text
-    assert "does not beat" not in text
+    assert "need no critic" not in text
 
 
 def test_a_critic_that_loses_to_a_control_is_said_to_in_plain_words() -> None:
     lines = analyse(table(NOISE, random_init__0=NOISE, brightness=STEPS)).findings()
     text = " ".join(lines)
-    assert lines[0].endswith("so the critic loses to a control.")
+    assert "Nothing shows that the training added anything: +0.0 points" in lines[0]
+    assert "The best control, brightness (100.0%), is of more use: -76.7 points" in lines[0]
     assert "The critic's score separates 0 of 3 pairs" in text
     assert "Not separated: " in text
     assert "brightness, separates 3: more than the critic" in text
-    assert "does not beat its controls" in text
+    assert "lies within their range, so nothing shows that the training added a separation" in text
+
+
+def test_what_the_training_added_and_whether_it_is_useful_are_two_answers() -> None:
+    """A critic far above its random networks and far below a statistic: a gain, and no use."""
+    half = np.where(np.arange(60) < 20, STEPS, STEPS[::-1].copy())
+    (line, *_) = analyse(table(half, random_init__0=NOISE, brightness=STEPS), clusters=False).findings()
+    assert "The training added +" in line
+    assert "is of more use: -" in line
+
+
+def test_without_randomly_initialised_critics_nothing_is_credited_to_the_training() -> None:
+    lines = analyse(table(STEPS, brightness=NOISE), clusters=False).findings()
+    text = " ".join(lines)
+    assert "What the training added cannot be known" in lines[0]
+    assert "How many pairs the critic would separate without its training cannot be known" in text
+    assert "raining added" not in text.replace("What the training added cannot be known", "")
+    assert "Whether it is useful cannot be known" in analyse(table(STEPS), clusters=False).findings()[0]
 
 
 def test_a_tie_with_a_control_is_no_win() -> None:
     lines = analyse(table(STEPS, brightness=STEPS)).findings()
-    assert lines[0].endswith("so the critic is not to be told from that control.")
-    assert any("as many as the critic" in line for line in lines)
-    assert any("does not beat its controls" in line for line in lines)
+    assert "Nothing shows that it is of more use than the best control, brightness (100.0%): +0.0 points" in lines[0]
+    assert any("as many as the critic, so these separations need no critic" in line for line in lines)
 
 
 def test_unseen_classes_that_score_high_are_named() -> None:
@@ -74,9 +92,9 @@ def test_the_hardest_pairs_come_first() -> None:
 
 def test_classes_too_small_to_be_significant_are_said_to_be() -> None:
     frame = pd.DataFrame({"critic_score": np.arange(6.0), "label": list("aabbcc")})
-    warnings = analyse(ScoreTable(frame, {}), clusters=False).warnings
-    assert any("classes of 2 and 2 images are too small: over 3 pairs" in w for w in warnings)
-    assert not any("too small" in w for w in analyse(table(STEPS), clusters=False).warnings)
+    text = " ".join(analyse(ScoreTable(frame, {}), clusters=False).findings())
+    assert "With 2 images in the smallest class it cannot be known which pairs are separated" in text
+    assert "cannot be known which" not in " ".join(analyse(table(STEPS), clusters=False).findings())
 
 
 def test_scores_without_labels_or_classes_are_refused() -> None:
@@ -130,7 +148,9 @@ def test_a_factor_with_missing_values_is_left_out_and_the_others_stay() -> None:
 
 
 def test_constant_scores_are_said_to_tell_nothing() -> None:
-    assert any("every score is the same" in w for w in analyse(table(np.zeros(60)), clusters=False).warnings)
+    found = analyse(table(np.zeros(60)), clusters=False)
+    assert any("every score is the same" in w for w in found.warnings)
+    assert "what the critic's score tells of these classes cannot be known" in " ".join(found.findings())
 
 
 def test_embeddings_that_say_nothing_are_left_out_and_named() -> None:
@@ -168,5 +188,5 @@ def test_clusters_over_trainings_have_an_interval_over_them() -> None:
     assert value == pytest.approx(2 / 3, abs=0.15)
     assert low < 0.3
     assert high > 0.9
-    assert "Over the 3 trainings the critic's embedding has" in " ".join(analysis.findings())
+    assert "Over the 3 trainings the clusters of the critic's embedding have an ARI of" in " ".join(analysis.findings())
     assert analyse(runs[0], clusters=False).ari_over_runs is None

@@ -62,6 +62,9 @@ def test_everything_is_asked_of_runs_and_of_untrained_twins(result: StabilityRes
         RANDOM_CRITICS: measured,
     }
     assert result.warnings == []
+    assert result.beside_random is not None
+    assert any("training added agreement: " in line for line in result.findings())  # critics of no step: not shown
+    assert any("with these regressed out" in line or "With image statistics" in line for line in result.findings())
     assert any(line.startswith("Two trained critics, mean over all pairs: Procrustes") for line in result.findings())
 
 
@@ -103,6 +106,7 @@ def test_what_not_every_run_has_is_not_compared(critics: dict[str, Critic], data
     other = Critic.from_network("compact", (32, 32, 3), seed=9)
     other.config = replace(other.config, layers=(), training_classes=("something else",))
     found = stability(critics | {"other": other}, data, controls=False)
+    assert any("Whether the training added agreement cannot be known" in line for line in found.findings())
     assert "embeddings are not compared: not every critic shows its layers." in found.warnings
     assert [s.measure for s in found.similarities[TRAINED]] == ["clusters of scores"]
     assert any("there are 0. Score images of the classes that" in warning for warning in found.warnings)

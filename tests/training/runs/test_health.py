@@ -14,8 +14,9 @@ from gan_probe.images.image_set import ImageSet
 from gan_probe.networks import build_generator
 from gan_probe.training import RunFolder, train
 from gan_probe.training.loop import split_held_out
+from gan_probe.training.runs.diagnosis import diagnosis_of
 from gan_probe.training.runs.folder import METRICS
-from gan_probe.training.runs.health import Examiner, coverage, diagnosis_of, distance, diversity, small
+from gan_probe.training.runs.health import Examiner, coverage, distance, diversity, small, told_apart
 from tests.conftest import BARE
 
 
@@ -76,7 +77,10 @@ def metrics(accuracy: float) -> pd.DataFrame:
     return pd.DataFrame({name: [1.0] * 50 for name in METRICS} | {"critic_accuracy": [accuracy] * 50})
 
 
-GOOD = {"step": 9, "diversity": 0.9, "distance": 1.0, "training_preference": 0.5, "n_held_out": 100, "missing": []}
+GOOD = {
+    "step": 9, "diversity": 0.9, "distance": 1.0, "untrained_distance": 3.0, "told_apart": 0.6,
+    "training_preference": 0.5, "n_held_out": 100, "missing": [],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -103,16 +107,44 @@ def test_the_diagnosis_says_what_the_records_say(accuracy: float, last: dict[str
     assert lines[0].startswith(said)
 
 
+def test_samples_of_noise_are_trouble_and_what_to_do_next_follows_from_the_settings() -> None:
+    noise = {**GOOD, "distance": 2.5, "told_apart": 1.0}
+    short = diagnosis_of(metrics(0.9).assign(step=range(31, 81)), [{**noise, "step": 40}, noise], {"n_critic": 5})
+    assert short[0].startswith("The samples are not like the reals: 2.50 times the reals' own distance")
+    assert "an untrained generator's 3.00" in short[0]
+    assert short[1:] == [
+        "Next: train longer than 80 steps, --steps 320.",
+        "Or give the critic more updates a step: --set n_critic=10 (now 5).",
+    ]
+    won = diagnosis_of(metrics(1.0), [{**noise, "step": 40}, noise], {"learning_rate_critic": 1e-3})
+    assert won[-1] == "Or slow the critic down: --set learning_rate_critic=0.0003."
+    long = diagnosis_of(metrics(0.9).assign(step=30_000), [noise], {"network": "compact"})
+    assert any("another recipe, --preset wgan-gp-32, or no critic: on these images HOG" in line for line in long)
+    assert not any("train longer" in line for line in long)
+
+
+def test_fakes_and_reals_are_told_apart_until_they_are_alike() -> None:
+    assert told_apart(rows(0) + 9, rows(1)) == 1
+    assert told_apart(rows(0), rows(1)) == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_training_of_eight_steps_is_not_called_well(run: Path) -> None:
+    lines = RunFolder(run).diagnosis()
+    assert not any(line.startswith("No sign of trouble") for line in lines)
+    assert any(line.startswith("The samples are not like the reals") for line in lines)
+    assert any("train longer than 8 steps" in line for line in lines)
+
+
 def test_a_gradient_that_vanishes_is_named() -> None:
     table = metrics(0.7).assign(critic_gradient=np.geomspace(10, 1e-4, 50))
     assert diagnosis_of(table, []) == [
-        "The critic's gradient has all but vanished (6.3e+00 to 1.6e-04): it learns no more."
+        "A gradient has all but vanished (critic 6.3e+00 to 1.6e-04): that network learns no more."
     ]
 
 
 def test_a_gradient_that_explodes_is_named() -> None:
     table = metrics(0.7).assign(critic_gradient=np.geomspace(1, 1e5, 50))
-    assert diagnosis_of(table, [])[0].startswith("The critic's gradient has grown a thousandfold")
+    assert diagnosis_of(table, [])[0].startswith("A gradient has grown a thousandfold (critic")
 
 
 def test_without_records_nothing_is_called_healthy() -> None:
@@ -135,4 +167,5 @@ def test_a_run_keeps_its_health_and_older_runs_are_read(run: Path, train_set: Im
     )
     (old / "health.jsonl").unlink()
     assert RunFolder(old).read_metrics()["critic_accuracy"].isna().all()
-    assert RunFolder(old).diagnosis() == ["No sign of trouble."]
+    (line,) = RunFolder(old).diagnosis()
+    assert line.startswith("No sign of trouble in the losses; whether the samples are like the reals is unknown")
