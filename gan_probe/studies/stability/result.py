@@ -401,7 +401,9 @@ def _sentences(result: StabilityResult) -> list[str]:
         " scores say of these classes, another's need not.",
         f"Two runs put two classes in different order in {best.flip_rate:.1%} of cases; Kendall's W is"
         f" {best.kendall_w:.3f} {ends['kendall_w']}.",
-        f"Within a class, two runs' scores have a rank correlation of {best.spearman_within:.2f}.",
+        f"Within a class, two runs' scores have a rank correlation of {best.spearman_within:.2f}."
+        if np.isfinite(best.spearman_within)
+        else "Within a class no scores differ, so that there is no rank correlation.",
         f"Runs whose mean has a reliability of {WANTED:g}: {runs_needed(best.reproducible) or 'no number is enough'}.",
     ]
     least = min(result.agreement, key=lambda name: result.agreement[name])
