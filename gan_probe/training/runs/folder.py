@@ -152,9 +152,9 @@ class RunFolder:
 
     def write_checkpoint(self, state: State) -> None:
         """Save the whole state of a training."""
-        tensors, step = _flat(state), str(state.step)
-        facts = {"step": step, CHECKSUM: digest_of({"step": step}, tensors)}
-        write_atomically(self.checkpoint, save(tensors, metadata=facts))
+        tensors, facts = _flat(state), {"step": state.step}
+        told = json.dumps({**facts, CHECKSUM: digest_of(facts, tensors)})
+        write_atomically(self.checkpoint, save(tensors, metadata={SCHEMA: told}))  # several keys have no order
 
     def read_checkpoint(self, state: State) -> None:
         """Put the saved state into ``state``.
@@ -166,14 +166,14 @@ class RunFolder:
         """
         try:
             with safe_open(regular(self.checkpoint), framework="pt") as file:
-                facts = file.metadata() or {}
+                told = file.metadata() or {}
                 saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            known = digest_of({"step": facts["step"]}, saved)
-            if facts.get(CHECKSUM, known) != known:  # older versions wrote none
+            facts = json.loads(told[SCHEMA]) if SCHEMA in told else {"step": int(told["step"])}  # of older versions
+            step = facts["step"]
+            if facts.get(CHECKSUM, "") != digest_of({"step": step}, saved) and SCHEMA in told:
                 raise ValueError("it was changed since it was saved: what it holds does not fit its checksum")
-            step = int(facts["step"])
             _restore(state, saved)
-        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise InputError(
                 f"{self.checkpoint} cannot be resumed from: {error}. Train anew in another folder."
             ) from error
