@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 QUICK := "not slow and not nightly and not gpu"
 
-.PHONY: setup demo test test-slow nightly coverage test-lowest check ci docs golden golden-summary benchmarks gallery release clean
+.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-lowest check ci docs golden golden-summary benchmarks gallery release clean
 
 setup: $(STAMP)
 
@@ -26,8 +26,14 @@ test: setup  ## everything but the slow tests, in random order, in about six min
 test-slow: setup  ## the slow tests: minutes of training
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --timeout 900 --durations 0
 
-nightly: setup  ## the simulations in full: do intervals cover the truth as often as they say?
+nightly: setup  ## the simulations in full (do intervals cover the truth as often as they say?) and both campaigns
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 900 -m nightly
+
+fuzz: setup  ## hostile inputs for every reader and every verb: make fuzz INPUTS=2000 SEED=0
+	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/fuzz.py --inputs $(or $(INPUTS),2000) --seed $(or $(SEED),0) --jobs 2
+
+chaos: setup  ## kills at every change of the disk, full disks, two writers: make chaos KILLS=240 SEED=0
+	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/chaos.py --kills $(or $(KILLS),240) --seed $(or $(SEED),0)
 
 coverage: setup  ## how much of the code the tests of make test run, by file and in all
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m $(QUICK) --cov --cov-report=term:skip-covered

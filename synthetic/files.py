@@ -12,15 +12,17 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout, UnixFileLock
+from filelock import BaseFileLock, FileLock, Timeout, UnixFileLock
 
 from synthetic.errors import InUseError
 
@@ -48,34 +50,77 @@ def hold(out: str | Path) -> Iterator[None]:
     InUseError
         When another process, or another thread, writes there: which one, and since when.
     """
+    check_name_of(out)
     out = Path(out).resolve()
     if out in _held.get():
         yield
         return
     made = [folder for folder in out.parents if not folder.exists()]
-    out.parent.mkdir(parents=True, exist_ok=True)
     file = out.parent / f".{out.name}.gan-probe-lock"
     lock = FileLock(file, timeout=HANDOVER_S)
+    token = _held.set(_held.get() | {out})
+    try:
+        with undisturbed():
+            out.parent.mkdir(parents=True, exist_ok=True)
+            _acquire(lock, file, out)
+        _clear_away(out)
+        yield
+    finally:
+        with undisturbed():
+            _held.reset(token)
+            if lock.is_locked:
+                file.unlink(missing_ok=True)  # while it is held: who opened it meanwhile sees it gone, and tries anew
+                lock.release()
+            for folder in made:
+                with suppress(OSError):  # something stands in it
+                    folder.rmdir()
+
+
+def check_name_of(out: str | Path) -> None:
+    """Raise unless the name of an output is text: Parquet, safetensors and JSON know no other names.
+
+    Raises
+    ------
+    OSError
+        For bytes that are not UTF-8.
+    """
+    try:
+        os.fspath(out).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(out).decode("utf-8", "backslashreplace")
+        raise OSError(errno.EILSEQ, "this name is not UTF-8, so no output can be written there", shown) from None
+
+
+def _acquire(lock: BaseFileLock, file: Path, out: Path) -> None:
     try:
         lock.acquire()
     except Timeout:
         if not file.exists():  # no file can be made there
             raise FileNotFoundError(errno.ENOENT, "nothing can be written here", str(out.parent)) from None
         raise InUseError(f"{out} is being written by {_holder(file)}. Wait for it, or choose another --out.") from None
-    token = _held.set(_held.get() | {out})
+    if isinstance(lock, UnixFileLock):  # where a file system has no locks, filelock puts its own words there
+        facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
+        file.write_text(json.dumps(facts), encoding="utf-8")
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until the end: cleaning up that they cut short would leave what it was to remove."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles signals in the main thread alone
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = {int(number): handler for number, handler in handlers.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, lambda number, frame: came.append(number))
     try:
-        if isinstance(lock, UnixFileLock):  # where a file system has no locks, filelock puts its own words there
-            facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
-            file.write_text(json.dumps(facts), encoding="utf-8")
-        _clear_away(out)
         yield
     finally:
-        _held.reset(token)
-        file.unlink(missing_ok=True)  # while it is held: who opened it meanwhile sees that it is gone, and tries anew
-        lock.release()
-        for folder in made:
-            with suppress(OSError):  # something stands in it
-                folder.rmdir()
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def _holder(file: Path) -> str:
@@ -172,7 +217,8 @@ def atomic_path(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
             else:
                 _put_file(temporary, path)
         finally:
-            temporary.unlink(missing_ok=True)
+            with undisturbed():
+                temporary.unlink(missing_ok=True)
 
 
 def _put_file(new: Path, path: Path) -> None:
@@ -224,6 +270,7 @@ def check_free(out: str | Path, *, marker: str, overwrite: bool) -> None:
     FileExistsError
         With what to do.
     """
+    check_name_of(out)
     out = Path(out).resolve()
     if out.is_dir() and _is_empty(out):
         return
@@ -241,8 +288,8 @@ def check_free(out: str | Path, *, marker: str, overwrite: bool) -> None:
 def _is_ours(marker: Path) -> bool:
     """Return whether a file is JSON with a schema of ours; other programs write a ``config.json`` too."""
     try:
-        schema = json.loads(marker.read_text(encoding="utf-8")).get("schema")
-    except (OSError, ValueError, AttributeError):
+        schema = json.loads(marker.read_text(encoding="utf-8")).get("schema") if marker.is_file() else None
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
     return str(schema).startswith(OUR_SCHEMAS)
 
@@ -273,7 +320,8 @@ def atomic_folder(out: str | Path, *, marker: str, overwrite: bool = False) -> I
             _fsync(temporary)
             _put_folder(temporary, out, marker=marker, overwrite=overwrite)
         finally:
-            _remove(temporary)
+            with undisturbed():
+                _remove(temporary)
 
 
 def _put_folder(new: Path, out: Path, *, marker: str, overwrite: bool) -> None:

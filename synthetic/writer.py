@@ -58,7 +58,7 @@ def _write_images(dataset: Dataset, folder: Path, *, masks: bool, progress: Prog
         for _ in progress(_in_threads(_write_png, paths, pictures)):
             pass
     table = _table(dataset)
-    table.to_parquet(folder / "metadata.parquet", index=False)
+    table.to_parquet(folder / "metadata.parquet", index=False, write_page_checksum=True)
     table.to_csv(folder / "metadata.csv", index=False)
 
 
@@ -72,14 +72,14 @@ def _write_parquet(dataset: Dataset, folder: Path, *, masks: bool, progress: Pro
     if masks:
         columns["mask"] = [{"bytes": png, "path": None} for png in _in_threads(encode_png, dataset.masks)]
     table = pd.concat([_table(dataset), pd.DataFrame(columns)], axis=1)
-    table.to_parquet(folder / "images.parquet", index=False)
+    table.to_parquet(folder / "images.parquet", index=False, write_page_checksum=True)
 
 
 def _write_npy(dataset: Dataset, folder: Path, *, masks: bool, progress: Progress) -> None:
     np.save(folder / "images.npy", dataset.images, allow_pickle=False)
     if masks:
         np.save(folder / "masks.npy", dataset.masks, allow_pickle=False)
-    _table(dataset).to_parquet(folder / "metadata.parquet", index=False)
+    _table(dataset).to_parquet(folder / "metadata.parquet", index=False, write_page_checksum=True)
 
 
 FORMATS = {"folder": _write_images, "parquet": _write_parquet, "npy": _write_npy}

@@ -194,3 +194,20 @@ class Lazy(nn.Module):
 
 def unet() -> nn.Module:
     return Headed(lambda score, x: (score, x.mean(1, keepdim=True)))
+
+
+class RefusesItsState(PatchGan):
+    """Has its own way to take weights, which fails."""
+
+    def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
+        raise LookupError("not mine")
+
+
+class NoWayBack(PatchGan):
+    """Cannot be trained on: its gradients fail."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            x = x.detach().clone().requires_grad_(True)
+            x.register_hook(lambda slope: {}["no way back"])
+        return super().forward(x)

@@ -34,7 +34,7 @@ from gan_probe.cli import (
     train,
     trajectory,
 )
-from gan_probe.cli.session import print_record
+from gan_probe.cli.session import INTERRUPTED, print_record
 from gan_probe.version import VERSION
 
 UsageError: Any = typer.BadParameter.__base__  # of the click that typer carries
@@ -60,6 +60,8 @@ class Verbs(TyperGroup):
     def _told(self, words: Sequence[str]) -> Iterator[None]:
         try:
             yield
+        except KeyboardInterrupt:  # before a verb's own session begins, or after it
+            raise typer.Exit(INTERRUPTED) from None
         except UsageError as error:
             if "--json" in words:
                 verb = next((word for word in words if word in self.commands), "")
@@ -114,4 +116,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter gets its escape
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # while the commands are put together
+        sys.exit(INTERRUPTED)

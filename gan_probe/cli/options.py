@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gan_probe.errors import ConfigError, GateError, InputError
+from synthetic.files import check_name_of
 
 CriticFolder = Annotated[
     Path, typer.Argument(metavar="CRITIC", help="A run folder, a snapshot of one, or a critic folder.")
@@ -61,6 +62,7 @@ def check_plain(named: Mapping[str, Path]) -> None:
 
 def check_file_free(path: Path, overwrite: bool, *, suffix: str) -> None:
     """Raise unless a file of this kind may be written to ``path``."""
+    check_name_of(path)
     if path.suffix != suffix:
         raise ConfigError(f"{path} must end in {suffix}: that is what is written.")
     if path.is_dir():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,34 @@ PLAIN_LINE_EVERY_S = 10.0
 
 class Done(Exception):
     """Ends a command early, successfully."""
+
+
+class Voice(Console):
+    """A console that outlives its reader: where the pipe is closed or the disk full, what is left to say goes nowhere.
+
+    The work is what counts, and it goes on.
+    """
+
+    lost: OSError | None = None
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, or remember why it could not be printed."""
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            self.give_up(error)
+
+    def on_broken_pipe(self) -> None:
+        """Go on: ``gan-probe ... | head`` is no reason to leave work undone."""
+        self.give_up(BrokenPipeError())
+
+    def give_up(self, error: OSError) -> None:
+        """Say nothing more; what lies in buffers goes nowhere, too."""
+        self.lost, self.quiet = self.lost or error, True
+        with suppress(OSError, ValueError):  # a stream without a descriptor
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.file.fileno())
+            os.close(nowhere)
 
 
 @dataclass
@@ -60,7 +89,7 @@ class Session:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        self._stdout, self._stderr = Console(soft_wrap=True, highlight=False), Console(stderr=True, highlight=False)
+        self._stdout, self._stderr = Voice(soft_wrap=True, highlight=False), Voice(stderr=True, highlight=False)
         self._until_the_end = ExitStack()
 
     # --- talking ---
@@ -194,7 +223,10 @@ class Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        self._until_the_end.close()
+        try:
+            self._until_the_end.close()
+        except KeyboardInterrupt as late:  # it waited until everything was cleaned up
+            error = late
         if error is None or isinstance(error, Done):
             self._finish("ok" if not self.n_skipped else "skipped", SKIPPED if self.n_skipped else OK)
         elif isinstance(error, typer.Exit | SystemExit | typer.BadParameter):
@@ -221,8 +253,10 @@ class Session:
             try:
                 print_record(self.command, status, self.outputs, metrics=self.metrics, warnings=self.warnings)
             except OSError as error:
-                self._stderr.print(f"error: stdout: {in_words(error)}", markup=False, soft_wrap=True)
-                code = code or exit_code(error)
+                self._stdout.give_up(error)
+        if (lost := self._stdout.lost) and not isinstance(lost, BrokenPipeError):
+            self._stderr.print(f"error: stdout: {in_words(lost)}", markup=False, soft_wrap=True)
+            code = code or exit_code(lost)
         if code:
             raise typer.Exit(code)
 

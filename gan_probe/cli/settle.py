@@ -160,8 +160,9 @@ def _check_same_bank(path: Path, fakes: Images) -> None:
     import numpy as np
 
     from gan_probe.errors import InputError
+    from gan_probe.records import read_array
 
-    if path.is_file() and not np.array_equal(np.load(path, allow_pickle=False), fakes):
+    if path.is_file() and not np.array_equal(read_array(path), fakes):
         raise InputError(
             f"{path} holds other fakes than these (by --bank, --seed, --n-fakes or the list of runs)."
             f" To go on with those: --bank {path}"

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.features import POOLINGS, passed, watched
 from gan_probe.critics.foreign import AdaptedCritic, build_from_factory, find_layers, prepared
 from gan_probe.critics.identity import (
@@ -27,7 +28,6 @@ from gan_probe.critics.identity import (
     check_folder,
     hash_of,
     read_config,
-    seal,
 )
 from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.critics.random_weights import are_same, reinitialised, settle_spectral_norms
@@ -39,6 +39,7 @@ from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
 from gan_probe.networks import build_critic, restore_weights
 from gan_probe.networks.heads import CriticWithHeads
+from gan_probe.records import regular, seal
 from gan_probe.types import Column, Images, ImageShape, Progress
 from synthetic.files import atomic_folder
 
@@ -329,7 +330,14 @@ class Critic:
         }
         (folder / WEIGHTS).write_bytes(save(weights))  # not save_file: a full disk is an OSError
         saved = hash_of(self.config, self.module.state_dict())  # anew: weights may have been changed in place
-        record = seal({"schema": SCHEMA, **asdict(self.config), "hash": saved})
+        try:
+            record = seal({"schema": SCHEMA, **asdict(self.config), "hash": saved})
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.config.network} cannot be saved, as its settings cannot be written as JSON: {error}."
+                " Arguments of a factory must be text, numbers, truth values, or lists and dicts of them; build all"
+                " else within the factory."
+            ) from error
         (folder / MARKER).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     # --- what critics do ---
@@ -510,9 +518,19 @@ class Critic:
             wanted = "x".join(map(str, self.config.image_shape))
             raise InputError(
                 f"this critic takes uint8 images of {wanted} (height x width x channels);"
-                f" got {images.dtype} of {'x'.join(map(str, images.shape[1:]))}. Resize with --size"
-                f" {self.config.image_shape[0]} (in Python: read_images(..., size_px={self.config.image_shape[0]}))."
+                f" got {images.dtype} of {'x'.join(map(str, images.shape[1:]))}. {self._way_out(images)}"
             )
+
+    def _way_out(self, images: Images) -> str:
+        """Return what makes images fit that do not."""
+        height, width, channels = self.config.image_shape
+        if images.shape[1:] == (height, width, channels):
+            return "Give 0 to 255, such as (255 * images).round().astype(np.uint8) of values from 0 to 1."
+        if images.shape[1:] == (channels, height, width):
+            return "Channels come first; put them last: images.transpose(0, 2, 3, 1)."
+        if images.shape == (height, width, channels):
+            return "One image is a batch of one: images[None]."
+        return f"Resize with --size {height} (in Python: read_images(..., size_px={height}))."
 
 
 @singledispatch
@@ -553,10 +571,11 @@ def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> Crit
                 f"{folder} is a critic from elsewhere: loading it runs {config.factory}. If you trust that code,"
                 f" {TRUST}"
             )
-        weights = load_file(folder / WEIGHTS)
+        weights = load_file(regular(folder / WEIGHTS))
         module = rebuild(config)
         check_folder(folder, config, record, weights)  # before a stored graph, which may be a program, is opened
-        restore_weights(module, config.network, weights)
+        with foreign_code(f"{folder} does not hold a whole critic"):  # whoever wrote a module may load it in own ways
+            restore_weights(module, config.network, weights)
     except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 
 from gan_probe.critics.critic import Critic, Forward, rebuild
 from gan_probe.critics.features import Passed, pool, watched
-from gan_probe.critics.identity import CriticConfig, check_seal, digest_of, hash_of, old_hash_of, seal
+from gan_probe.critics.identity import CriticConfig, digest_of, hash_of, old_hash_of
 from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.names import check_name
+from gan_probe.records import check_seal, read_array, read_record, seal
 from gan_probe.stats.alignment import affine, shift
 from gan_probe.types import Images, Progress, Scores
 from synthetic.files import atomic_folder
@@ -330,7 +331,7 @@ class EnsembleCritic(Critic):
 def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> EnsembleCritic:
     """Return the ensemble in a folder that `EnsembleCritic.write_into` wrote, whole and unchanged."""
     try:
-        record = json.loads((folder / ENSEMBLE).read_text(encoding="utf-8"))
+        record = read_record(folder / ENSEMBLE)
         if record["schema"] not in (SCHEMA, OLD_SCHEMA):
             raise InputError(f"{folder / ENSEMBLE} is not of schema {SCHEMA!r}; it was written by another version.")
         check_seal(record, folder / ENSEMBLE)
@@ -344,10 +345,10 @@ def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> Ense
         module = AlignedMean([member.module for member in members.values()])
         for name, buffer in (("shift", module.shifts), ("scale", module.scales), ("norm", module.norms)):
             buffer.copy_(torch.tensor([row[name] for row in rows]))
-        panel = np.load(folder / PANEL, allow_pickle=False)
+        panel = read_array(folder / PANEL)
         ensemble = EnsembleCritic(module, config, device, panel=panel)
         saved = record["hash"]
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{folder} does not hold a whole ensemble: {error}.") from error

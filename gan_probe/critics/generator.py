@@ -21,6 +21,7 @@ from gan_probe.images.pixels import to_uint8
 from gan_probe.names import check_name
 from gan_probe.networks import build_generator, restore_weights
 from gan_probe.networks.heads import with_labels
+from gan_probe.records import read_record, regular
 from gan_probe.types import Images, ImageShape
 from synthetic.files import atomic_folder
 
@@ -186,13 +187,13 @@ class Generator:
 
 def _read(folder: Path) -> tuple[GeneratorConfig, dict[str, Tensor], str | None]:
     """Return the config and the weights in a generator folder, and the hash of both when they were saved."""
-    record = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    record = read_record(folder / MARKER)
     schema = record.pop("schema")
     if schema not in (SCHEMA, OLD_SCHEMA):
         raise InputError(f"{folder / MARKER} is not of schema {SCHEMA!r}; it was written by another version.")
     saved = record.pop("hash") if schema == SCHEMA else None
     known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-    return GeneratorConfig(**known), load_file(folder / WEIGHTS), saved
+    return GeneratorConfig(**known), load_file(regular(folder / WEIGHTS)), saved
 
 
 def calibrate(module: nn.Module, latent_dim: int, *, n_classes: int = 0, device: torch.device | str = "cpu") -> None:

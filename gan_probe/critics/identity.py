@@ -20,14 +20,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gan_probe.errors import InputError
+from gan_probe.records import CHECKSUM, N_DIGITS, check_seal, read_record
 from gan_probe.types import ImageShape
 
 MARKER = "config.json"
 WEIGHTS = "critic.safetensors"
 SCHEMA, OLD_SCHEMA = "gan_probe.critic/2", "gan_probe.critic/1"
 DECIDING = ("network", "image_shape", "value_range", "layers", "factory", "arguments", "adaptation", "heads")
-N_DIGITS = 16
-CHECKSUM = "checksum"
 # What schema 1 called graphs that are stored in a file.
 OLD_FACTORIES = {"gan_probe.portable:OnnxModule": "onnx", "gan_probe.portable:ScriptModule": "torchscript"}
 
@@ -123,26 +122,6 @@ def _bytes(tensor: Tensor) -> memoryview:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
-def seal(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record with a checksum of all that it says, as `check_seal` looks for it."""
-    plain = json.loads(json.dumps(record))  # as it will be read
-    return {**plain, CHECKSUM: _checksum(plain)}
-
-
-def check_seal(record: Mapping[str, Any], file: Path) -> None:
-    """Raise `InputError` where a record was changed since it was written. Older versions wrote no checksum."""
-    if record.get(CHECKSUM, _checksum(record)) != _checksum(record):
-        raise InputError(
-            f"{file} was changed since it was saved: what it says does not fit its checksum. Bring the old one back, or"
-            " make the folder again; nothing in it is meant to be edited."
-        )
-
-
-def _checksum(record: Mapping[str, Any]) -> str:
-    rest = {name: value for name, value in record.items() if name != CHECKSUM}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:N_DIGITS]
-
-
 def check_folder(folder: Path, config: CriticConfig, record: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
     """Raise `InputError` unless a critic folder's weights and record are those that were saved."""
     is_old = record["schema"] == OLD_SCHEMA
@@ -164,7 +143,7 @@ def read_config(folder: Path) -> tuple[CriticConfig, dict[str, Any]]:
     InputError
         For another schema. Other errors of reading (OSError, ValueError, TypeError, KeyError) are the caller's to word.
     """
-    record = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    record = read_record(folder / MARKER)
     if record["schema"] not in (SCHEMA, OLD_SCHEMA):
         raise InputError(
             f"{folder / MARKER} is not of schema {SCHEMA!r}; it was written by another version, as"

@@ -79,7 +79,7 @@ def write_samples(
             table.to_csv(folder / "metadata.csv", index=False)
         else:
             np.save(folder / "images.npy", images, allow_pickle=False)
-        table.to_parquet(folder / "metadata.parquet", index=False)
+        table.to_parquet(folder / "metadata.parquet", index=False, write_page_checksum=True)
         np.save(folder / "latents.npy", latents, allow_pickle=False)
         sheet(images[:MAX_SHEET]).save(folder / "sheet.png")
         if interpolate:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from math import isqrt
 from numbers import Integral
 from typing import Any
 
@@ -18,6 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import validate_data
 
+from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.critic import Critic, rebuild
 from gan_probe.critics.features import features
 from gan_probe.critics.identity import CriticConfig
@@ -33,6 +35,7 @@ from gan_probe.version import VERSION
 
 _MODULES: dict[tuple[str, torch.dtype, str], torch.nn.Module] = {}  # networks of this process, by weights, type, device
 _MAX_MODULES = 8
+MIN_SIDE_PX = 8  # of images; fewer values are a table of numbers
 FOLDER = "_gan_probe_folder"  # in pickles and hashes only
 
 
@@ -44,13 +47,22 @@ def guess_image_shape(n_features: int, network: str) -> ImageShape:
     Raises
     ------
     InputError
-        When no image of the network is large enough.
+        When no image of the network is large enough, and for rows that are square images of another size: taken as the
+        beginning of a larger one, each of their lines would stand shifted against the next.
     """
     sides = NETWORKS[network].sides_px
     for channels in (1, 3):
         for side in sides:
             if side * side * channels == n_features:
                 return side, side, channels
+        side = isqrt(n_features // channels)
+        if side * side * channels == n_features and side >= MIN_SIDE_PX:
+            others = [name for name, other in NETWORKS.items() if side in other.sides_px]
+            takes = f", or choose network={others[0]!r}" if others else ""
+            raise InputError(
+                f"rows of {n_features} values are images of {side}x{side}x{channels}, and network {network!r} takes"
+                f" squares of {', '.join(map(str, sides))} pixels. Resize with ImageLoader(size_px=...){takes}."
+            )
     for side in sides:
         if side * side >= n_features:
             return side, side, 1
@@ -156,7 +168,8 @@ class CriticEstimator(BaseEstimator):
         key = (self.critic_hash_, dtype, device)
         if key not in _MODULES:
             module = rebuild(self.config_)
-            module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in self.weights_.items()})
+            with foreign_code("the critic does not take the weights that it was fitted with"):
+                module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in self.weights_.items()})
             while len(_MODULES) >= _MAX_MODULES:
                 _MODULES.pop(next(iter(_MODULES)))
             _MODULES[key] = module.to(device, dtype).eval().requires_grad_(False)

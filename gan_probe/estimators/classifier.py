@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor, nn
 
+from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.features import POOLINGS, features
 from gan_probe.critics.stored import KINDS
@@ -212,7 +213,10 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
             shuffled = order.permutation(training)
             for start in range(0, len(shuffled), self.train_batch_size):
                 optimizer.zero_grad(set_to_none=True)
-                loss_of(shuffled[start : start + self.train_batch_size]).backward()
+                with foreign_code(
+                    f"{self.config_.network} cannot be fine-tuned", advice="Use mode='probe', which needs no gradients."
+                ):
+                    loss_of(shuffled[start : start + self.train_batch_size]).backward()
                 optimizer.step()
             self.n_epochs_ = epoch
             loss = self._mean_loss(loss_of, held_out)

@@ -36,7 +36,8 @@ def pca(unlabelled: Images, seed: int) -> Encoder:
     rows = pixels(unlabelled, seed)(_sample(unlabelled, N_FITTED, seed))
     n = min(N_COMPONENTS, *rows.shape)
     solver = "full" if n == min(rows.shape) else "randomized"
-    fitted = PCA(n, svd_solver=solver, random_state=seed).fit(rows)
+    with np.errstate(invalid="ignore"):  # rows that are all equal have no variance to share out
+        fitted = PCA(n, svd_solver=solver, random_state=seed).fit(rows)
     return lambda images: fitted.transform(pixels(images, seed)(images)).astype(np.float32)
 
 

@@ -86,4 +86,5 @@ def pixel_components(images: Images, *, n_components: int = N_COMPONENTS, seed: 
     rows = images.reshape(len(images), -1).astype(np.float32) / 255
     n = min(n_components, *rows.shape)
     solver = "full" if n == min(rows.shape) else "randomized"
-    return PCA(n, svd_solver=solver, random_state=seed).fit_transform(rows).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # rows that are all equal have no variance to share out
+        return PCA(n, svd_solver=solver, random_state=seed).fit_transform(rows).astype(np.float32)

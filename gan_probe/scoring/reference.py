@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from gan_probe.critics.identity import folder_hashes
+from gan_probe.errors import InputError
+from gan_probe.records import read_table
 from gan_probe.scoring.table import ScoreTable
 
 
 def read_held_out(path: str | Path, scores: ScoreTable) -> npt.NDArray[np.float64] | None:
-    """Return the scores of held-out reals that are kept beside the critic in ``path``; None where they are not its."""
+    """Return the scores of held-out reals that are kept beside the critic in ``path``; None where they are not its.
+
+    Raises
+    ------
+    InputError
+        When the file beside the critic is damaged.
+    """
     for folder in (Path(path), Path(path) / "critic"):
         file = folder / "reference.parquet"
-        hashes = folder_hashes(folder) if str(path) and file.is_file() else set()
-        if scores.provenance.get("critic_hash") in hashes:
-            table = pd.read_parquet(file)
-            if table.attrs.get("critic_hash", min(hashes)) in hashes:  # version 0.1.0 did not write whose they are
-                return table["critic_score"].to_numpy(dtype=np.float64)
+        hashes = folder_hashes(folder) if str(path) and file.exists() else set()
+        if scores.provenance.get("critic_hash") not in hashes:
+            continue
+        table = read_table(file)
+        try:
+            facts = json.loads((table.schema.metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+            if facts.get("critic_hash", min(hashes)) in hashes:  # version 0.1.0 did not write whose they are
+                return np.asarray(table["critic_score"].to_pandas(), dtype=np.float64)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{file} holds no scores of held-out reals ({error}). Name a table: --reference."
+            ) from error
     return None

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gan_probe.errors import InputError
+from gan_probe.records import CHECKSUM, check_seal, read_table, seal
 from gan_probe.scoring.controls import CONTROLS, SCORED
 from gan_probe.stats.beside import RANDOM_INIT, Beside
 from gan_probe.types import Rows, Scores
@@ -30,6 +31,7 @@ SCHEMA, OLD_SCHEMA = "gan_probe.scores/2", "gan_probe.scores/1"
 _OLD_RANDOM_INIT = "untrained"  # what schema 1 called randomly initialised critics in its columns
 SCORE = "critic_score"
 UNCERTAINTY = "critic_uncertainty"  # of an ensemble: the standard deviation over its members
+COLUMNS = "columns"  # in the file, of those that were written
 UNNAMED = "(no label)"  # the class of images whose label is missing
 CRITIC, BASELINE = "critic", "baseline"
 _CONTROL = "control."  # columns of one number an image
@@ -211,11 +213,10 @@ def write_scores(scores: ScoreTable, path: str | Path, *, overwrite: bool = True
                 columns[name] = pa.array(column, from_pandas=True)
             except pa.ArrowException:  # a user's column of mixed types
                 columns[name] = pa.array(column.astype(str))
-    table = pa.table(columns).replace_schema_metadata(
-        {"gan_probe": json.dumps({"schema": SCHEMA, **scores.provenance}, default=str)}
-    )
+    told = json.loads(json.dumps({"schema": SCHEMA, **scores.provenance, COLUMNS: list(columns)}, default=str))
+    table = pa.table(columns).replace_schema_metadata({"gan_probe": json.dumps(seal(told))})
     with atomic_path(path, overwrite=overwrite) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)
 
 
 def read_scores(path: str | Path) -> ScoreTable:
@@ -229,10 +230,7 @@ def read_scores(path: str | Path) -> ScoreTable:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is not a file. Make scores with: gan-probe score CRITIC DATA --out scores.parquet")
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} cannot be read as Parquet: {error}.") from error
+    table = read_table(path)
     provenance = _provenance(table, path)
     frame = table.to_pandas()
     if provenance["schema"] != SCHEMA:
@@ -245,10 +243,17 @@ def _provenance(table: pa.Table, path: Path) -> dict[str, Any]:
     raw = (table.schema.metadata or {}).get(b"gan_probe")
     try:
         provenance: dict[str, Any] = {"schema": None} | json.loads(raw or b"{}")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: its gan_probe metadata is broken ({error}). Score again.") from error
     if provenance["schema"] not in (SCHEMA, OLD_SCHEMA, None):
         raise InputError(f"{path} has schema {provenance['schema']!r}; this version reads {SCHEMA!r}. Score again.")
+    check_seal(provenance, path)
+    provenance.pop(CHECKSUM, None)
+    missing = [name for name in provenance.pop(COLUMNS, ()) if name not in table.column_names]
+    if missing:
+        raise InputError(
+            f"{path} was changed since it was saved: it has no column {missing[0]!r} any more. Score again."
+        )
     return provenance
 
 

@@ -125,11 +125,14 @@ def prepare(rows: Rows, *, standardise: bool = True, seed: int = 0) -> Rows:
     if scaled.shape[1] == 1:
         return scaled
     solver = "full" if n == min(scaled.shape) else "randomized"
-    return PCA(n, svd_solver=solver, random_state=seed).fit_transform(scaled)
+    with np.errstate(invalid="ignore"):  # rows that are all equal have no variance to share out
+        return PCA(n, svd_solver=solver, random_state=seed).fit_transform(scaled)
 
 
 def _kmeans(rows: Rows, k: int, seed: int, n_starts: int = 10) -> Assign:
-    return KMeans(k, n_init=n_starts, random_state=seed).fit(rows).predict
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer rows that differ than k: as many are found
+        return KMeans(k, n_init=n_starts, random_state=seed).fit(rows).predict
 
 
 def _mixture(rows: Rows, k: int, seed: int) -> Assign:

@@ -1,6 +1,7 @@
 """How commands end that do not come to their end: signals, full disks, no memory, wrong words."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -42,6 +43,42 @@ def test_a_file_that_cannot_grow_is_said_in_words(few_images: Path, tmp_path: Pa
     _, said = process.communicate()
     assert process.returncode == 3
     assert "File too large. Check the path, its permissions and the free space." in said
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_stdout_without_room_is_said_and_a_closed_one_is_not(words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "gan_probe", "doctor", *words]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "error: stdout: No space left on device." in done.stderr) == (3, True), done.stderr
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_work_goes_on_when_nobody_reads_any_longer(score_file: Path, tmp_path: Path) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "gan_probe", "cluster", score_file, "--out", tmp_path / "c.csv"]
+    done = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writes)
+    assert (done.returncode, "error" in done.stderr) == (0, False), done.stderr
+    assert (tmp_path / "c.csv").read_text().startswith("sample_id")
+
+
+def test_an_output_whose_name_is_no_text_is_refused_before_the_work(score_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    for words in (
+        ("synth", "shapes", "--out", folder),
+        ("cluster", score_file, "--out", folder.with_suffix(".csv")),
+        ("train", tmp_path, "--out", folder / "run"),
+    ):
+        done = start(*words)
+        _, said = done.communicate()
+        assert (done.returncode, r"caf\xe9" in said) == (3, True), said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_that_torch_cannot_get_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,3 +88,15 @@ def test_folders_without_a_whole_critic_are_named(critic: Critic, tmp_path: Path
     (tmp_path / "new" / "config.json").write_text(json.dumps({**config, "image_shape": [48, 48, 3]}))
     with pytest.raises(InputError, match="takes square images"):
         Critic.load(tmp_path / "new")
+
+
+def test_images_that_do_not_fit_are_told_what_makes_them_fit(critic: Critic, test_set: ImageSet) -> None:
+    images = test_set.images[:2]
+    for wrong, advice in (
+        (images.transpose(0, 3, 1, 2), r"Channels come first; put them last: images.transpose\(0, 2, 3, 1\)"),
+        (images / np.float32(255), r"Give 0 to 255, such as"),
+        (images[0], r"One image is a batch of one: images\[None\]"),
+        (images[:, :16, :16], r"Resize with --size 32"),
+    ):
+        with pytest.raises(InputError, match=advice):
+            critic.score(wrong)

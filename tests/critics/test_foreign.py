@@ -11,7 +11,7 @@ from gan_probe.cli import app
 from gan_probe.critics.attribution import integrated_gradients
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
-from gan_probe.estimators import CriticScorer
+from gan_probe.estimators import CriticClassifier, CriticScorer
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.pixels import to_network
 from gan_probe.scoring.score import score
@@ -239,6 +239,26 @@ def test_gradients_of_foreign_code_are_behind_the_boundary(test_set: ImageSet) -
     critic = Critic.from_module(foreign.Headed(lambda score, x: NoWayBack.apply(score)), SHAPE)
     with pytest.raises(InputError, match="gives no gradients: it raised KeyError: 'no way back'. Occlusion needs none"):
         integrated_gradients(critic, test_set.images[:1])
+
+
+def test_loading_a_state_and_fine_tuning_are_behind_the_boundary(test_set: ImageSet, tmp_path: Path) -> None:
+    Critic.from_factory(f"{HERE}:RefusesItsState", SHAPE).save(tmp_path / "refuses")
+    with pytest.raises(InputError, match="does not hold a whole critic: it raised LookupError: not mine"):
+        Critic.load(tmp_path / "refuses", trust_code=True)
+    Critic.from_factory(f"{HERE}:NoWayBack", SHAPE).save(tmp_path / "no-way-back")
+    rows, labels = test_set.images[:20].reshape(20, -1), test_set.table["factor.shape"][:20]
+    tuned = CriticClassifier(str(tmp_path / "no-way-back"), mode="finetune", max_epochs=1, trust_code=True)
+    with pytest.raises(InputError, match="NoWayBack cannot be fine-tuned: it raised KeyError: .* Use mode='probe'"):
+        tuned.fit(rows, labels)
+
+
+def test_arguments_that_no_file_can_hold_are_named(tmp_path: Path) -> None:
+    critic = Critic.from_module(
+        foreign.PatchGan(), SHAPE, factory=f"{HERE}:PatchGan", arguments={"activation": torch.nn.ReLU()}
+    )
+    with pytest.raises(InputError, match=r"PatchGan cannot be saved, .*ReLU is not JSON serializable.*must be text"):
+        critic.save(tmp_path / "c")
+    assert not (tmp_path / "c").exists()
 
 
 def test_the_command_line_chooses_network_output_and_labels(tmp_path: Path) -> None:

@@ -162,6 +162,8 @@ def test_bad_parameters_and_inputs_are_named(run: Path, X: np.ndarray, tmp_path:
         (lambda: CriticScorer(network="compat").fit(X), ConfigError, "Did you mean 'compact'"),
         (lambda: CriticScorer().fit(np.zeros((1, 70_000))), InputError, "longer than the largest image"),
         (lambda: CriticNovelty(str(run), false_alarm_rate=0.9).fit(X), ConfigError, "above 0 and at most 0.5"),
+        (lambda: CriticScorer().fit(np.zeros((3, 784))), InputError, "images of 28x28x1, .* choose network='mlp'"),
+        (lambda: CriticScorer().fit(np.zeros((3, 1200))), InputError, r"images of 20x20x3, .* Resize with ImageLoader"),
         (lambda: ImageLoader().fit(["nowhere.png"]), InputError, "'nowhere.png' is not the path of a file"),
         (lambda: ImageLoader().fit([b"no image"]), InputError, "not a readable image"),
         (lambda: ImageLoader(n_channels=2).fit(X), InputError, "n_channels must be 1 or 3"),

@@ -143,3 +143,9 @@ def test_rows_beyond_the_sample_are_assigned_to_the_same_clusters(monkeypatch: p
 def test_the_contingency_counts_every_image_once() -> None:
     table = contingency(np.repeat([2, 0, 1], 30), LABELS, ["c", "b", "a"])
     assert table.to_numpy().tolist() == [[30, 0, 0], [0, 30, 0], [0, 0, 30]]
+
+
+def test_fewer_rows_that_differ_than_clusters_asked_for_are_found_without_a_word() -> None:
+    rows = np.repeat(np.arange(4.0), 5)  # of 80 % drawn anew, fewer still may differ
+    found = cluster(rows, np.repeat(list("abcd"), 5))  # warnings are errors here
+    assert {c.k for c in found if c.method == "k-means"} <= {3, 4}

@@ -173,3 +173,46 @@ def test_what_a_killed_writer_left_is_cleared_away_and_nothing_else(tmp_path: Pa
     check_free(cut_off, marker=MARKER, overwrite=False)
     put(cut_off, "new")
     assert len(held(cut_off)) == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_wait_until_everything_is_cleaned_up(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    remove, unlink = files._remove, Path.unlink
+
+    def interrupted(path: Path) -> None:
+        signal.raise_signal(number)
+        remove(path)
+
+    def interrupted_unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.name.endswith("-lock"):
+            signal.raise_signal(number)
+        unlink(path, missing_ok=missing_ok)
+
+    before = signal.signal(number, ended)
+    try:
+        put(tmp_path / "o", "old")
+        for where, name, changed in ((files, "_remove", interrupted), (Path, "unlink", interrupted_unlink)):
+            with monkeypatch.context() as patched:
+                patched.setattr(where, name, changed)
+                with pytest.raises(KeyboardInterrupt):
+                    put(tmp_path / "o", name, overwrite=True)
+            assert [path.name for path in tmp_path.iterdir()] == ["o"], name
+            assert held(tmp_path / "o")["0.txt"] == name  # the work was done
+    finally:
+        signal.signal(number, before)
+    with files.undisturbed():
+        pass
+    assert signal.getsignal(number) is before
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    out = tmp_path / os.fsdecode(b"caf\xe9")
+    for action in (lambda: put(out, "new"), lambda: write_atomically(out, "new")):
+        with pytest.raises(OSError, match="this name is not UTF-8, so no output can be written there"):
+            action()
+    assert list(tmp_path.iterdir()) == []

@@ -148,9 +148,10 @@ def _count_pixels(image: Image.Image) -> int:
 
 def _pixels(image: Image.Image, size_px: int | None) -> Decoded:
     frames = (FRAMES,) if getattr(image, "is_animated", False) else ()
-    raw, before = _raw_mode(image), _orientation(image)
+    # TIFF is turned while it is loaded. To be asked earlier makes PNG load itself, and a second load tells no damage.
+    raw, before = _raw_mode(image), _orientation(image) if image.format == "TIFF" else 1
     image.load()
-    after = _orientation(image)  # PNG tells it behind its pixels; TIFF was turned while it was loaded
+    after = _orientation(image)
     plain, notes = to_8_bits(Stored(image, raw))
     if after in UPRIGHT:
         plain = plain.transpose(UPRIGHT[after])

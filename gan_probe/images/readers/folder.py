@@ -37,9 +37,16 @@ PASSED_OVER: tuple[tuple[str, str], ...] = (
     ("pictures beside class folders", "read, without a label: `(no label)`; a warning names them"),
     ("pictures that the metadata do not name",
      "not read, as the metadata say what the data set is; a warning counts and names them"),
+    ("`masks/` (`mask`, `ground_truth`, `segmentation`, `annotations`, ...) beside `images/`, without metadata",
+     "refused, as masks would be read as pictures: give the folder of the images; elsewhere, read and said"),
     ("a second metadata file", "not read; a warning where it names other files, classes or splits"),
     ("names that are not UTF-8", r"read; shown as `caf\xe9.png`"),
 )  # fmt: skip
+
+
+# Folders that people put masks in, and those that they put the pictures in which these belong to.
+MASKS = ("mask", "masks", "ground_truth", "groundtruth", "segmentation", "segmentations", "annotation", "annotations")
+PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos")
 
 
 def read_folder(folder: Path, split: str | None) -> Entries:
@@ -205,6 +212,7 @@ def _all_pictures(folder: Path, split: str | None) -> Entries:
     found = _sort_out(folder, listing)
     if not found.pictures and not listing.unlisted:
         raise _no_images(folder, split, found)
+    like_masks = _like_masks(folder, found.pictures)
     unlisted = [f"{name}/" for name in listing.unlisted]
     names = [printable(name) for name in (*found.pictures, *unlisted)]
     refusals = [Refusal(f"this folder cannot be listed: {why}.") for why in listing.unlisted.values()]
@@ -216,6 +224,8 @@ def _all_pictures(folder: Path, split: str | None) -> Entries:
         loose = [name for name, label in zip(names, labels, strict=False) if label is None]
         if loose:
             said.append(f"{len(loose)} pictures lie beside the class folders, in none: {some(loose)}.")
+    if like_masks:
+        said.append(f"pictures in {like_masks}/ were read as images. If they are masks, give the folder of the images.")
     if listing.repeated:
         repeated = some([printable(name) for name in listing.repeated])
         said.append(f"{len(listing.repeated)} links to folders that are read already were passed over: {repeated}.")
@@ -227,6 +237,25 @@ def _all_pictures(folder: Path, split: str | None) -> Entries:
         warnings=tuple(said),
         n_left_out=len(found.left_out) + len(found.misnamed),
     )
+
+
+def _like_masks(folder: Path, pictures: Sequence[str]) -> str:
+    """Return the folder whose pictures are masks by its name; nothing where there is none.
+
+    Raises
+    ------
+    InputError
+        Where the folder of the pictures that they belong to stands beside it.
+    """
+    tops = {name.split("/")[0]: name.split("/")[0].lower() for name in pictures if "/" in name}
+    masks = next((top for top, name in tops.items() if name in MASKS), "")
+    images = next((top for top, name in tops.items() if name in PICTURES), "")
+    if masks and images:
+        raise InputError(
+            f"{folder} holds {images}/ and {masks}/ and no metadata that tell them apart, so masks would be read as"
+            f" pictures. Give {folder / images} (and to gan-probe explain --masks {folder / masks})."
+        )
+    return masks
 
 
 def _no_images(folder: Path, split: str | None, found: _Found | None = None) -> InputError:

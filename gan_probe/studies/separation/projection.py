@@ -15,7 +15,8 @@ from gan_probe.types import Rows
 
 
 def _pca(rows: Rows, seed: int) -> Rows:
-    return PCA(2, random_state=seed).fit_transform(rows)
+    with np.errstate(invalid="ignore"):  # rows that are all equal have no variance to share out
+        return PCA(2, random_state=seed).fit_transform(rows)
 
 
 def _tsne(rows: Rows, seed: int) -> Rows:

@@ -9,6 +9,7 @@ are real.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -566,9 +567,15 @@ VERDICTS: tuple[Verdict[StabilityFacts], ...] = (
     ),
     Verdict(
         name="within a class",
-        when="always",
-        holds=always,
+        when="scores of a class differ",
+        holds=lambda f: math.isfinite(f.affine.spearman_within),
         says="Within a class, two runs' scores have a rank correlation of {affine.spearman_within:.2f}.",
+    ),
+    Verdict(
+        name="constant within classes",
+        when="no scores of a class differ",
+        holds=lambda f: not math.isfinite(f.affine.spearman_within),
+        says="Within a class no scores differ, so that there is no rank correlation.",
     ),
     Verdict(
         name="runs needed",

@@ -232,6 +232,8 @@ def _look(
     tell: Callable[[str], None],
 ) -> tuple[list[str], npt.NDArray[np.float32], Embeddings]:
     """Return the names of the critics that did not diverge, their scores, and their embeddings if all have layers."""
+    if len(set(data.table["sample_id"])) == 1:
+        raise InputError(f"all images in {data.source} are equal; there is nothing that runs could agree on.")
     scores, embeddings = {}, []
     for name, critic in critics.items():
         images = data.with_channels(critic.config.image_shape[2]).images

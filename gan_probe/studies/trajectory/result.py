@@ -301,7 +301,7 @@ class TrajectoryResult(StudyResult):
 
     def write_beside(self, folder: Path) -> None:
         """Write ``trajectory.parquet``: `score_table`."""
-        self.score_table().to_parquet(folder / "trajectory.parquet", index=False)
+        self.score_table().to_parquet(folder / "trajectory.parquet", index=False, write_page_checksum=True)
 
     def record(self) -> dict[str, Any]:
         """Return every number of the page."""

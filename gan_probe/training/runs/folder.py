@@ -17,11 +17,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gan_probe.config import TrainConfig
-from gan_probe.critics.identity import WEIGHTS
+from gan_probe.critics.identity import WEIGHTS, digest_of
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.records import CHECKSUM, read_record, regular
 from gan_probe.training.runs.diagnosis import diagnosis_of
 from gan_probe.training.step import State
 from synthetic.files import write_atomically
+from synthetic.spec import is_integer
 
 SCHEMA = "gan_probe.run/1"
 MARKER = "config.json"
@@ -98,7 +100,7 @@ class RunFolder:
             When this is not a run folder, or one of another version.
         """
         try:
-            record = json.loads((self.path / MARKER).read_text(encoding="utf-8"))
+            record = read_record(self.path / MARKER)
             schema, settings = record.pop("schema"), record.pop("settings")
         except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
             raise InputError(
@@ -150,7 +152,9 @@ class RunFolder:
 
     def write_checkpoint(self, state: State) -> None:
         """Save the whole state of a training."""
-        write_atomically(self.checkpoint, save(_flat(state), metadata={"step": str(state.step)}))
+        tensors, facts = _flat(state), {"step": state.step}
+        told = json.dumps({**facts, CHECKSUM: digest_of(facts, tensors)})
+        write_atomically(self.checkpoint, save(tensors, metadata={SCHEMA: told}))  # several keys have no order
 
     def read_checkpoint(self, state: State) -> None:
         """Put the saved state into ``state``.
@@ -161,11 +165,15 @@ class RunFolder:
             When the file is broken or does not fit.
         """
         try:
-            with safe_open(self.checkpoint, framework="pt") as file:
-                step = int((file.metadata() or {})["step"])
+            with safe_open(regular(self.checkpoint), framework="pt") as file:
+                told = file.metadata() or {}
                 saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            facts = json.loads(told[SCHEMA]) if SCHEMA in told else {"step": int(told["step"])}  # of older versions
+            step = facts["step"]
+            if facts.get(CHECKSUM, "") != digest_of({"step": step}, saved) and SCHEMA in told:
+                raise ValueError("it was changed since it was saved: what it holds does not fit its checksum")
             _restore(state, saved)
-        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise InputError(
                 f"{self.checkpoint} cannot be resumed from: {error}. Train anew in another folder."
             ) from error
@@ -173,17 +181,40 @@ class RunFolder:
 
 
 def _read_lines(folder: Path, name: str) -> list[dict[str, Any]]:
-    """Return the records of a file of JSON lines, up to the first that is not whole."""
+    """Return the records of a file of JSON lines.
+
+    Raises
+    ------
+    InputError
+        For a line that is no whole record; but for one without an end, the last, which a kill cut short.
+    """
     path, rows = folder / name, list[dict[str, Any]]()
-    for line in path.read_bytes().splitlines() if path.is_file() else []:
+    lines = regular(path).read_bytes().split(b"\n") if path.exists() else []
+    for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-        except ValueError:
-            break
-        if not isinstance(row, dict) or not all(isinstance(row.get(key), int | float) for key in NEEDED[name]):
-            break
-        rows.append(row)
+        except (ValueError, RecursionError):
+            row = None
+        if _is_row(row, name):
+            rows.append(row)
+        elif number < len(lines):
+            raise InputError(
+                f"{path}: line {number} of {len(lines) - 1} is no whole record of a training: the file was damaged."
+                " Bring the old one back, or train anew."
+            )
     return rows
+
+
+def _is_row(row: Any, name: str) -> bool:
+    """Return whether a line says what such a line says: a step, and numbers, or None for what was not measured."""
+    if not isinstance(row, dict) or not all(_is_number(row.get(key)) for key in NEEDED[name]):
+        return False
+    known = [row[key] for key in (*METRICS, *HEALTH) if row.get(key) is not None]
+    return is_integer(row["step"]) and row["step"] >= 0 and all(map(_is_number, known))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float) or (is_integer(value) and abs(float(str(value))) < math.inf)
 
 
 METRICS_FILE, HEALTH_FILE = "metrics.jsonl", "health.jsonl"
@@ -192,6 +223,7 @@ METRICS = [
     "step", "w_distance", "penalty", "critic_loss", "generator_loss", "critic_accuracy", "critic_gradient",
     "generator_gradient", "elapsed_s",
 ]  # fmt: skip
+HEALTH = ("diversity", "distance", "training_preference", "n_held_out", "n_classes", "n_covered", "classifier_accuracy")
 _MODULES = ("critic", "generator", "average", "generator_average")
 _OPTIMIZERS = ("critic_optimizer", "generator_optimizer")
 

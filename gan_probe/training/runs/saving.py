@@ -100,7 +100,7 @@ class Saver:
             reference = pd.DataFrame({"sample_id": held_out.table["sample_id"]})
             reference["critic_score"] = critic.score(held_out.images)
             reference.attrs["critic_hash"] = critic.hash  # whose scores these are, kept in the file
-            reference.to_parquet(folder / "reference.parquet", index=False)
+            reference.to_parquet(folder / "reference.parquet", index=False, write_page_checksum=True)
             (folder / "README.md").write_text(
                 self._model_card(critic, n_training, reference["critic_score"]), encoding="utf-8"
             )

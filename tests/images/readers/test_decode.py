@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import subprocess
 import sys
@@ -55,6 +56,26 @@ def test_pictures_are_turned_upright(suffix: str, tmp_path: Path) -> None:
         assert found.shape[:2] == (16, 32), orientation
         assert np.abs(found[..., 0].astype(int) - upright).mean() < 12, orientation
         assert notes == ((TURNED,) if orientation != 1 else ())
+
+
+def test_damaged_pixel_data_of_a_png_are_refused_and_not_read_as_far_as_they_go() -> None:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, format="PNG")
+    content = file.getvalue()
+    begin = content.index(b"IDAT") + 4
+    n_refused = 0
+    for at in range(begin, len(content) - 16):  # up to the checksum of the chunk
+        damaged = bytearray(content)
+        damaged[at] ^= 0x10
+        try:
+            found, notes = decode(bytes(damaged), None)
+        except InputError:
+            n_refused += 1
+        else:
+            assert np.array_equal(found, pixels), at
+            assert notes == ()
+    assert n_refused > 150
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")

@@ -186,3 +186,19 @@ def test_suffixes_of_arrays_count_in_capitals(name: str, tmp_path: Path) -> None
     with (tmp_path / name).open("wb") as file:
         (np.save if name == "A.NPY" else np.savez)(file, np.zeros((2, 8, 8), np.uint8))
     assert len(read_images(tmp_path / name)) == 2
+
+
+def test_masks_beside_images_are_not_read_as_pictures(tmp_path: Path) -> None:
+    for folder in ("images/a", "images/b", "Masks/a", "Masks/b"):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / folder / f"{number}.png")
+    with pytest.raises(
+        InputError, match=r"holds images/ and Masks/ and no metadata .* Give .*images .*--masks .*Masks"
+    ):
+        read_images(tmp_path)
+    assert len(read_images(tmp_path / "images")) == 4
+    shutil.rmtree(tmp_path / "images")
+    alone = read_images(tmp_path)
+    assert len(alone) == 4
+    assert any("pictures in Masks/ were read as images" in said for said in alone.warnings)
