@@ -52,7 +52,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callabl
 
 @pytest.fixture(scope="session", autouse=True)
 def few_latents() -> Iterator[None]:
-    """Statistics of batch normalisation from 128 latents in place of 1,024, which are half the time of short trainings."""
+    """Statistics of batch normalisation from 128 latents, not 1,024, which are half the time of short trainings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gan_probe.critics.generator.N_CALIBRATION", 128)
         yield
