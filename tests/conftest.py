@@ -58,6 +58,16 @@ def few_latents() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_clusterings(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Up to 6 clusters, three resamplings, but where clustering itself is tested: it is most of an analysis's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent.name != "stats":
+            patch.setattr("gan_probe.stats.clustering.MAX_K", 6)
+            patch.setattr("gan_probe.stats.clustering.N_RESAMPLED", 3)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_numbers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test draws its own numbers, of its module's RNG and of torch, in whatever order tests run."""
