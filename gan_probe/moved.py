@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import warnings
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -63,15 +62,16 @@ class _Old(ModuleType):
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
 
-class _Finder(MetaPathFinder, Loader):
-    """Finds the old names when nothing else has them."""
+class _Finder:
+    """Finds the old names when nothing else has them, and loads them."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
         """Return a spec for an old name, and None for all else."""
         old = fullname.removeprefix("gan_probe.")
         if fullname == old or old not in MOVED:
             return None
-        return ModuleSpec(fullname, self, is_package=any(name.startswith(f"{old}.") for name in MOVED))
+        loader: Any = self  # importlib.abc, whose classes say so, takes longer to import than this to run
+        return ModuleSpec(fullname, loader, is_package=any(name.startswith(f"{old}.") for name in MOVED))
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module that looks names up."""

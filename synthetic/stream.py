@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 
 class Stream:
@@ -45,4 +44,6 @@ def _normal_quantiles() -> npt.NDArray[np.float32]:
     The largest is 4.3 standard deviations. In 8-bit images, where noise of 0.03 spans 8 grey levels, nothing of this
     can be seen; it is twice as fast as exact sampling.
     """
+    from scipy.special import ndtri  # late: images are read without it
+
     return ndtri((np.arange(65536) + 0.5) / 65536).astype(np.float32)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from gan_probe.config import TrainConfig
 from gan_probe.critics.critic import Critic
@@ -34,6 +36,36 @@ def contents(folder: Path) -> dict[str, str]:
     """Every file below a folder, by its path, as a hash of what it holds."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that one of pytest's processes makes and all of them read."""
+    ours = tmp_path_factory.getbasetemp()
+    folder = (ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours) / name
+    with FileLock(folder.with_suffix(".lock")):
+        done = folder.with_suffix(".done")
+        if not done.exists():
+            make(folder)
+            done.touch()
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_latents() -> Iterator[None]:
+    """Statistics of batch normalisation from 128 latents, not 1,024, which are half the time of short trainings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gan_probe.critics.generator.N_CALIBRATION", 128)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_clusterings(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Up to 6 clusters, three resamplings, but where clustering itself is tested: it is most of an analysis's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent.name != "stats":
+            patch.setattr("gan_probe.stats.clustering.MAX_K", 6)
+            patch.setattr("gan_probe.stats.clustering.N_RESAMPLED", 3)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -64,8 +96,7 @@ def few_set(test_set: ImageSet) -> ImageSet:
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory, train_set: ImageSet) -> Iterator[Path]:
     """A run folder, trained for eight steps."""
-    out = tmp_path_factory.mktemp("runs") / "run"
-    train(train_set, out, SMALL)
+    out = made_once(tmp_path_factory, "run", lambda folder: train(train_set, folder, SMALL))
     before = contents(out)
     yield out
     assert contents(out) == before, "a test changed the run that all tests share"
@@ -74,9 +105,12 @@ def run(tmp_path_factory: pytest.TempPathFactory, train_set: ImageSet) -> Iterat
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory, train_set: ImageSet) -> Iterator[list[Path]]:
     """Three run folders, of trainings that differ in their seed."""
-    folder = tmp_path_factory.mktemp("runs")
-    for seed in range(3):
-        train(train_set, folder / f"seed-{seed}", replace(BARE, seed=seed))
+
+    def make(folder: Path) -> None:
+        for seed in range(3):
+            train(train_set, folder / f"seed-{seed}", replace(BARE, seed=seed))
+
+    folder = made_once(tmp_path_factory, "runs", make)
     before = contents(folder)
     yield [folder / f"seed-{seed}" for seed in range(3)]
     assert contents(folder) == before, "a test changed the runs that all tests share"

@@ -9,7 +9,7 @@ import synthetic
 from gan_probe.cli.app import VERBS
 
 # A verb's function stands in `gan_probe.cli` and, where Python has it too, in the room that does it.
-PROTOCOL = {verb.__name__ for verb in VERBS} | {"__getattr__"}
+PROTOCOL = VERBS.keys() | {"__getattr__"}
 
 
 def test_no_public_name_is_defined_twice() -> None:

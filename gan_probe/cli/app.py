@@ -1,4 +1,4 @@
-"""The typer app: one command a verb."""
+"""The typer app: one command a verb, each imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -6,42 +6,72 @@ import io
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from gan_probe.cli import (
-    adapt,
-    arithmetic,
-    article,
-    check,
-    cluster,
-    demo,
-    diagnose,
-    doctor,
-    ensemble,
-    explain,
-    factors,
-    outliers,
-    probe,
-    report,
-    sample,
-    score,
-    settle,
-    stability,
-    synth,
-    train,
-    trajectory,
-)
-from gan_probe.cli.session import INTERRUPTED, print_record
 from gan_probe.version import VERSION
 
 UsageError: Any = typer.BadParameter.__base__  # of the click that typer carries
 
+# What each verb does, in a line; more is said by its function, of the same name in the module of the same name.
+# The order is that of the help.
+VERBS = {
+    "demo": "Run the whole story: make data, train a critic on two classes, score ten, cluster them, write the report.",
+    "article": "Run the article's experiment to the letter, and say line by line what of its report holds.",
+    "synth": "Make a data set of shapes whose every factor is known.",
+    "train": "Train a GAN (WGAN-GP by default) on images without labels and keep its critic.",
+    "diagnose": "Say how trainings went: balance, gradients, mode collapse, memorising; as words and as a page.",
+    "sample": "Draw images from a trained generator.",
+    "arithmetic": "Ask whether A - B + C = D holds among a generator's latents, as its critic's own features see it.",
+    "adapt": "Bring your own discriminator: build it, load its weights, keep it as a critic that every verb takes.",
+    "check": "Look for what goes wrong with critics: batch dependence, direction, value range, dead layers.",
+    "score": "Score images: higher = more like what the critic was trained on.",
+    "cluster": "Group scores and embeddings without labels, and compare the groups with the classes.",
+    "report": "Write a report: one HTML page that works offline, figures, and every number as JSON.",
+    "stability": "Ask whether scores and embeddings survive a retraining: what is gauge, what is conflict, what runs"
+                 " agree on.",
+    "settle": "Train the critics of several runs on against one bank of fakes, so that their scores agree better.",
+    "ensemble": "Put several trainings together: one critic that every verb takes, and how sure it is of each score.",
+    "trajectory": "Show how the scores of classes fall apart during a training: which pairs separate when, and which"
+                  " are lost.",
+    "probe": "Ask how many labels the critic's features need, beside random critics, pixels, PCA, HOG, k-means.",
+    "explain": "Show which pixels move the score, beside maps of randomly initialised critics, and measure them against"
+               " masks.",
+    "factors": "Show which factors score and embedding follow, with images whose every factor is known: colour, size,"
+               " noise.",
+    "outliers": "Find images unlike the training data, with a bound on the share of false alarms.",
+    "doctor": "Say what this machine has: versions, device, arithmetic, extras.",
+}  # fmt: skip
+
+
+@cache
+def _command(verb: str) -> Any:
+    """Return the command of a verb, made from its function."""
+    one = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    one.command(verb)(getattr(import_module(f"gan_probe.cli.{verb}"), verb))
+    return typer.main.get_command(one)
+
 
 class Verbs(TyperGroup):
     """The verbs; under ``--json`` a wrong use is told as the one object, too, beside the words on stderr."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        names: Any = dict.fromkeys(VERBS)
+        self.commands = names  # without commands: a verb is imported when it is asked for
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of a verb, or None for another word."""
+        return _command(cmd_name) if cmd_name in VERBS else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of verbs, each with its whole line."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Return the context; keep the words as they were typed."""
@@ -61,9 +91,13 @@ class Verbs(TyperGroup):
         try:
             yield
         except KeyboardInterrupt:  # before a verb's own session begins, or after it
+            from gan_probe.cli.session import INTERRUPTED
+
             raise typer.Exit(INTERRUPTED) from None
         except UsageError as error:
             if "--json" in words:
+                from gan_probe.cli.session import print_record
+
                 verb = next((word for word in words if word in self.commands), "")
                 print_record(verb, "usage", {}, metrics={"error": error.format_message()})
             raise
@@ -100,17 +134,6 @@ def _root(
     pass
 
 
-# The order is that of the help.
-VERBS = (
-    demo.demo, article.article, synth.synth, train.train, diagnose.diagnose, sample.sample, arithmetic.arithmetic,
-    adapt.adapt, check.check, score.score, cluster.cluster, report.report, stability.stability, settle.settle,
-    ensemble.ensemble, trajectory.trajectory, probe.probe, explain.explain, factors.factors, outliers.outliers,
-    doctor.doctor,
-)  # fmt: skip
-for verb in VERBS:
-    app.command(verb.__name__)(verb)
-
-
 def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
@@ -119,4 +142,6 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:  # while the commands are put together
+        from gan_probe.cli.session import INTERRUPTED
+
         sys.exit(INTERRUPTED)

@@ -11,8 +11,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from skimage.feature import hog
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.decomposition import PCA
 
 from gan_probe.types import Images, Rows
 
@@ -33,6 +31,8 @@ def pixels(unlabelled: Images, seed: int) -> Encoder:
 
 def pca(unlabelled: Images, seed: int) -> Encoder:
     """Return the first 100 principal components of the pixels, fitted on at most 10,000 unlabelled images."""
+    from sklearn.decomposition import PCA  # late, as below: scoring starts without scikit-learn
+
     rows = pixels(unlabelled, seed)(_sample(unlabelled, N_FITTED, seed))
     n = min(N_COMPONENTS, *rows.shape)
     solver = "full" if n == min(rows.shape) else "randomized"
@@ -94,6 +94,9 @@ def kmeans_patches(
     ----------
     Coates, Lee, Ng 2011, "An Analysis of Single-Layer Networks in Unsupervised Feature Learning", sections 3 and 4.
     """
+    from sklearn.cluster import MiniBatchKMeans
+    from sklearn.decomposition import PCA
+
     rng = np.random.default_rng(seed)
     per_image = -(-n_patches // min(len(unlabelled), N_FITTED))
     found = []

@@ -11,8 +11,6 @@ import io
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from skimage.color import rgb2gray
-from sklearn.decomposition import PCA
 
 from gan_probe.types import Column, Images
 
@@ -23,6 +21,8 @@ EDGE_STEP = 0.1  # grey-level difference, in [0, 1], from which two neighbours a
 
 def _grey(images: Images) -> npt.NDArray[np.float32]:
     """Return grey levels in [0, 1], (n, h, w)."""
+    from skimage.color import rgb2gray  # late, as below: scoring starts without SciPy and scikit-learn
+
     scaled = images.astype(np.float32) / 255
     grey = scaled[..., 0] if images.shape[-1] == 1 else rgb2gray(scaled)
     return grey.astype(np.float32, copy=False)
@@ -81,6 +81,8 @@ def pixel_components(images: Images, *, n_components: int = N_COMPONENTS, seed: 
 
     The components are fitted on the same images, without labels: for a control that is generous, as it should be.
     """
+    from sklearn.decomposition import PCA
+
     if len(images) < 2:
         return np.zeros((len(images), 1), dtype=np.float32)  # one image varies in nothing
     rows = images.reshape(len(images), -1).astype(np.float32) / 255

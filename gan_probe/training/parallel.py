@@ -103,6 +103,18 @@ def _words_of(error: Exception) -> str:
     return words
 
 
+def _context() -> Any:
+    """Return what makes processes: forks of one that has imported all they need and computed nothing.
+
+    A fork of this process, which computed with threads, may hang; a process from nothing imports for seconds.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["gan_probe.training", "torch._dynamo"])  # the latter by torch's optimisers
+    return context
+
+
 @dataclass
 class _Crew:
     """The processes at work, and what has not begun yet."""
@@ -116,7 +128,7 @@ class _Crew:
 
     def start(self) -> None:
         out, task = self.waiting.pop(0)
-        context = multiprocessing.get_context("spawn")  # a fork of a process that computed with threads may hang
+        context = _context()
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_work, args=(theirs, task, self.n_threads), daemon=True)
         process.start()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,11 @@ def start(*words: object, before: str = "") -> "subprocess.Popen[str]":
 def test_sigterm_says_how_to_go_on_and_leaves_a_run_that_goes_on(
     more: tuple[object, ...], few_images: Path, tmp_path: Path
 ) -> None:
-    words = ("train", few_images, "--out", tmp_path / "r", "--steps", 100_000, "--batch-size", 8)
+    words = ("train", few_images, "--out", tmp_path / "r", "--steps", 100_000, "--batch-size", 8, "--network", "mlp")
     process = start(*words, "--set", "n_snapshots=1", *more)
     first = tmp_path / "r" / ("run-00" if more else "") / "health.jsonl"
     while process.poll() is None and not first.exists():
-        pass
+        time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate()
     assert process.returncode == 143, said
@@ -39,7 +40,9 @@ def test_sigterm_says_how_to_go_on_and_leaves_a_run_that_goes_on(
 
 def test_a_file_that_cannot_grow_is_said_in_words(few_images: Path, tmp_path: Path) -> None:
     limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (300 * 1024,) * 2)"
-    process = start("train", few_images, "--out", tmp_path / "r", "--steps", 1, "--batch-size", 8, before=limit)
+    process = start(
+        "train", few_images, "--out", tmp_path / "r", "--steps", 1, "--batch-size", 8, "--network", "mlp", before=limit
+    )
     _, said = process.communicate()
     assert process.returncode == 3
     assert "File too large. Check the path, its permissions and the free space." in said

@@ -19,7 +19,18 @@ def test_epochs_are_passes_over_the_data(images: Path, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_exits_with_130_and_says_how_to_go_on(images: Path, tmp_path: Path) -> None:
-    words = ["train", str(images), "--out", str(tmp_path / "r"), "--steps", "5000", "--device", "cpu"]
+    words = [
+        "train",
+        str(images),
+        "--out",
+        str(tmp_path / "r"),
+        "--steps",
+        "5000",
+        "--device",
+        "cpu",
+        "--network",
+        "mlp",
+    ]
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     process = subprocess.Popen([sys.executable, "-m", "gan_probe", *words], stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, inherited)
@@ -86,6 +97,10 @@ def test_train_runs_makes_runs_that_differ_in_what_was_named(images: Path, tmp_p
         1,
         "--batch-size",
         4,
+        "--network",
+        "mlp",
+        "--set",
+        "n_snapshots=0",
         "--runs",
         2,
         "--vary",

@@ -43,7 +43,8 @@ def test_the_last_sample_sheet_shows_what_sample_gives(run: Path, tmp_path: Path
     assert (tmp_path / "s" / "sheet.png").read_bytes() == (run / "samples" / "step-000008.png").read_bytes()
 
 
-def test_calibration_measures_the_statistics_of_the_weights_as_they_are() -> None:
+def test_calibration_measures_the_statistics_of_the_weights_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gan_probe.critics.generator.N_CALIBRATION", 1024)  # as many as trainings take
     module = build_generator("compact", (32, 32, 3), 8, seed=0)
     calibrate(module, 8)
     norm = module.body[0]

@@ -12,15 +12,15 @@ RNG = np.random.default_rng(0)
 def test_every_representation_gives_finite_rows_that_depend_on_the_image_alone(
     name: str, shape: tuple[int, int, int]
 ) -> None:
-    images = RNG.integers(0, 256, (150, *shape), dtype=np.uint8)
+    images = RNG.integers(0, 256, (60, *shape), dtype=np.uint8)
     images[0] = 7  # an image without contrast
-    encode = PROBED[name](images[:100], 0)
+    encode = PROBED[name](images[:40], 0)
     rows = encode(images)
-    assert rows.shape[0] == 150
+    assert rows.shape[0] == 60
     assert rows.dtype == np.float32
     assert np.isfinite(rows).all()
     assert np.allclose(encode(images[[5]]), rows[[5]], atol=1e-2 * np.abs(rows).max())
-    again = PROBED[name](images[:100], 0)(images)
+    again = PROBED[name](images[:40], 0)(images)
     assert np.allclose(again, rows, atol=1e-3 * np.abs(rows).max())
 
 

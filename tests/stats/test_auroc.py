@@ -129,8 +129,9 @@ def test_the_interval_of_the_margin_covers_the_truth_and_knows_that_images_are_s
         critic, control = own + far * (labels == "a"), other + near * (labels == "a")
         (found,), _ = with_controls(critic, {"c": control}, labels)
         covered.append(found.ci_low <= 0.2 <= found.ci_high)
-        apart, _ = with_controls(critic, {"c": rng.normal(size=80) + near * (labels == "a")}, labels)
-        widths.append((found.ci_high - found.ci_low, apart[0].ci_high - apart[0].ci_low))
+        if len(widths) < 50:  # each pair of widths tells more than one interval does
+            apart, _ = with_controls(critic, {"c": rng.normal(size=80) + near * (labels == "a")}, labels)
+            widths.append((found.ci_high - found.ci_low, apart[0].ci_high - apart[0].ci_low))
     assert np.mean(covered) > 0.92
     paired, unpaired = np.mean(widths, axis=0)
     assert paired < 0.9 * unpaired

@@ -244,7 +244,7 @@ def test_grey_critics_of_28_pixels_without_layers_or_twins_are_asked_too() -> No
 
 
 def test_an_embedding_of_very_many_dimensions_is_not_taken_apart(patches: Critic) -> None:
-    wide = factors(Critic.from_module(PatchGan(80).eval(), SHAPE), per_class=10, n_bases=20, controls=False,
+    wide = factors(Critic.from_module(PatchGan(80).eval(), SHAPE), spec=SMALL, per_class=10, n_bases=20, controls=False,
                    pooling="grid4")  # fmt: skip
     assert any("at most 1024, and this embedding has 1408" in w for w in wide.warnings)
     assert wide.disentanglement == {}
