@@ -69,7 +69,7 @@ def pairs_by_length(result: ArticleResult) -> Figure:
     """Return the number of pairs that each training separates against its length, beside what needs no training."""
     figure = canvas(8.5, 3.4)
     axis = figure.subplots()
-    random_init, statistics = result.controls()
+    random_init, statistics = result.controls
     for training in result.trainings:
         axis.plot(training.epochs, training.n_separated, "o", color=CRITIC_COLOUR, alpha=0.6)
     medians = [float(np.median([t.n_separated for t in result.of(n)])) for n in result.lengths]
@@ -265,7 +265,7 @@ def _tables(result: ArticleResult) -> Sequence[Table]:
     verdicts = [
         {"says": v.claim.says, "number": v.claim.number, "rule": v.claim.rule, "measured": v.measured, "holds": v.holds,
          "epochs": " and ".join(map(str, v.epochs))}
-        for v in result.verdicts()
+        for v in result.verdicts
     ]  # fmt: skip
     classes = result.class_table()
     shown = classes[(classes["epochs"] == result.longest[0].epochs) & (classes["seed"] == result.longest[0].seed)]

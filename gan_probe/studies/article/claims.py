@@ -5,7 +5,7 @@ To add a claim: one function from trainings to `Measured`, and one row in ``CLAI
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -34,7 +34,7 @@ from gan_probe.studies.article.trained import (
 from gan_probe.types import Values
 
 LENGTHS = (10, 20, 100, 200)  # epochs, as the article trained
-N_DRAWS = 1000  # bootstrap samples of images within classes
+N_DRAWS, TINY = 1000, 1e-12  # bootstrap samples of images within classes; the smallest divisor
 SEEN_BY_EYE = 44  # pairs, of 45: all but one
 LAST_ITERATIONS = 1000
 SMOOTHED = 25  # generator steps whose median is a point of the loss curve
@@ -92,25 +92,42 @@ def _each(
     return Measured(values, tuple(holds(t, v) for t, v in zip(trainings, values, strict=True)), intervals)
 
 
-def _resampled(training: Trained, statistic: Callable[[dict[str, Values]], float]) -> tuple[float, float]:
-    """Return a 95 % percentile interval over new images of every class; one training is all that it knows of."""
-    rng = np.random.default_rng(0)
-    drawn = [
-        statistic({k: v[rng.integers(len(v), size=len(v))] for k, v in training.by_class.items()})
-        for _ in range(N_DRAWS)
-    ]
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+@dataclass(frozen=True)
+class Moments:
+    """Means and standard deviations of every class: as found, () each, or of bootstrap samples, (draws,) each."""
+
+    mean: Mapping[str, Values]
+    sd: Mapping[str, Values]
+
+    @classmethod
+    def found(cls, training: Trained) -> Moments:
+        """Return those of a training's scores."""
+        values = training.by_class.items()
+        return cls({k: v.mean() for k, v in values}, {k: v.std(ddof=1) for k, v in values})
+
+    @classmethod
+    def drawn(cls, training: Trained) -> Moments:
+        """Return those of so many new samples of every class's images."""
+        rng = np.random.default_rng(0)
+        samples = {k: v[rng.integers(len(v), size=(N_DRAWS, len(v)))] for k, v in training.by_class.items()}
+        return cls({k: v.mean(1) for k, v in samples.items()}, {k: v.std(1, ddof=1) for k, v in samples.items()})
+
+    def distance(self, a: str, b: str) -> Values:
+        """Return the distance of two class means over their pooled standard deviation: Cohen's d without its sign."""
+        pooled = np.sqrt((self.sd[a] ** 2 + self.sd[b] ** 2) / 2)
+        return np.abs(self.mean[a] - self.mean[b]) / np.maximum(pooled, TINY)
+
+
+def _with_interval(trainings: Sequence[Trained], statistic: Callable[[Moments], Values]) -> Measured:
+    """Return a ratio of every training with a 95 % percentile interval over new images; it holds above 1."""
+    values = tuple(float(statistic(Moments.found(t))) for t in trainings)
+    ends = [np.nanquantile(statistic(Moments.drawn(t)), [0.025, 0.975]) for t in trainings]
+    intervals = tuple((float(low), float(high)) for low, high in ends)
+    return Measured(values, tuple(low > 1 for low, _ in intervals), intervals)
 
 
 def _ends(pair: Pair) -> tuple[float, float]:
     return pair.ci_low, pair.ci_high
-
-
-def _distance(by_class: dict[str, Values], a: str, b: str) -> float:
-    """Return the distance of two class means over their pooled standard deviation: Cohen's d without its sign."""
-    spread = np.sqrt((by_class[a].var(ddof=1) + by_class[b].var(ddof=1)) / 2)
-    return float(abs(by_class[a].mean() - by_class[b].mean()) / max(spread, 1e-12))
 
 
 # --- the claims --------------------------------------------------------------------------------------------------
@@ -147,16 +164,13 @@ def _only_exception(trainings: Sequence[Trained]) -> Measured:
 
 def _noise_is_hardest(trainings: Sequence[Trained]) -> Measured:
     alike = {frozenset(pair) for pair in NOISE_ONLY}
+    others = [p for p in combinations(trainings[0].by_class, 2) if frozenset(p) not in alike]
 
-    def ratio(by_class: dict[str, Values]) -> float:
-        distances = {frozenset(p): _distance(by_class, *p) for p in combinations(by_class, 2)}
-        noise = np.median([d for key, d in distances.items() if key in alike])
-        return float(np.median([d for key, d in distances.items() if key not in alike]) / max(noise, 1e-12))
+    def ratio(moments: Moments) -> Values:
+        by_noise, by_more = (np.median([moments.distance(*p) for p in pairs], axis=0) for pairs in (NOISE_ONLY, others))
+        return by_more / np.maximum(by_noise, TINY)
 
-    intervals = {t.name: _resampled(t, ratio) for t in trainings}
-    return _each(
-        trainings, lambda t: ratio(t.by_class), lambda t, _: intervals[t.name][0] > 1, lambda t: intervals[t.name]
-    )
+    return _with_interval(trainings, ratio)
 
 
 def _squares_clear(trainings: Sequence[Trained]) -> Measured:
@@ -178,9 +192,9 @@ def _squares_leftmost(trainings: Sequence[Trained]) -> Measured:
 
 def _circles_barely(trainings: Sequence[Trained]) -> Measured:
     def holds(training: Trained, _: float) -> bool:
-        pair, by_class = training.pair(CIRCLE_SEEN, CIRCLE_CLEAN), training.by_class
-        nearer = _distance(by_class, CIRCLE_SEEN, CIRCLE_CLEAN) < _distance(by_class, SQUARE, SQUARE_CLEAN)
-        return pair.p_value < 0.05 and not pair.certain and nearer
+        pair, moments = training.pair(CIRCLE_SEEN, CIRCLE_CLEAN), Moments.found(training)
+        nearer = moments.distance(CIRCLE_SEEN, CIRCLE_CLEAN) < moments.distance(SQUARE, SQUARE_CLEAN)
+        return pair.p_value < 0.05 and not pair.certain and bool(nearer)
 
     return _each(
         trainings,
@@ -240,7 +254,7 @@ def _loss_jumps(trainings: Sequence[Trained]) -> Measured:
         n_last = max(2, round(LAST_ITERATIONS / n_critic / SMOOTHED))
         moves = np.abs(np.diff(curve))
         before = moves[len(moves) // 4 : -n_last]
-        return float(moves[-n_last:].max() / before.max()) if len(before) else np.nan
+        return float(moves[-n_last:].max() / max(before.max(), TINY)) if len(before) else np.nan
 
     return _each(trainings, ratio, lambda _, value: value > 1)
 
@@ -293,16 +307,13 @@ def _triangles_high(trainings: Sequence[Trained]) -> Measured:
 
 
 def _width_follows_noise(trainings: Sequence[Trained]) -> Measured:
-    def ratio(by_class: dict[str, Values]) -> float:
-        logs = [
-            np.log(max(by_class[n].std(ddof=1), 1e-12) / max(by_class[c].std(ddof=1), 1e-12)) for n, c in NOISE_ONLY
+    def ratio(moments: Moments) -> Values:
+        pairs = [
+            (np.maximum(moments.sd[noisy], TINY), np.maximum(moments.sd[clean], TINY)) for noisy, clean in NOISE_ONLY
         ]
-        return float(np.exp(np.mean(logs)))
+        return np.exp(np.mean([np.log(noisy) - np.log(clean) for noisy, clean in pairs], axis=0))
 
-    intervals = {t.name: _resampled(t, ratio) for t in trainings}
-    return _each(
-        trainings, lambda t: ratio(t.by_class), lambda t, _: intervals[t.name][0] > 1, lambda t: intervals[t.name]
-    )
+    return _with_interval(trainings, ratio)
 
 
 def _rank_correlation(training: Trained, classes: Sequence[str], of: Callable[[str], Values]) -> float:

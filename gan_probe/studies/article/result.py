@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from typing import Any, ClassVar
 
@@ -117,8 +118,9 @@ class ArticleResult(StudyResult):
         """The lengths that are there, in epochs."""
         return sorted({t.epochs for t in self.trainings})
 
+    @cached_property
     def verdicts(self) -> list[Verdict]:
-        """Return every claim beside what was measured."""
+        """Every claim beside what was measured."""
         found = []
         for claim in CLAIMS:
             epochs = claim.epochs or (self.longest[0].epochs,)
@@ -126,8 +128,9 @@ class ArticleResult(StudyResult):
             found.append(Verdict(claim=claim, found=claim.measure(chosen) if chosen else None, epochs=epochs))
         return found
 
+    @cached_property
     def controls(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Return the pairs that randomly initialised critics separate, and those that image statistics do."""
+        """The pairs that randomly initialised critics separate, and those that image statistics do."""
         return self.longest[0].controls()
 
     def pairs_by_epochs(self) -> dict[str, list[int]]:
@@ -142,7 +145,7 @@ class ArticleResult(StudyResult):
 
     def findings(self) -> list[str]:
         """Return pairs by length beside controls, how many claims hold, and what is missing."""
-        verdicts, (random_init, statistics) = self.verdicts(), self.controls()
+        verdicts, (random_init, statistics) = self.verdicts, self.controls
         best = max(statistics, key=lambda name: statistics[name])
         counts = {e: " and ".join(map(str, [*n])) for e, n in self.pairs_by_epochs().items()}
         lines = [
@@ -172,7 +175,7 @@ class ArticleResult(StudyResult):
 
     def metrics(self) -> ArticleMetrics:
         """Return the counts that the command line prints."""
-        verdicts, (random_init, statistics) = self.verdicts(), self.controls()
+        verdicts, (random_init, statistics) = self.verdicts, self.controls
         return ArticleMetrics(
             n_trainings=len(self.trainings),
             n_pairs=N_PAIRS,
@@ -189,9 +192,9 @@ class ArticleResult(StudyResult):
 
     def record(self) -> dict[str, Any]:
         """Return claims, classes, distances and the facts of every training."""
-        random_init, statistics = self.controls()
+        random_init, statistics = self.controls
         return {
-            "claims": [self._claim(v) for v in self.verdicts()],
+            "claims": [self._claim(v) for v in self.verdicts],
             "pairs_by_epochs": self.pairs_by_epochs(),
             "controls": {"random_init": random_init, "statistics": statistics},
             "classes": [plain(row) for row in self.class_table().to_dict("records")],
@@ -221,7 +224,7 @@ class ArticleResult(StudyResult):
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return claims, class means and distances."""
-        claims = pd.DataFrame([self._claim(v) for v in self.verdicts()])
+        claims = pd.DataFrame([self._claim(v) for v in self.verdicts])
         return {"claims": claims, "classes": self.class_table(), "distances": self.distances()}
 
     def class_table(self) -> pd.DataFrame:
