@@ -566,9 +566,15 @@ VERDICTS: tuple[Verdict[StabilityFacts], ...] = (
     ),
     Verdict(
         name="within a class",
-        when="always",
-        holds=always,
+        when="scores differ within classes",
+        holds=lambda f: bool(np.isfinite(f.affine.spearman_within)),
         says="Within a class, two runs' scores have a rank correlation of {affine.spearman_within:.2f}.",
+    ),
+    Verdict(
+        name="nothing within a class",
+        when="they do not",
+        holds=lambda f: not np.isfinite(f.affine.spearman_within),
+        says="Within a class no scores differ, so that there is no rank correlation.",
     ),
     Verdict(
         name="runs needed",
