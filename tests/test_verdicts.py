@@ -248,7 +248,10 @@ def stability() -> Cases:
     def out(low: float) -> StabilityFacts:
         return StabilityFacts(replace(base, others={"image statistics regressed out": [level(low)]}))
 
+    flat = StabilityFacts(replace(base, levels=[replace(level(0.5), spearman_within=float("nan"))]))
     return {
+        "within a class": (whole, flat),
+        "nothing within a class": (flat, whole),
         "training added agreement": (beside(1e-9, 0.2), beside(0.0, 0.2)),
         "training's agreement not shown": (beside(0.0, 0.2), beside(1e-9, 0.2)),
         "training took agreement away": (beside(-0.2, -1e-9), beside(-0.2, 0.0)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from gan_probe.report.page import Page, Section, canvas
 from gan_probe.report.tables import Col, Table
 from gan_probe.stats.beside import title_of
-from gan_probe.studies.probe.result import CRITIC, EVERY, PROTOCOL, Outcome, ProbeResult
+from gan_probe.studies.probe.result import CRITIC, EVERY, PROTOCOL, Outcome, ProbeResult, middle_outcome
 
 CRITIC_COLOUR = "#1f5aa6"
 
@@ -189,8 +189,32 @@ def lead_table(result: ProbeResult) -> Table:
     )  # fmt: skip
 
 
+def question_table(result: ProbeResult) -> Table:
+    """Return what the training added, whether it is useful, and what it knows beyond: features and single layers."""
+
+    def ends(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+        found = row[name] or {}
+        return {name: found.get("value"), f"{name}_low": found.get("ci_low"), f"{name}_high": found.get("ci_high")}
+
+    asked = {
+        "training_added": "training added, points",
+        "over_best_control": "over the best control, points",
+        "beyond_best_control": "both together over the control, points",
+    }
+    rows = [{**row, **{k: v for name in asked for k, v in ends(row, name).items()}} for row in result.questions()]
+    columns = [Col(title=name, of=name) for name in ("representation", "classifier", "classes")]
+    for name, title in asked.items():
+        columns += [
+            Col(title=title, of=name, form="points"),
+            Col(title="95 % interval", of=(f"{name}_low", f"{name}_high"), form="points"),
+        ]
+    columns.insert(5, Col(title="best control", of="best_control"))
+    n = middle_outcome(result.of(CRITIC, result.classifiers[0])).per_class
+    return Table(name="questions", heading=f"Three questions, at {n} labels a class", columns=columns, rows=rows)
+
+
 def _tables(result: ProbeResult) -> list[Table]:
-    """Return the critic against its best control, and every number."""
+    """Return the critic against its controls, what that answers, and every number."""
     every = [
         Col(title="representation", of="representation"),
         Col(title="classifier", of="classifier"),
@@ -205,6 +229,7 @@ def _tables(result: ProbeResult) -> list[Table]:
     rows = result.table().to_dict("records")
     return [
         lead_table(result),
+        question_table(result),
         Table(name="outcomes", heading="Every number", folded=f"{len(rows)} rows", columns=every, rows=rows),
     ]  # fmt: skip
 

@@ -65,6 +65,8 @@ def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, re
     }  # fmt: skip
     html = (folder / "report.html").read_text()
     assert "&lt;b&gt;Probe&lt;/b&gt;" in html
+    assert "Three questions, at 3 labels a class" in html
+    assert len(record["questions"]) == 2 * 3 + len(result.layers)
     assert "http" not in html.replace("http-equiv", "")
 
 

@@ -9,7 +9,6 @@ are real.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -567,14 +566,14 @@ VERDICTS: tuple[Verdict[StabilityFacts], ...] = (
     ),
     Verdict(
         name="within a class",
-        when="scores of a class differ",
-        holds=lambda f: math.isfinite(f.affine.spearman_within),
+        when="scores differ within classes",
+        holds=lambda f: bool(np.isfinite(f.affine.spearman_within)),
         says="Within a class, two runs' scores have a rank correlation of {affine.spearman_within:.2f}.",
     ),
     Verdict(
-        name="constant within classes",
-        when="no scores of a class differ",
-        holds=lambda f: not math.isfinite(f.affine.spearman_within),
+        name="nothing within a class",
+        when="they do not",
+        holds=lambda f: not np.isfinite(f.affine.spearman_within),
         says="Within a class no scores differ, so that there is no rank correlation.",
     ),
     Verdict(

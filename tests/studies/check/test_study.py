@@ -227,27 +227,33 @@ def test_of_critics_whose_truth_is_known_nothing_wrong_is_said(
 
 
 def test_where_the_direction_hangs_on_the_range_that_is_said_and_where_one_stands_out_it_is_named() -> None:
-    """Reals are bright and fakes dark; the critic takes brightness, upwards from 0 and downwards below."""
+    """Reals are dark, and fakes darker."""
     rng = np.random.default_rng(0)
-    images = rng.integers(170, 250, (32, 32, 32, 3), dtype=np.uint8)
-    fakes = rng.integers(130, 160, (32, 32, 32, 3), dtype=np.uint8)
-    table = pd.DataFrame({"sample_id": [str(i) for i in range(32)]})
-    data = ImageSet(images, table, "made up")
+    images = rng.integers(70, 120, (32, 32, 32, 3), dtype=np.uint8)
+    fakes = rng.integers(10, 60, (32, 32, 32, 3), dtype=np.uint8)
+    data = ImageSet(images, pd.DataFrame({"sample_id": [str(i) for i in range(32)]}), "made up")
 
-    class Turning(nn.Module):
+    class Turning(nn.Module):  # brightness, upwards where pixels may be negative and downwards else
         def forward(self, x: Tensor) -> Tensor:
-            return -(x.mean((1, 2, 3)) - 0.4).abs() if x.amax() > 0.97 else x.mean((1, 2, 3)) - 0.4
+            return x.mean((1, 2, 3)) if x.amin() < 0 else -x.mean((1, 2, 3))
 
-    class Narrow(nn.Module):  # all alike but for pixels in 0..1
+    class Narrow(nn.Module):  # brightness of pixels in 0..1; of others it tells nothing
         def forward(self, x: Tensor) -> Tensor:
-            mean = x.mean((1, 2, 3))
-            return torch.where((x.amin() >= 0.5) & (x.amax() < 1), mean, x[:, 0, 0, 0] * 0 + torch.arange(len(x)) % 7)
+            nothing = x[:, 0, 0, 0] * 0 + torch.arange(len(x)) % 7
+            return x.mean((1, 2, 3)) if x.amin() >= 0 and x.amax() <= 1 else nothing
 
-    found = {f.check: f for f in check_critic(Critic.from_module(Turning(), SHAPE), data, fakes).checks}
-    assert found["direction"].verdict in ("note", "pass")
-    found = {f.check: f for f in check_critic(Critic.from_module(Narrow(), SHAPE), data, fakes).checks}
+    def checked(module: nn.Module, **options: Any) -> dict[str, Finding]:
+        return {f.check: f for f in check_critic(Critic.from_module(module, SHAPE, **options), data, fakes).checks}
+
+    found = checked(Turning())
+    assert found["direction"].verdict == "note"
+    assert "depends on the value range. AUROC of reals above fakes: -1,1 1.00, 0,1 0.00" in found["direction"].found
+    assert "while its direction is not settled" in found["value range"].found
+    found = checked(Narrow())
     assert "It may expect 0,1: check its preprocessing" in found["value range"].advice
     assert "with --value-range 0,1" in found["direction"].found
+    found = checked(Narrow(), value_range=(0, 1))
+    assert (found["direction"].verdict, found["value range"].verdict) == ("pass", "pass")
 
 
 def test_the_generator_beside_a_run_is_asked_and_fakes_that_do_not_fit_are_refused(
