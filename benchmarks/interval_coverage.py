@@ -1,6 +1,6 @@
 """Do intervals cover the truth as often as they say? A simulation for every interval that a page prints.
 
-OMP_NUM_THREADS=1 python benchmarks/coverage.py [--repetitions N] [--only TEXT]
+OMP_NUM_THREADS=1 python benchmarks/interval_coverage.py [--repetitions N] [--only TEXT]
 
 Truth is known by construction; each repetition draws new images (and runs, and labels) and asks the function that the
 page asks. Writes ``records/coverage.json`` (of ``--only`` its rows), of which ``docs/generate.py`` makes
@@ -248,7 +248,7 @@ def probed(measure: Callable[..., Any], n: int, n_classes: int, *, n_columns: in
     @cache
     def truth() -> float:
         rng = np.random.default_rng(1)
-        return float(np.mean([np.nanmean(measure(*of(rng), 0)) for _ in range(300)]))
+        return float(np.mean([np.nanmean(measure(*of(rng), 0)) for _ in range(100)]))
 
     def once(rng: Rng) -> tuple[Ends, float]:
         _, low, high = mean_interval(measure(*of(rng), int(rng.integers(2**31)))[None])
@@ -285,7 +285,7 @@ def probe_accuracy(n_test: int, classifier: str, apart: float, *, of_margin: boo
     @cache
     def truth() -> float:
         rng = np.random.default_rng(1)
-        return float(np.mean([values(rng)[0] for _ in range(150)]))
+        return float(np.mean([values(rng)[0] for _ in range(80)]))
 
     return lambda rng: (values(rng)[1], truth())
 
@@ -393,7 +393,7 @@ def similar(runs: int, common: float) -> Once:
     @cache
     def truth() -> float:
         rng = np.random.default_rng(1)
-        pairs = [np.corrcoef(draw(rng, 2))[0, 1] for _ in range(4000)]
+        pairs = [np.corrcoef(draw(rng, 2))[0, 1] for _ in range(2000)]
         return float(np.mean(pairs))
 
     def draw(rng: Rng, k: int) -> np.ndarray:
