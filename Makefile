@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 QUICK := "not slow and not nightly and not gpu"
 
-.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-lowest check ci docs golden golden-summary benchmarks gallery release clean
+.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest check ci docs golden golden-summary benchmarks gallery gpu release clean
 
 setup: $(STAMP)
 
@@ -35,7 +35,11 @@ fuzz: setup  ## hostile inputs for every reader and every verb: make fuzz INPUTS
 chaos: setup  ## kills at every change of the disk, full disks, two writers: make chaos KILLS=240 SEED=0
 	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/chaos.py --kills $(or $(KILLS),240) --seed $(or $(SEED),0)
 
-coverage: setup  ## how much of the code the tests of make test run, by file and in all
+coverage: setup  ## do intervals cover the truth as often as they say? remakes the record and the table in the docs
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interval_coverage.py
+	$(BIN)/python docs/generate.py
+
+test-coverage: setup  ## how much of the code the tests of make test run, by file and in all
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m $(QUICK) --cov --cov-report=term:skip-covered
 
 test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is supported
@@ -80,6 +84,10 @@ benchmarks: setup  ## remake benchmarks/records
 	$(BIN)/python benchmarks/article.py
 	$(BIN)/python benchmarks/article.py --test article-dev --seeds 1,2,3,4,5
 	$(BIN)/python benchmarks/article.py --test article-dev --seeds 1,2,3,4,5 --average 0
+
+gpu: setup  ## what needs a CUDA device: its tests, its benchmark; some minutes, no network
+	$(BIN)/python -m pytest -p no:cacheprovider -m gpu tests/training/test_gpu.py
+	$(BIN)/python benchmarks/gpu.py
 
 gallery: setup  ## remake reports/: all that is quick and needs no data from elsewhere, or NAME="article collapse" MNIST=mnist.npz
 	$(BIN)/python reports/remake.py $(or $(NAME),quick) $(if $(MNIST),--mnist $(MNIST)) $(if $(CLOTHING),--clothing $(CLOTHING))

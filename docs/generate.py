@@ -16,7 +16,9 @@ from pathlib import Path
 
 os.environ["COLUMNS"] = os.environ["TERMINAL_WIDTH"] = "100"
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reports"))  # remake is a script, in no package
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))  # so is the simulation of intervals
 
+import interval_coverage
 import remake
 from rooms import in_words, rooms
 from typer.main import get_command
@@ -101,6 +103,37 @@ Not listed is what has no rule: the lines of `cluster`, `arithmetic` and `trajec
 Nor are warnings of what was left out.
 
 {rooms}
+"""
+
+COVERAGE = """\
+# Coverage of intervals
+
+Written by `python docs/generate.py` from the inventory in `benchmarks/interval_coverage.py`
+and its [record](../../benchmarks/records/coverage.json).
+
+**What is asked.** Every interval that a page prints is nominally one of 95 %.
+Here each is made many times of data whose truth is known by construction, by the function that the page asks.
+`make coverage` does it again: {fast:,} repetitions a cell.
+Cells marked * have {slow}: of them one takes over a twentieth of a second.
+
+**Rule.** A cell is outside when the 99 % interval of its own coverage lies below {least} or above {most}.
+*Conservative* is an interval that is known to hold the truth more often, and why.
+It promises only the lower bound: without any effect, and at a ceiling, little can be known.
+*Assumption broken* is shown so that it is known, and promises nothing.
+{outside}
+
+**What the intervals do not say.**
+Those over images of one training say nothing of another training: score several and give all tables to one report.
+The best control is picked on the same images, which favours the control.
+Accuracies in folds are of classifiers fitted on these images.
+
+## Inventory
+
+{inventory}
+
+## Cells
+
+{cells}
 """
 
 WHAT_IS_READ = """\
@@ -242,6 +275,42 @@ def verdicts(_: str) -> str:
     return VERDICTS.format(rooms="\n\n".join(parts))
 
 
+def coverage(_: str) -> str:
+    """Return ``docs/metrics/coverage.md``, whole."""
+    measured = interval_coverage.read_record()
+    inventory = []
+    for row in interval_coverage.INTERVALS:
+        held = [cell["coverage"] for cell in measured if cell["interval"] == row.name and "broken" not in cell["note"]]
+        seen = f"{min(held):.3f} to {max(held):.3f}" if held else "not measured"
+        inventory.append((row.name, f"`gan_probe.{row.of}`", row.pages, row.over, str(len(row.cells)), seen))
+    cells = [
+        (
+            cell["interval"],
+            cell["cell"],
+            f"{cell['repetitions']:,}{'*' * (cell['repetitions'] < interval_coverage.REPETITIONS)}",
+            f"{cell['coverage']:.3f}",
+            f"{cell['low']:.3f} to {cell['high']:.3f}",
+            f"{cell['width']:.3g}",
+            ", ".join(filter(None, ("**outside**" * cell["is_outside"], cell["note"]))),
+        )
+        for cell in measured
+    ]
+    n_outside = sum(cell["is_outside"] for cell in measured)
+    return COVERAGE.format(
+        fast=interval_coverage.REPETITIONS,
+        slow=interval_coverage.SLOW_REPETITIONS,
+        least=interval_coverage.LEAST,
+        most=interval_coverage.MOST,
+        outside=f"Of {len(cells)} cells {n_outside or 'none'} {'is' if n_outside < 2 else 'are'} outside.",
+        inventory=table(
+            ("interval", "made by", "pages", "speaks of", "cells", "coverage, lowest and highest"), inventory
+        ),
+        cells=table(
+            ("interval", "cell", "repetitions", "coverage", "its 99 % interval", "median width", "note"), cells
+        ),
+    )
+
+
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Return a table in Markdown."""
     first, *others = (f"| {' | '.join(cells)} |" for cells in (head, *rows))
@@ -308,6 +377,7 @@ PAGES: dict[str, Callable[[str], str]] = {
     "docs/architecture.md": architecture,
     "docs/what-is-read.md": what_is_read,
     "docs/verdicts.md": verdicts,
+    "docs/metrics/coverage.md": coverage,
     "reports/README.md": gallery,
     "CITATION.cff": citation,
 }

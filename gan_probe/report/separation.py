@@ -47,8 +47,9 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "What did the training add, and is it useful?",
         "How many images are given their right class, from the score alone and from the embedding, beside the same for"
         " every control. What the training added is the critic minus randomly initialised critics; whether it is"
-        " useful, the margin over the control that does best, on the same images. Probes are linear"
-        " discriminants in five folds, or on five labels a class, drawn twenty times.",
+        " useful, the margin over the control that does best, on the same images. Probes are linear: a shrunken"
+        " discriminant or ridge regression, whichever does better within the images learned from; in five folds, or on"
+        " five labels a class, drawn twenty times.",
         lambda m: evidence.margin_bars(m.margins) if m.margins else None,
     ),
     Section(

@@ -150,7 +150,7 @@ def widen(value: Values, interval: tuple[Values, Values], between: Values, n_run
 
 
 def mean_over_margins(
-    by_image: Values, others: Sequence[tuple[Values, float]], *, extra: tuple[float, ...]
+    by_image: Values, others: Sequence[tuple[Values, float]], *, extra: tuple[float, ...], n_folds: int = 1
 ) -> tuple[float, float, float]:
     """Return a mean and its 95 % interval (value, low, high) over new images, new runs and new draws of labels.
 
@@ -164,6 +164,10 @@ def mean_over_margins(
     extra : tuple of float
         Images added, which keep the interval open where every image agrees, and move its middle with them: without
         that it misses shares near 0 and 1 (Agresti and Coull 1998; of differences Agresti and Min 2005).
+    n_folds : int
+        Classifiers that tested a part of the images each, fitted on the others. They share what they learned from, and
+        the means of two folds are taken to be correlated by 1 / n_folds, the share of the images that one tests
+        (Nadeau and Bengio 2003, "Inference for the Generalization Error", Machine Learning 52, section 3).
 
     Notes
     -----
@@ -171,7 +175,8 @@ def mean_over_margins(
     of freedom are Satterthwaite's.
     """
     images, value = np.concatenate([by_image, extra]), float(by_image.mean())
-    parts = [(float(images.var(ddof=1)) / len(images), len(images) - 1)]
+    of_images = float(images.var(ddof=1)) / len(images) * (1 + (n_folds - 1) / n_folds)
+    parts = [(of_images, len(images) - 1)]
     parts += [(float(m.var(ddof=1)) * (1 / len(m) + shared), len(m) - 1) for m, shared in others if len(m) > 1]
     total = sum(variance for variance, _ in parts)
     if total == 0:

@@ -17,7 +17,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from gan_probe.stats.beside import RANDOM_INIT, Difference
-from gan_probe.stats.information import chosen_rows, folds, named_by_score
+from gan_probe.stats.information import N_FOLDS, chosen_rows, folds, named_by_score
 from gan_probe.stats.intervals import mean_over_margins
 from gan_probe.stats.linear import fit_best
 from gan_probe.types import Labels, Rows
@@ -177,9 +177,15 @@ def joined_rows(*parts: Rows) -> Rows:
 
 
 def mean_interval(right: Right) -> tuple[float, float, float]:
-    """Return the mean of (runs, images) or (runs, draws, images) values in [0, 1] and its 95 % interval."""
+    """Return the mean of values in [0, 1] and its 95 % interval (value, low, high).
+
+    Parameters
+    ----------
+    right : ndarray, shape (runs, images) or (runs, draws, images)
+        Of `folds`, each image tested in one of them; or of draws, of labels or of a single classifier.
+    """
     parts = [(_by(right, "run"), 0.0), (_by(right, "draw"), _drawn(right))]
-    return mean_over_margins(_by(right, "image"), parts, extra=(0.0, 0.0, 1.0, 1.0))
+    return mean_over_margins(_by(right, "image"), parts, extra=(0.0, 0.0, 1.0, 1.0), n_folds=_n_folds(right))
 
 
 def difference(a: Right, b: Right) -> tuple[float, float, float]:
@@ -191,9 +197,8 @@ def difference(a: Right, b: Right) -> tuple[float, float, float]:
     1.0
     """
     by_image, by_draw = (_by(a, margin) - _by(b, margin) for margin in ("image", "draw"))
-    return mean_over_margins(
-        by_image, [(_by(a, "run"), 0.0), (_by(b, "run"), 0.0), (by_draw, _drawn(a))], extra=(-1.0, 1.0)
-    )
+    parts = [(_by(a, "run"), 0.0), (_by(b, "run"), 0.0), (by_draw, _drawn(a))]
+    return mean_over_margins(by_image, parts, extra=(-1.0, 1.0), n_folds=_n_folds(a))
 
 
 def _by(right: Right, margin: str) -> Right:
@@ -202,6 +207,11 @@ def _by(right: Right, margin: str) -> Right:
     cube = cube[..., ~np.isnan(cube).all((0, 1))]
     axis = ("run", "draw", "image").index(margin)
     return np.nanmean(cube, axis=tuple({0, 1, 2} - {axis}))
+
+
+def _n_folds(right: Right) -> int:
+    """Return how many classifiers tested a part of the images each: those of `folds`, or 1 for all images."""
+    return N_FOLDS if right.ndim == 2 else 1
 
 
 def _drawn(right: Right) -> float:

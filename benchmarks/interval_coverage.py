@@ -1,6 +1,6 @@
 """Do intervals cover the truth as often as they say? A simulation for every interval that a page prints.
 
-OMP_NUM_THREADS=1 python benchmarks/coverage.py [--repetitions N] [--only TEXT]
+OMP_NUM_THREADS=1 python benchmarks/interval_coverage.py [--repetitions N] [--only TEXT]
 
 Truth is known by construction; each repetition draws new images (and runs, and labels) and asks the function that the
 page asks. Writes ``records/coverage.json`` (of ``--only`` its rows), of which ``docs/generate.py`` makes
@@ -213,12 +213,12 @@ def normal_rows(rng: Rng, n: int, n_classes: int, *, n_columns: int, apart: floa
 
 
 def given_accuracy(n: int, accuracy: float, *, runs: int = 1, between: float = 0.0) -> Once:
-    """The mean of what runs get right: images and runs have difficulties of their own."""
+    """The mean of what runs get right by given classifiers: images and runs have difficulties of their own."""
 
     def once(rng: Rng) -> tuple[Ends, float]:
         chance = np.clip(accuracy + between * rng.normal(size=(runs, 1)), 0, 1)
         right = (rng.random((runs, n)) < chance).astype(float) if runs > 1 else (rng.random((1, n)) < accuracy) * 1.0
-        _, low, high = mean_interval(right)
+        _, low, high = mean_interval(right[:, None])
         return (low, high), accuracy
 
     return once
@@ -232,7 +232,7 @@ def given_difference(n: int, gain: float, *, runs: int = 1, seeds: int = 1) -> O
         own, other = (0.05 * rng.normal(size=(k, 1)) if k > 1 else np.zeros((1, 1)) for k in (runs, seeds))
         a = (hard + 0.3 * rng.normal(size=(runs, n)) < 0.5 + gain + own) * 1.0
         b = (hard + 0.3 * rng.normal(size=(seeds, n)) < 0.5 + other) * 1.0
-        _, low, high = difference(a, b)
+        _, low, high = difference(a[:, None], b[:, None])
         x = np.linspace(0, 1, 2001)
         of_own, of_other = (np.hypot(0.3, 0.05 if k > 1 else 0) for k in (runs, seeds))
         truth = np.trapezoid(norm.cdf((0.5 + gain - x) / of_own) - norm.cdf((0.5 - x) / of_other), x)
@@ -248,7 +248,7 @@ def probed(measure: Callable[..., Any], n: int, n_classes: int, *, n_columns: in
     @cache
     def truth() -> float:
         rng = np.random.default_rng(1)
-        return float(np.mean([np.nanmean(measure(*of(rng), 0)) for _ in range(300)]))
+        return float(np.mean([np.nanmean(measure(*of(rng), 0)) for _ in range(100)]))
 
     def once(rng: Rng) -> tuple[Ends, float]:
         _, low, high = mean_interval(measure(*of(rng), int(rng.integers(2**31)))[None])
@@ -285,7 +285,7 @@ def probe_accuracy(n_test: int, classifier: str, apart: float, *, of_margin: boo
     @cache
     def truth() -> float:
         rng = np.random.default_rng(1)
-        return float(np.mean([values(rng)[0] for _ in range(150)]))
+        return float(np.mean([values(rng)[0] for _ in range(80)]))
 
     return lambda rng: (values(rng)[1], truth())
 
@@ -393,7 +393,7 @@ def similar(runs: int, common: float) -> Once:
     @cache
     def truth() -> float:
         rng = np.random.default_rng(1)
-        pairs = [np.corrcoef(draw(rng, 2))[0, 1] for _ in range(4000)]
+        pairs = [np.corrcoef(draw(rng, 2))[0, 1] for _ in range(2000)]
         return float(np.mean(pairs))
 
     def draw(rng: Rng, k: int) -> np.ndarray:
