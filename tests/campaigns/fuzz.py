@@ -139,8 +139,10 @@ def parsed(box: Path, file: Path, how: str, command: str) -> str:
             tomllib.loads(file.read_text(encoding="utf-8"))
         elif file.suffix in (".json", ".jsonl"):
             text = file.read_text(encoding="utf-8")
-            # A line without an end is one that a kill cut short: trainings leave it, and go on before it.
-            for line in text.split("\n")[:-1] if file.suffix == ".jsonl" else [text]:
+            *lines, rest = text.split("\n")
+            if file.suffix == ".jsonl" and rest and not (rest.startswith("{") and rest.isascii()):
+                return "the last line is not the beginning of one that a kill cut short, and nothing is said"
+            for line in lines if file.suffix == ".jsonl" else [text]:
                 if not isinstance(json.loads(line), dict):
                     return "a line is no object, and nothing is said"
     except (OSError, ValueError) as error:

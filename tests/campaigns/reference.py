@@ -96,9 +96,9 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
     """Return pixels (h, w, 1) or (h, w, 3) of a picture that needs no conversion."""
     with Image.open(io.BytesIO(data)) as picture:
         picture.load()
-        if picture.mode == "P":
+        if picture.mode == "P" and picture.format != "GIF":  # of GIF files all have one, and all are said
             raise ValueError("a palette, without a word")
-        pixels = picture.copy()
+        pixels = picture.convert("RGB") if picture.mode == "P" else picture.copy()
         if getattr(picture, "n_frames", 1) > 1 or picture.getexif().get(ORIENTATION, 1) not in (0, 1):
             raise ValueError("frames or an orientation, without a word")
         info, picture = picture.info, pixels

@@ -46,3 +46,16 @@ def test_without_any_reals_there_is_nothing_to_compare_with(scores: ScoreTable) 
     table = scores.table.drop(columns="seen")
     with pytest.raises(InputError, match="no held-out reals are known.*--reference"):
         outliers(ScoreTable(table, {}))
+
+
+@pytest.mark.parametrize("direction", ["low", "two-sided"])
+def test_of_equal_p_values_the_most_unlike_comes_first(direction: str, scores: ScoreTable) -> None:
+    is_real = scores.table["seen"].to_numpy() & (np.arange(len(scores.table)) % 8 < 7)
+    reals = ScoreTable(scores.table[is_real].reset_index(drop=True), scores.provenance)
+    others = ScoreTable(scores.table[~is_real].reset_index(drop=True), scores.provenance)
+    table = outliers(others, reals, direction=direction).table
+    assert table["p_value"].is_monotonic_increasing
+    assert table["p_value"].duplicated().any()
+    values = table["critic_score"] if direction == "low" else -(table["critic_score"] - np.median(reals.scores)).abs()
+    for _, rows in values.groupby(table["p_value"]):
+        assert rows.is_monotonic_increasing
