@@ -56,7 +56,7 @@ Results go to stdout, progress and warnings to stderr. `--json` prints one objec
 | 6 | an extra or a device is missing |
 | 130, 143 | interrupted (SIGINT), ended (SIGTERM); trainings go on with `--resume` |
 
-Where nobody reads stdout any longer (`gan-probe ... | head`), the rest of the words goes nowhere, the work is done, and the exit code is that of the work.
+Where nobody reads stdout any longer (`gan-probe ... | head`), the work is done all the same, and the exit code is its.
 Where stdout has no room (`> /dev/full`), the work is done too, and the exit code is 3.
 """
 
