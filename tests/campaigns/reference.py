@@ -83,7 +83,14 @@ def _plain(row: dict[str, Any]) -> Row:
     taken = {k: v for k, v in row.items() if k in ("file_name", "label", "split")}
     if any(isinstance(v, dict | list) for v in taken.values()):
         raise ValueError("a cell is no text")
-    return {k: str(v) for k, v in taken.items()}
+    return {k: _text(v) for k, v in taken.items()}
+
+
+def _text(value: Any) -> str:
+    """Return a cell as text: whole numbers without a point, gaps as pandas shows them."""
+    if value is None:
+        return "nan"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _bytes(path: Path) -> bytes:
