@@ -30,10 +30,10 @@ nightly: setup  ## the simulations in full (do intervals cover the truth as ofte
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 900 -m nightly
 
 fuzz: setup  ## hostile inputs for every reader and every verb: make fuzz INPUTS=2000 SEED=0
-	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/fuzz.py --inputs $(or $(INPUTS),2000) --seed $(or $(SEED),0) --jobs 2
+	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/fuzz.py --inputs $(or $(INPUTS),2000) --seed $(or $(SEED),0) --jobs 2 --record benchmarks/records/fuzz.json
 
 chaos: setup  ## kills at every change of the disk, full disks, two writers: make chaos KILLS=240 SEED=0
-	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/chaos.py --kills $(or $(KILLS),240) --seed $(or $(SEED),0)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/chaos.py --kills $(or $(KILLS),240) --seed $(or $(SEED),0) --record benchmarks/records/chaos.json
 
 coverage: setup  ## do intervals cover the truth as often as they say? remakes the record and the table in the docs
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interval_coverage.py

@@ -59,6 +59,9 @@ Results go to stdout, progress and warnings to stderr. `--json` prints one objec
 | 5 | finished, some items skipped |
 | 6 | an extra or a device is missing |
 | 130, 143 | interrupted (SIGINT), ended (SIGTERM); trainings go on with `--resume` |
+
+Where nobody reads stdout any longer (`gan-probe ... | head`), the work is done all the same, and the exit code is its.
+Where stdout has no room (`> /dev/full`), the work is done too, and the exit code is 3.
 """
 
 GALLERY = """\

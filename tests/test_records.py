@@ -159,6 +159,9 @@ def test_a_damaged_line_of_a_log_is_named_and_only_a_last_one_cut_short_is_left_
     assert read() == len(lines)
     file.write_text("".join(lines) + lines[0][:20])  # a kill
     assert read() == len(lines)
+    file.write_bytes(b"\x80\x05pickled")  # no beginning of a line of ours
+    with pytest.raises(InputError, match="line 1 of 1 is no whole record of a training"):
+        read()
     for wrong in ("{}\n", '{"step": 1, \n', "[]\n", lines[0].replace('"step": 0', '"step": "\\u0000"'), "\x00\n"):
         if wrong == lines[0]:
             continue

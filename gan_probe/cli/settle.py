@@ -55,7 +55,7 @@ def settle(
     While a GAN trains, each critic sees the fakes of its own generator only. Compare before and after with
     gan-probe stability.
     """
-    with Session("settle", json, resume_hint=f"Go on with: {command_line('--resume')}") as session:
+    with Session("settle", json, resume_hint=_hint(overwrite)) as session:
         import numpy as np
 
         from gan_probe.critics.critic import Critic
@@ -122,6 +122,11 @@ def settle(
         ended = session.side_by_side(f"settling {len(named)} runs", tasks, jobs=at_a_time, steps=updates, tell=tell)
         session.outputs |= {"runs": str(out), "bank": str(out / BANK)}
         session.metrics |= {"runs": list(ended.values()), "n_fakes": len(fakes)}
+
+
+def _hint(overwrite: bool) -> str:
+    """Return how to go on; older critics that the work had not come to are still to be replaced."""
+    return f"Go on with: {command_line('--resume')}{' --overwrite' if overwrite else ''}"
 
 
 def _check_same_training(session: Session, named: Mapping[str, Path]) -> None:

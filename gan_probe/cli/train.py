@@ -72,9 +72,9 @@ def train(
     """
     is_first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
     several = "RANK" in os.environ
-    hint = (
-        "Go on with the same torchrun command and --resume." if several else f"Go on with: {command_line('--resume')}"
-    )
+    replaces = " --overwrite" if overwrite and runs > 1 else ""  # older runs that the work did not come to
+    hint = "the same torchrun command and --resume." if several else f"{command_line('--resume')}{replaces}"
+    hint = f"Go on with{'' if several else ':'} {hint}"
     with Session("train", json, resume_hint=hint, quiet=not is_first) as session:
         from gan_probe.device import resolve_device, resolve_precision
         from gan_probe.errors import InputError

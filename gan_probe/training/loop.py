@@ -101,7 +101,7 @@ def train(
     resume : bool
         Continue from the checkpoint in ``out``; start when there is none. A finished run is returned as it is.
     overwrite : bool
-        Replace a run folder in ``out``.
+        Replace a run folder in ``out``; with ``resume`` only where it was started with other settings or data.
     device : str or torch.device
     on_step : callable, optional
         Called as ``on_step(step, metrics)`` every ten steps and at the end.
@@ -253,9 +253,13 @@ def _prepare(
             f"{out} lies in the folder of the images, so its samples would become data. Choose another --out."
         )
     if resume and (out / MARKER).is_file():
-        open_run(out, config=config, fingerprint=data.fingerprint)
-        remove_temporaries(out)
-        return
+        try:
+            open_run(out, config=config, fingerprint=data.fingerprint)
+            remove_temporaries(out)
+            return
+        except GanProbeError:
+            if not overwrite:
+                raise  # with it: an older run, which the work that was cut off had not come to
     if data.source.exists() and data.source.resolve().is_relative_to(out):
         raise InputError(f"the images lie in {out}, which the run would replace. Choose another --out.")
     facts = {

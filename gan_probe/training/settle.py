@@ -82,7 +82,8 @@ def settle(
     updates : int
         Of the critic.
     resume : bool
-        Leave ``out`` as it is where this run was settled in the same way before.
+        Leave ``out`` as it is where this run was settled in the same way before; with ``overwrite`` too, replace it
+        where it was made otherwise.
     overwrite : bool
     device : str or torch.device
     on_step : callable, optional
@@ -107,7 +108,11 @@ def settle(
     )
     settled = {"from": facts.get("run_id"), "steps": trained.steps, "bank": sample_id(bank), "n_bank": len(bank)}
     if resume and out.exists():
-        return _finished(RunFolder(out), settled, updates, device)
+        try:
+            return _finished(RunFolder(out), settled, updates, device)
+        except InputError:
+            if not overwrite:
+                raise  # with it: an older one, which the work that was cut off had not come to
     state = new_state(config, data.image_shape, device)
     source.read_checkpoint(state)
     facts |= {"run_id": run_id(config, data.fingerprint), "settled": settled, "device": str(device)}

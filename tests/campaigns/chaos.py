@@ -83,6 +83,11 @@ class Job:
         return self.command.split()[0]
 
     @property
+    def has_several(self) -> bool:
+        """Whether it makes several folders, of which some may be older ones still."""
+        return self.verb == "settle" or "--runs" in self.command
+
+    @property
     def out(self) -> str:
         words = shlex.split(self.command)
         return words[words.index("--out") + 1]
@@ -102,7 +107,7 @@ def jobs() -> tuple[Job, ...]:
         Job(train, "data", again="--resume"),
         Job(train, "data", "--set learning_rate_critic=0.0002", again="--resume"),
         Job(f"train data --out unfinished --resume {CPU}", "data unfinished", again="--resume"),
-        Job(f"{train} --runs 2 --jobs 1", "data", again="--resume"),
+        Job(f"{train} --runs 2 --jobs 1", "data", "--set learning_rate_critic=0.0002", again="--resume"),
         Job(f"diagnose run --out {OUT}", "run", "--title older"),
         Job(f"sample run --out {OUT} --n 6 --interpolate 2 {CPU}", "run", "--seed 1"),
         Job(f"sample run --out {OUT} --n 6 --format npy {CPU}", "run", "--seed 1"),
@@ -367,7 +372,7 @@ class Campaign:
         """Do the work again in the way that fits what is left; return what is wrong then."""
         words = [job.command]
         if job.again and left in ("unfinished", "new", "nothing"):
-            words.append(job.again)
+            words += [job.again, *(["--overwrite"] if attack.overwrite and job.has_several else [])]
         elif left in ("old", "new", "unfinished"):
             words.append("--overwrite")
         ended = self.run(" ".join(words))
@@ -492,6 +497,7 @@ def main() -> int:
     parser.add_argument("--others", type=int, default=60, help="full disks, pipes, two writers")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--verbs", help="only these, with commas between")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many")
     parser.add_argument("--record", type=Path, help="JSON file to write")
     asked = parser.parse_args()
     if asked.verbs:
@@ -502,6 +508,8 @@ def main() -> int:
     with sandbox.scratch() as root:
         campaign = Campaign(root, asked.seed)
         for number, (job, attack) in enumerate(plan(campaign, asked.kills, asked.others)):
+            if time.monotonic() - started > 60 * asked.minutes:
+                break
             one = campaign.attack(job, attack)
             found.append(one)
             if one.broken:

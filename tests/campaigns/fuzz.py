@@ -139,8 +139,10 @@ def parsed(box: Path, file: Path, how: str, command: str) -> str:
             tomllib.loads(file.read_text(encoding="utf-8"))
         elif file.suffix in (".json", ".jsonl"):
             text = file.read_text(encoding="utf-8")
-            # A line without an end is one that a kill cut short: trainings leave it, and go on before it.
-            for line in text.split("\n")[:-1] if file.suffix == ".jsonl" else [text]:
+            *lines, rest = text.split("\n")
+            if file.suffix == ".jsonl" and rest and not (rest.startswith("{") and rest.isascii()):
+                return "the last line is not the beginning of one that a kill cut short, and nothing is said"
+            for line in lines if file.suffix == ".jsonl" else [text]:
                 if not isinstance(json.loads(line), dict):
                     return "a line is no object, and nothing is said"
     except (OSError, ValueError) as error:
@@ -416,7 +418,7 @@ class Campaign:
         self.box.mkdir()
         named = re.split(r"[ /:]", command)
         for part in (*kind.parts.split(), f"{CANARY}.py"):
-            if part in ("run", "runs", "plain.parquet") and part not in named and ".parquet" not in command:
+            if part in ("runs", "plain.parquet") and part not in named and ".parquet" not in command:
                 continue
             source = self.world / part
             (shutil.copytree if source.is_dir() else shutil.copy2)(source, self.box / part)
@@ -614,11 +616,14 @@ def record_of(found: list[Found], seed: int, seconds: float, command: str) -> di
 def run_part(asked: argparse.Namespace, parts: tuple[int, int]) -> Iterator[Found]:
     """Yield what becomes of the inputs of one worker: every so manieth of the plan."""
     sandbox.prepare()
+    until = time.monotonic() + 60 * asked.minutes
     with sandbox.scratch() as root:
         campaign = Campaign(root, asked.seed)
         for number, (kind, command) in enumerate(plan(campaign, asked.inputs, random.Random(asked.seed))):
             if number % parts[1] != parts[0] or (asked.only is not None and number != asked.only):
                 continue
+            if time.monotonic() > until:
+                return
             yield campaign.one(number, kind, command)
             if asked.only is not None:
                 shutil.copytree(campaign.box, Path(f"fuzz-{number}"), symlinks=True, dirs_exist_ok=True)
@@ -627,6 +632,7 @@ def run_part(asked: argparse.Namespace, parts: tuple[int, int]) -> Iterator[Foun
 def run_workers(asked: argparse.Namespace) -> Iterator[Found]:
     """Yield what becomes of all inputs: each of ``--jobs`` processes makes a world, and tells of its inputs by line."""
     command = [sys.executable, __file__, "--inputs", str(asked.inputs), "--seed", str(asked.seed)]
+    command += ["--minutes", str(asked.minutes)]
     workers = [
         subprocess.Popen([*command, "--part", f"{k}/{asked.jobs}"], stdout=subprocess.PIPE, text=True)
         for k in range(asked.jobs)
@@ -651,6 +657,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many")
     parser.add_argument("--record", type=Path, help="JSON file to write")
     parser.add_argument(
         "--only", type=int, help="do one input of the plan again, by its number, and keep its box as fuzz-N"

@@ -83,7 +83,14 @@ def _plain(row: dict[str, Any]) -> Row:
     taken = {k: v for k, v in row.items() if k in ("file_name", "label", "split")}
     if any(isinstance(v, dict | list) for v in taken.values()):
         raise ValueError("a cell is no text")
-    return {k: str(v) for k, v in taken.items()}
+    return {k: _text(v) for k, v in taken.items()}
+
+
+def _text(value: Any) -> str:
+    """Return a cell as text: whole numbers without a point, gaps as pandas shows them."""
+    if value is None:
+        return "nan"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _bytes(path: Path) -> bytes:
@@ -96,9 +103,9 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
     """Return pixels (h, w, 1) or (h, w, 3) of a picture that needs no conversion."""
     with Image.open(io.BytesIO(data)) as picture:
         picture.load()
-        if picture.mode == "P":
+        if picture.mode == "P" and picture.format != "GIF":  # of GIF files all have one, and all are said
             raise ValueError("a palette, without a word")
-        pixels = picture.copy()
+        pixels = picture.convert("RGB") if picture.mode == "P" else picture.copy()
         if getattr(picture, "n_frames", 1) > 1 or picture.getexif().get(ORIENTATION, 1) not in (0, 1):
             raise ValueError("frames or an orientation, without a word")
         info, picture = picture.info, pixels

@@ -11,8 +11,6 @@ import pytest
 from gan_probe.cli.app import VERBS
 from tests.campaigns import chaos, fuzz
 
-RECORDS = Path(__file__).parents[2] / "benchmarks" / "records"
-
 
 def run(script: str, *words: object, tmp_path: Path) -> dict[str, Any]:
     record = tmp_path / "record.json"
@@ -53,11 +51,3 @@ def test_every_verb_and_every_format_is_met() -> None:
     reading = {command.split()[0] for kind in kinds if kind.files for command in kind.commands}
     assert verbs - reading == {"demo", "doctor"}  # which read nothing
     assert verbs - {job.verb for job in chaos.jobs()} == {"doctor", "check"}  # which write nothing
-
-
-def test_the_records_are_those_of_the_long_forms_and_nothing_is_broken() -> None:
-    hostile, kills = (json.loads((RECORDS / f"{name}.json").read_text()) for name in ("fuzz", "chaos"))
-    assert hostile["n_inputs"] >= 2000
-    assert hostile["n_broken"] == 0
-    assert kills["n_kills"] >= 200
-    assert kills["n_broken"] == 0

@@ -76,7 +76,6 @@ def test_an_output_whose_name_is_no_text_is_refused_before_the_work(score_file: 
     for words in (
         ("synth", "shapes", "--out", folder),
         ("cluster", score_file, "--out", folder.with_suffix(".csv")),
-        ("train", tmp_path, "--out", folder / "run"),
     ):
         done = start(*words)
         _, said = done.communicate()

@@ -9,19 +9,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from PIL import Image
 
+from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
+from gan_probe.images.readers.reading import read_images
 from gan_probe.report import figures
 from gan_probe.report.separation import FIGURES
 from gan_probe.report.style import class_colours
+from gan_probe.scoring.score import score
 from gan_probe.scoring.table import ScoreTable, read_scores
 from gan_probe.studies.separation.analysis import analyse
 from gan_probe.studies.separation.result import SeparationResult
-from gan_probe.studies.separation.study import N_EXAMPLES, separation
+from gan_probe.studies.separation.study import N_EXAMPLES, read_examples, separation
 
 CHROMIUM = shutil.which("chromium")
 EVIL = "<script>alert(1)</script>"
+OBEYED = "\x1b]0;title\x07\u202egpj"  # by terminals, and by whatever writes from right to left
 
 
 @pytest.fixture(scope="module")
@@ -100,19 +105,50 @@ def test_the_page_asks_for_nothing_from_anywhere(report: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def odd(scalars: ScoreTable, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A page of two classes whose names are code, for a browser and for matplotlib."""
-    names = {"square_0.7+_n0.03": EVIL, "circle_0.85-_n0.03": "$5_$10"}
+def odd(scalars: ScoreTable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of two classes whose names are code, for a browser and for matplotlib, and of one for a terminal."""
+    names = {"square_0.7+_n0.03": EVIL, "circle_0.85-_n0.03": "$5_$10", "triangle_0.85+_n0.03": OBEYED}
     table = scalars.table.assign(label=scalars.table["label"].replace(names))
     out = tmp_path_factory.mktemp("odd") / "r"
     separation(ScoreTable(table, scalars.provenance)).save(out)
-    return (out / "report.html").read_text()
+    return out
 
 
-def test_titles_and_labels_are_text_not_markup(report: Path, odd: str) -> None:
+def test_titles_and_labels_are_text_not_markup(report: Path, odd: Path) -> None:
     assert "A &lt;b&gt;bold&lt;/b&gt; title" in (report / "report.html").read_text()
-    assert EVIL not in odd
-    assert "&lt;script&gt;" in odd
+    page = (odd / "report.html").read_text()
+    assert EVIL not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_controls_in_labels_are_shown_and_not_obeyed(odd: Path) -> None:
+    pages = [odd / "report.html", *(odd / "figures").glob("*.svg")]
+    assert len(pages) > 3
+    for page in pages:
+        text = page.read_text()
+        assert not set("\x1b\x07\u202e") & set(text), page.name
+        assert EVIL not in text
+    assert r"\x1b]0;title\x07\u202egpj" in (odd / "report.html").read_text()
+
+
+def test_a_class_of_one_image_is_left_out_and_said(scalars: ScoreTable) -> None:
+    label = "triangle_0.85+_n0.03"
+    rows = np.flatnonzero(scalars.table["label"] == label)[1:]
+    found = separation(ScoreTable(scalars.table.drop(index=rows).reset_index(drop=True), scalars.provenance))
+    assert any("1 classes of one image are left out: a pair needs two of each" in said for said in found.warnings)
+    assert label not in {name for pair in found.separation.pairs for name in (pair.a, pair.b)}
+
+
+def test_pictures_of_classes_are_those_that_were_scored_at_another_size(critic: Critic, tmp_path: Path) -> None:
+    for number, label in enumerate("abab"):
+        (tmp_path / "d" / label).mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "d" / label / f"{number}.png")
+    data = read_images(tmp_path / "d", size_px=32)
+    pictures, said = read_examples(score(critic, data, controls=False), None)
+    assert said == ""
+    assert {label: len(images) for label, images in pictures.items()} == {"a": 2, "b": 2}
+    assert {image.shape for images in pictures.values() for image in images} == {(32, 32, 3)}
 
 
 @pytest.mark.browser
@@ -185,8 +221,8 @@ def test_colours_follow_shape_and_noise() -> None:
     assert len(set(plain.values())) == 3
 
 
-def test_dollars_in_labels_are_dollars(odd: str) -> None:
-    assert "$5_$10" in odd
+def test_dollars_in_labels_are_dollars(odd: Path) -> None:
+    assert "$5_$10" in (odd / "report.html").read_text()
 
 
 def test_another_run_and_changed_images_are_not_shown_as_those_scored(

@@ -197,12 +197,17 @@ def _read_lines(folder: Path, name: str) -> list[dict[str, Any]]:
             row = None
         if _is_row(row, name):
             rows.append(row)
-        elif number < len(lines):
+        elif number < len(lines) or not _was_cut_short(line):
             raise InputError(
-                f"{path}: line {number} of {len(lines) - 1} is no whole record of a training: the file was damaged."
+                f"{path}: line {number} of {len(lines)} is no whole record of a training: the file was damaged."
                 " Bring the old one back, or train anew."
             )
     return rows
+
+
+def _was_cut_short(line: bytes) -> bool:
+    """Return whether a last line is the beginning of one, or nothing: what a kill leaves."""
+    return not line or (line.startswith(b"{") and line.isascii())
 
 
 def _is_row(row: Any, name: str) -> bool:

@@ -94,3 +94,16 @@ def test_the_margin_over_a_control_is_the_difference_of_their_aurocs_in_either_d
 def test_without_seen_and_unseen_images_nothing_is_said_of_how_well_outliers_are_told() -> None:
     bare = find(pd.DataFrame({"critic_score": np.arange(30.0)}), np.arange(30.0))
     assert any("How well outliers are told cannot be known" in line for line in bare.findings())
+
+
+@pytest.mark.parametrize("direction", ["low", "two-sided"])
+def test_of_equal_p_values_the_most_unlike_comes_first(direction: str, scores: ScoreTable) -> None:
+    is_real = scores.table["seen"].to_numpy() & (np.arange(len(scores.table)) % 8 < 7)
+    reals = ScoreTable(scores.table[is_real].reset_index(drop=True), scores.provenance)
+    others = ScoreTable(scores.table[~is_real].reset_index(drop=True), scores.provenance)
+    table = outliers(others, reals, direction=direction).table
+    assert table["p_value"].is_monotonic_increasing
+    assert table["p_value"].duplicated().any()
+    values = table["critic_score"] if direction == "low" else -(table["critic_score"] - np.median(reals.scores)).abs()
+    for _, rows in values.groupby(table["p_value"]):
+        assert rows.is_monotonic_increasing
