@@ -34,7 +34,7 @@ def main() -> None:
     tables = [score(Critic.load(run), images, pooling=arguments.pooling) for run in arguments.runs]
     first = tables[0]
     labels = first.table["label"].astype(str).to_numpy()
-    measures = measure_margins(tables, first.scalars_beside(), labels)
+    measures = measure_margins(tables, first.scores_beside(), labels)
     sources = {f"critic.{i}": (CRITIC_ROWS, t.embeddings[CRITIC_ROWS]) for i, t in enumerate(tables)}
     sources |= {s.short: (s, rows) for s, rows in first.embeddings.items() if s != CRITIC_ROWS}
     chosen = {}

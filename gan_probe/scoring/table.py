@@ -133,7 +133,7 @@ class ScoreTable:
             if source.is_embedding
         }
 
-    def scalars_beside(self) -> Beside[Scores]:
+    def scores_beside(self) -> Beside[Scores]:
         """Return the critic's scores beside the scalar controls, each (n,) float64, as they are."""
         scalars = {s: self.table[c].to_numpy(dtype=np.float64) for s, c in self.sources.items() if not s.is_embedding}
         return beside(scalars)

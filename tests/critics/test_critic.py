@@ -45,7 +45,7 @@ def test_embeddings_are_the_chosen_layers_side_by_side(critic: Critic, test_set:
         critic.embed(images, layers=["block.1"])
 
 
-def test_untrained_twins_share_the_architecture_and_differ_by_seed(critic: Critic) -> None:
+def test_random_init_critics_share_the_architecture_and_differ_by_seed(critic: Critic) -> None:
     twins = [critic.random_init(seed) for seed in (1, 1, 2)]
     assert twins[0].hash == twins[1].hash
     assert len({critic.hash, twins[0].hash, twins[2].hash}) == 3

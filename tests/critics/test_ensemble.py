@@ -192,7 +192,7 @@ def test_members_with_other_layers_are_scored_with_and_not_embedded_with(test_se
     assert any("no embeddings: ensemble of 2" in w for w in table.provenance["warnings"])
 
 
-def test_untrained_twins_are_aligned_on_the_same_panel(ensemble: EnsembleCritic, test_set: ImageSet) -> None:
+def test_random_init_critics_are_aligned_on_the_same_panel(ensemble: EnsembleCritic, test_set: ImageSet) -> None:
     twins = [ensemble.random_init(seed) for seed in (101, 101, 102)]
     assert twins[0].hash == twins[1].hash
     members = [member.hash for twin in (*twins[1:], ensemble) for member in twin.members]

@@ -86,7 +86,7 @@ def test_conditional_discriminators_need_the_number_of_labels_and_are_averaged(t
     assert critic.score(images) == pytest.approx(torch.stack(each).mean(0).numpy(), abs=1e-5)
 
 
-def test_a_foreign_critic_is_scored_beside_its_own_untrained_twins(test_set: ImageSet) -> None:
+def test_a_foreign_critic_is_scored_beside_its_own_random_inits(test_set: ImageSet) -> None:
     scores = score(Critic.from_module(foreign.seeded("PatchGan"), SHAPE), test_set.take(np.arange(16)))
     assert {"control.random_init.0", "embedding.random_init.2"} <= set(scores.table)
     assert scores.provenance["network"] == "PatchGan"

@@ -76,7 +76,7 @@ def test_an_output_that_is_taken_is_left_alone(folder: Path, result: FactorsResu
         result.save(folder)
 
 
-def test_a_panel_shows_the_curve_its_untrained_twins_and_where_it_tells() -> None:
+def test_a_panel_shows_the_curve_its_random_init_critics_and_where_it_tells() -> None:
     response = stepping("clutter", ALONE, 2.0)  # two spreads a step: AUROC 0.92, 0.998
     figure = page.response_curves(bare(response), ALONE)
     assert figure is not None

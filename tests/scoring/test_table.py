@@ -97,7 +97,7 @@ def test_tables_of_the_old_schema_are_read_and_not_mixed_with_the_new(scores: Sc
         metadata = {"gan_probe": json.dumps(known)} if known else None
         pq.write_table(old.replace_schema_metadata(metadata), tmp_path / f"{name}.parquet")
         read = read_scores(tmp_path / f"{name}.parquet")
-        assert len(read.scalars_beside().random_init) == len(scores.scalars_beside().random_init) > 0
+        assert len(read.scores_beside().random_init) == len(scores.scores_beside().random_init) > 0
     new, old_table = read_scores(tmp_path / "new.parquet"), read_scores(tmp_path / "old.parquet")
     assert by_critic([old_table, old_table])
     for put in (by_critic, concatenate_scores):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from sklearn.linear_model import RidgeClassifier
@@ -12,6 +13,7 @@ from gan_probe.critics.generator import Generator
 from gan_probe.critics.sampling import paths
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet
+from gan_probe.scoring.engines import LOCAL, Engine, Wanted
 from gan_probe.stats.splits import split_rows
 from gan_probe.studies.arithmetic.result import ArithmeticResult, Equation, combine, draw_shares, largest_jump
 from gan_probe.types import Images, Labels, Rows
@@ -31,6 +33,7 @@ def arithmetic(
     *,
     n_draws: int = 200,
     seed: int = 0,
+    engine: Engine = LOCAL,
 ) -> ArithmeticResult:
     """Return whether ``a - b + c = d`` holds in the generator's latent space, as the critic's own features see it.
 
@@ -47,6 +50,8 @@ def arithmetic(
     equation : str
         "A - B + C = D", with labels of ``data``.
     n_draws, seed : int
+    engine : Engine
+        Who passes images through the critic.
 
     Raises
     ------
@@ -68,13 +73,14 @@ def arithmetic(
     data = data.with_channels(critic.config.image_shape[2])
     labels = data.table["label"].astype(str).to_numpy()
     parsed = Equation.parse(equation, sorted(set(labels)))
-    classify, accuracy, sizes = _classifier(critic, data.images, labels, seed)
+    embed = partial(_embed, critic, engine)
+    classify, accuracy, sizes = _classifier(embed, data.images, labels, seed)
     latents = generator.latents(N_LATENTS, seed=seed)
     combined = combine(latents, classify(generator.decode(latents)), parsed, n_draws=n_draws, seed=seed)
     images = {name: generator.decode(rows.astype(np.float32)) for name, rows in combined.items()}
     called = {name: classify(pictures) for name, pictures in images.items()}
     walks, walked = paths(generator, N_PATHS, seed=seed)
-    features = critic.embed(walked, pooling=POOLING).reshape(*walks.shape[:2], -1)
+    features = embed(walked).reshape(*walks.shape[:2], -1)
     found = draw_shares(called, parsed.expected)
     return ArithmeticResult(
         equation=parsed,
@@ -98,14 +104,21 @@ def arithmetic(
     )
 
 
+def _embed(critic: Critic, engine: Engine, images: Images) -> Rows:
+    found = engine.run([critic], images, Wanted(None, POOLING))[0].features
+    if found is None:
+        raise InputError(f"{critic.config.network} shows no layers, and arithmetic names images by their features.")
+    return found
+
+
 def _classifier(
-    critic: Critic, images: Images, labels: Labels, seed: int
+    embed: Callable[[Images], Rows], images: Images, labels: Labels, seed: int
 ) -> tuple[Callable[[Images], list[str]], float, dict[str, int]]:
     """Return a namer of images by the critic's features, its accuracy on other images, and how many were used."""
     split = split_rows(labels, max_pool=MAX_FIT, seed=seed)
 
     def rows(pictures: Images) -> Rows:
-        found = critic.embed(pictures, pooling=POOLING)
+        found = embed(pictures)
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
 
     model = RidgeClassifier(alpha=0.1).fit(rows(images[split.pool]), labels[split.pool])

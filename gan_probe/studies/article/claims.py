@@ -327,7 +327,7 @@ def _rank_correlation(training: Trained, classes: Sequence[str], of: Callable[[s
 def _area_sets_distances(trainings: Sequence[Trained]) -> Measured:
     def value(training: Trained) -> float:
         table = training.table
-        areas = table.table.assign(area=table.scalars_beside().baselines["filled_area"])
+        areas = table.table.assign(area=table.scores_beside().baselines["filled_area"])
         by_label = areas.groupby("label")["area"].mean()
         pairs = [
             (a, b)

@@ -111,7 +111,7 @@ class Trained:
 
     def controls(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return how many pairs randomly initialised critics separate, and how many image statistics do."""
-        beside, labels = self.table.scalars_beside(), self.labels
+        beside, labels = self.table.scores_beside(), self.labels
         random_init = {f"random_init.{i}": n_separated(separate(v, labels)) for i, v in enumerate(beside.random_init)}
         statistics = {name: n_separated(separate(values, labels)) for name, values in beside.baselines.items()}
         return random_init, statistics

@@ -270,7 +270,7 @@ def _probes(scores: ScoreTable, found: Mapping[str, Codes], warn: Warn, seed: in
     rows = scores.embeddings_beside()
     if rows is None:
         return []
-    every, scalars = rows.grouped(), together(scores.scalars_beside().baselines)
+    every, scalars = rows.grouped(), together(scores.scores_beside().baselines)
     if scalars is not None:
         every["image statistics"] = (scalars,)
     probes = []

@@ -179,7 +179,7 @@ def _usable(scores: ScoreTable, notes: Notes) -> ScoreTable:
 
 def _finite_controls(scores: ScoreTable, notes: Notes) -> Beside[Values]:
     """Return the scalar controls; what cannot be used is noted."""
-    every = scores.scalars_beside()
+    every = scores.scores_beside()
     bad = [name for name, values in every.controls().items() if not np.isfinite(values).all()]
     for name in bad:
         notes.append(f"control {name} holds values that are not finite; it was left out.")

@@ -17,6 +17,7 @@ from gan_probe.critics.critic import Critic
 from gan_probe.critics.generator import Generator
 from gan_probe.images.image_set import ImageSet
 from gan_probe.networks import build_generator
+from gan_probe.scoring.engines import LOCAL
 from gan_probe.types import Images, Rows
 
 N_IMAGES = 500  # fakes, and reals that they are compared with
@@ -160,7 +161,7 @@ class Examiner:
             "n_held_out": len(self._held_out),
         }
         if len(self._held_out):
-            scores = np.concatenate([critic.score(self._reals), critic.score(self._held_out)])
+            scores = np.concatenate([LOCAL.run([critic], x)[0].scores for x in (self._reals, self._held_out)])
             is_training = np.arange(len(scores)) < len(self._reals)
             if np.isfinite(scores).all():
                 found["training_preference"] = round(float(roc_auc_score(is_training, scores)), 4)

@@ -16,6 +16,7 @@ from gan_probe.critics.generator import Generator, GeneratorConfig, calibrate
 from gan_probe.critics.identity import MARKER
 from gan_probe.images.image_set import ImageSet, sheet
 from gan_probe.networks import build_generator
+from gan_probe.scoring.engines import LOCAL
 from gan_probe.text import as_markdown
 from gan_probe.training.runs.folder import RunFolder
 from gan_probe.training.runs.health import Examiner
@@ -98,7 +99,7 @@ class Saver:
         with atomic_folder(self.run.critic, marker=MARKER, overwrite=True) as folder:
             critic.write_into(folder)
             reference = pd.DataFrame({"sample_id": held_out.table["sample_id"]})
-            reference["critic_score"] = critic.score(held_out.images)
+            reference["critic_score"] = LOCAL.run([critic], held_out.images)[0].scores
             reference.attrs["critic_hash"] = critic.hash  # whose scores these are, kept in the file
             reference.to_parquet(folder / "reference.parquet", index=False, write_page_checksum=True)
             (folder / "README.md").write_text(

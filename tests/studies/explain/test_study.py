@@ -151,7 +151,7 @@ def test_a_constant_critic_is_called_flat_and_is_chance(test_set: ImageSet) -> N
     assert found.table["completeness_error"].tolist() == [0] * 10
 
 
-def test_a_critic_that_is_its_own_twin_fails_the_sanity_check(result: ExplainResult) -> None:
+def test_a_critic_that_is_its_own_control_fails_the_sanity_check(result: ExplainResult) -> None:
     own = result.maps["occlusion"][CRITIC]
     maps = {"occlusion": {CRITIC: own, RANDOM_CRITICS: [own[0], -2 * own[0]], IMAGE: result.maps["occlusion"][IMAGE]}}
     numbers = compare_maps(maps, None, np.ones(own[0].shape, dtype=bool))

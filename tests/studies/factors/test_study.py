@@ -233,7 +233,7 @@ def test_what_does_not_vary_is_not_explained_and_what_is_rare_not_probed(patches
     assert one.findings()[0].startswith("The smallest difference that the score notices with all else fixed")
 
 
-def test_grey_critics_of_28_pixels_without_layers_or_twins_are_asked_too() -> None:
+def test_grey_critics_of_28_pixels_without_layers_or_random_inits_are_asked_too() -> None:
     found = factors(Critic.from_module(Weighted(), (28, 28, 1)), spec=SMALL, per_class=10, n_bases=20)
     assert "colour images were converted to grey for the critic." in found.warnings
     assert any("Weighted shows no layers" in w for w in found.warnings)

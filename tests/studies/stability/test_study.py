@@ -52,7 +52,7 @@ def result(critics: dict[str, Critic], data: ImageSet) -> StabilityResult:
     return stability(critics, data, nulls=True)
 
 
-def test_everything_is_asked_of_runs_and_of_untrained_twins(result: StabilityResult) -> None:
+def test_everything_is_asked_of_runs_and_of_random_init_critics(result: StabilityResult) -> None:
     assert [level.alignment for level in result.levels] == [*ALIGNMENTS, *CALIBRATIONS]
     assert set(result.others) == {RANDOM_CRITICS, "image statistics regressed out"}
     assert all(len(levels) == len(result.levels) for levels in result.others.values())
