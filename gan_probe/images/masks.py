@@ -106,7 +106,8 @@ def _resized(mask: npt.NDArray[np.uint8], size_px: int | None) -> npt.NDArray[np
 
 
 def _from_npy(path: Path, n: int, size_px: int | None) -> list[npt.NDArray[np.uint8]]:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    with np.errstate(over="ignore"):  # as of images
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.dtype not in (np.uint8, np.bool_) or array.ndim not in (3, 4) or array.shape[3:] not in ((), (1,)):
         raise InputError(f"{path}: masks must be (n, h, w), uint8 or bool, got {array.shape} of {array.dtype}.")
     if len(array) != n:

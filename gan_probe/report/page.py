@@ -6,7 +6,9 @@ import base64
 import io
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +173,7 @@ def plot(page: Page[M], result: Any, name: str | None, ax: Axes | None) -> list[
     sections = {section.name: section for section in page.sections(result)}
     name = next(iter(sections)) if name is None else name
     check_name("figure", name, sections)
-    with rc_context(PLAIN):
+    with _drawing():
         token = _target.set(ax)
         try:
             figure = sections[name].draw(result)
@@ -186,7 +188,7 @@ def as_html(page: Page[M], result: Any) -> str:
     """Return findings, the first table and the first figure, as notebooks show them."""
     environment = Environment(loader=PackageLoader("gan_probe.report"), autoescape=True, undefined=StrictUndefined)
     png = ""
-    with rc_context(PLAIN):
+    with _drawing():
         for section in page.sections(result):
             figure = section.draw(result)
             if figure is not None:
@@ -197,10 +199,18 @@ def as_html(page: Page[M], result: Any) -> str:
     )
 
 
+@contextmanager
+def _drawing() -> Iterator[None]:
+    """Draw in the pages' style; of letters that no font has, figures show boxes without a word: the page has them."""
+    with rc_context(PLAIN), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
 def _draw(folder: Path, sections: Sequence[Section[M]], material: M) -> Iterator[dict[str, Any]]:
     """Save each figure, and yield its section with the picture for the page."""
     folder.mkdir()
-    with rc_context(PLAIN):
+    with _drawing():
         for section in sections:
             figure = section.draw(material)
             if figure is None:

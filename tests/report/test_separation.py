@@ -136,7 +136,7 @@ def test_a_class_of_one_image_is_left_out_and_said(scalars: ScoreTable) -> None:
     rows = np.flatnonzero(scalars.table["label"] == label)[1:]
     found = separation(ScoreTable(scalars.table.drop(index=rows).reset_index(drop=True), scalars.provenance))
     assert any("1 classes of one image are left out: a pair needs two of each" in said for said in found.warnings)
-    assert label not in {name for pair in found.separation.pairs for name in (pair.a, pair.b)}
+    assert label not in {name for pair in found.critic_pairs for name in (pair.a, pair.b)}
 
 
 def test_pictures_of_classes_are_those_that_were_scored_at_another_size(critic: Critic, tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ def read_npy(path: Path, split: str | None) -> Entries:
     """Return the rows of ``.npy``, or of ``images.npy`` in a folder beside its metadata."""
     file = (path if path.is_file() else path / "images.npy").resolve()
     stamp = stamp_of(file)
-    array = np.load(file, mmap_mode="r", allow_pickle=False)
+    with np.errstate(over="ignore"):  # a header may claim more than there are addresses; that is refused
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
     images = check_array(array, path)
     fetch = partial(_fetch, (file, array.offset, images.shape[1:])) if array.flags.c_contiguous else _fetch_no_row
     table, said = read_metadata(path) if path.is_dir() else (None, ())

@@ -124,7 +124,10 @@ class Saver:
             run_id=critic.config.run_id,
             hash=critic.hash,
             held_out=held_out,
-            notes="".join(f"\n\n**Note.** {note}" for note in (*self._settled(), *critic.notes, *self.run.diagnosis())),
+            notes="".join(
+                f"\n\n**Note.** {as_markdown(note)}"  # some name classes
+                for note in (*self._settled(), *critic.notes, *self.run.diagnosis())
+            ),
             height=critic.config.image_shape[0],
             width=critic.config.image_shape[1],
             channels=critic.config.image_shape[2],

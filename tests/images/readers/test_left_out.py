@@ -202,3 +202,11 @@ def test_masks_beside_images_are_not_read_as_pictures(tmp_path: Path) -> None:
     alone = read_images(tmp_path)
     assert len(alone) == 4
     assert any("pictures in Masks/ were read as images" in said for said in alone.warnings)
+
+
+def test_a_header_that_claims_more_than_there_can_be_is_refused_without_a_library_s_words(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((3, 8, 8), np.uint8))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content.replace(b"(3, 8, 8), }                ", b"(4611686018427387904, 8, 8)}"))
+    with pytest.raises(InputError, match=r"a\.npy"):  # warnings are errors here
+        read_images(tmp_path / "a.npy")

@@ -15,5 +15,5 @@ def test_labels_are_text_in_the_model_card(train_set: ImageSet, tmp_path: Path) 
     train(data, tmp_path / "run", replace(BARE, steps=1))
     card = (tmp_path / "run" / "critic" / "README.md").read_text()
     assert not {"\x1b", "\u202e"} & set(card)
-    assert r"\[click\]\(https://x.example\)\|" in card
+    assert r"\[click\](https\://x.example)\|" in card
     assert "<b>" not in card
