@@ -24,7 +24,7 @@ test: setup  ## everything but the slow tests, in random order, in about six min
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 -m $(QUICK)
 
 test-slow: setup  ## the slow tests: minutes of training
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --timeout 900 --durations 0
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow --timeout 900 --durations 0
 
 nightly: setup  ## the simulations in full (do intervals cover the truth as often as they say?) and both campaigns
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 900 -m nightly
@@ -69,7 +69,7 @@ check: setup  ## what a contribution must pass
 	$(MAKE) test
 
 ci:  ## all that .ci/run checks, with the seconds of each part at the end
-	tools/parts.sh setup check test-slow nightly test-lowest
+	tools/parts.sh setup check test-slow test-lowest
 
 docs: setup  ## the pages that are generated
 	$(BIN)/python docs/generate.py

@@ -102,6 +102,16 @@ ROWS = (
         page="article/report",
     ),
     Row(
+        name="to-the-letter",
+        shows="the article's own networks: what it says beside what was measured, of the trainings on record",
+        commands=(
+            "cp -r ../benchmarks/records/article/. to-the-letter",
+            "gan-probe article --page-only --out to-the-letter",
+        ),
+        minutes=1,
+        page="to-the-letter/report",
+    ),
+    Row(
         name="probe-mnist",
         shows="labels needed on MNIST by a critic trained without labels",
         commands=("python ../benchmarks/probe_mnist.py data/mnist.npz",),

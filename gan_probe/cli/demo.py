@@ -20,7 +20,7 @@ SCHEMA = "gan_probe.demo/1"
 
 
 @dataclass(frozen=True)
-class Trained:
+class DemoFacts:
     """What the last sentences of the demo are made of."""
 
     out: Path
@@ -33,7 +33,7 @@ class Trained:
         return f"{self.n_threads} thread{'s' if self.n_threads > 1 else ''}"
 
 
-VERDICTS: tuple[Verdict[Trained], ...] = (
+VERDICTS: tuple[Verdict[DemoFacts], ...] = (
     Verdict(
         name="one training",
         when="always: the demo trains once",
@@ -129,7 +129,7 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     write_atomically(out / "clusters.csv", as_csv(assignments(result.table, result.clusterings)))
     session.outputs |= {"scores": str(out / "scores.parquet"), "run": str(out / "run")}
     tell(session, result)
-    more = conclude(VERDICTS, Trained(out, environment()["threads"], config.steps))
+    more = conclude(VERDICTS, DemoFacts(out, environment()["threads"], config.steps))
     for line in more:
         session.say(f"- {line}")
     session.metrics["findings"] += more

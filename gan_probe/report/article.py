@@ -16,7 +16,7 @@ from gan_probe.report.page import Page, Section, canvas
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, Colour
 from gan_probe.report.tables import Col, Table
 from gan_probe.stats.auroc import RULE
-from gan_probe.studies.article.result import N_PAIRS, NO, ArticleResult, centred
+from gan_probe.studies.article.result import N_PAIRS, NO, ArticleResult, less_mean_of_square
 from gan_probe.studies.article.trained import (
     CIRCLES,
     SEEN,
@@ -95,7 +95,7 @@ def pairs_by_length(result: ArticleResult) -> Figure:
     return figure
 
 
-def losses(result: ArticleResult) -> Figure:
+def loss_curves(result: ArticleResult) -> Figure:
     """Return the critic's loss with its penalty, and the penalty alone, of the longest trainings."""
     figure = canvas(10, 3.2)
     left, right = figure.subplots(1, 2)
@@ -123,7 +123,7 @@ def losses(result: ArticleResult) -> Figure:
     return figure
 
 
-def histogram(result: ArticleResult) -> Figure:
+def ten_classes(result: ArticleResult) -> Figure:
     """Return the histogram of the ten classes by the first of the longest trainings."""
     figure = canvas(10, 4)
     axis = figure.subplots()
@@ -166,7 +166,7 @@ def lengths(result: ArticleResult) -> Figure:
         left.set_axis_off()
         left.set_title(f"{training.epochs} epochs: generated", fontsize=9)
         left.imshow(mpimg.imread(training.samples), interpolation="nearest")
-        _histogram(right, centred(training))
+        _histogram(right, less_mean_of_square(training))
         right.axvline(0, color="black", linewidth=0.6)
         right.tick_params(labelsize=8)
     axes[-1][1].set_xlabel(f"critic_score less the mean of {SQUARE} (each row on its own axis)", fontsize=9)
@@ -214,13 +214,13 @@ SECTIONS: tuple[Section[ArticleResult], ...] = (
         "The training",
         "Critic's loss with ten times the penalty, and the penalty, of the longest trainings: thin each step, thick"
         " their running median. Logarithmic, linear near zero.",
-        losses,
+        loss_curves,
     ),
     Section(
         "histogram",
         "Scores of the ten types",
         "By the first of the longest trainings. Circles yellow, squares purple, triangles green; darker is less noise.",
-        histogram,
+        ten_classes,
     ),
     Section(
         "closest",

@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 from gan_probe.errors import InputError
 from gan_probe.stats.information import chosen_rows, group_jackknife
-from gan_probe.types import Codes, Indices, Rows
+from gan_probe.types import Codes, Rows
 
 MAX_K = 20  # the largest number of clusters tried when k is chosen without labels
 MAX_DIMENSIONS = 20  # embeddings are reduced to as many principal components
@@ -248,7 +248,7 @@ def agreement_interval(measure: Callable[[Any, Any], float], codes: Codes, given
     return Agreement(value, max(min(low, with_wrong), -1.0), min(high, 1.0))
 
 
-def _wrong(codes: Codes, given: Codes) -> tuple[Indices, Indices]:
+def _wrong(codes: Codes, given: Codes) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.integer[Any]]]:
     """Return (classes, clusters) of four images more, each in the cluster of an image of the next class.
 
     Of n images of which none is wrong, up to 3.7 / n may be (Hanley and Lippman-Hand 1983, "If nothing goes wrong, is

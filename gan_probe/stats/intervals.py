@@ -105,7 +105,7 @@ def distance_interval(values: Values, reference: Values) -> tuple[float, float]:
     --------
     >>> wide = np.linspace(-1, 1, 40)
     >>> [round(end) for end in distance_interval(wide + 60, wide)]
-    [88, 118]
+    [86, 116]
     """
     m, n = len(values), len(reference)
     if m < 2 or n < MIN_UNIT or not reference.std() > 0:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gan_probe.cli.app import VERBS
 
-COMMANDS = tuple(verb.__name__ for verb in VERBS)
+COMMANDS = tuple(VERBS)
 TEXTS = (
     "", " ", "-1", "0", "1", "3", "nan", "inf", "1e999", "99999999999999999999", "x" * 300, "\x1b[2J", "caf\udce9",
     "../x", "/", ".", "/dev/null", "/dev/full", "run", "runs/run-00", "test", "data", "plain.parquet", "auto", "cuda:7",

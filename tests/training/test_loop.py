@@ -233,7 +233,7 @@ def test_resume_alone_goes_on_with_the_run_s_own_settings(train_set: ImageSet, t
     assert "started with other settings: network (was 'mlp', now 'compact')" in call("--resume", "--preset", "hinge")
     for name in ("metrics.jsonl", "health.jsonl"):
         (tmp_path / "run" / name).write_text('{"step": "x"}\n')
-    assert "Nothing was recorded yet" in call("--resume")
+    assert "line 1 of 2 is no whole record of a training" in call("--resume").replace("\n", " ")
 
 
 def test_a_lost_generator_is_written_again_from_the_checkpoint(train_set: ImageSet, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.training.two_processes import work
 
 TOLERANCE = 1e-12  # of the norm, in double
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+TRAIN = ("-m", "gan_probe", "train", "--network", "mlp", "--device", "cpu")
 
 
 def torchrun(*words: str) -> subprocess.CompletedProcess[str]:
@@ -28,30 +30,30 @@ def torchrun(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=240)
 
 
-@pytest.fixture(scope="module")
-def together(train_set: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes left that torchrun started once for all: `two_processes.py` says what they did."""
-    folder = tmp_path_factory.mktemp("together")
-    np.save(folder / "images.npy", train_set.images)
-    done = torchrun(str(Path(__file__).with_name("two_processes.py")), str(folder), "compact")
-    assert done.returncode == 0, done.stderr
-    return folder
+def both(*words: str) -> list[tuple[int, str]]:
+    """Start two processes as torchrun does, without its own; return how each ended and what it said."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, *words],
+            env={**ENVIRONMENT, **place, "RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    said = [process.communicate(timeout=240)[1] for process in processes]
+    return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
 
 
-def test_two_processes_take_the_steps_of_one(together: Path, one_thread: None) -> None:
-    check_same("compact", together)
-
-
-@pytest.mark.slow
-def test_two_processes_normalise_over_the_whole_batch(tmp_path: Path, one_thread: None) -> None:
-    done = torchrun(str(Path(__file__).with_name("two_processes.py")), str(tmp_path), "dcgan")
-    assert done.returncode == 0, done.stderr
-    check_same("dcgan", tmp_path)
-
-
-def check_same(network: str, folder: Path) -> None:
+@pytest.mark.parametrize("network", ["compact", pytest.param("dcgan", marks=pytest.mark.slow)])
+def test_two_processes_take_the_steps_of_one(network: str, tmp_path: Path, one_thread: None) -> None:
     """The gradients of one update with the penalty, and all weights after three steps, are those of the whole batch."""
-    apart, whole = load_file(folder / f"{network}.safetensors"), work(network, ALONE)
+    ended = both(str(Path(__file__).with_name("two_processes.py")), network, str(tmp_path / "out.safetensors"))
+    assert [code for code, _ in ended] == [0, 0], ended
+    apart, whole = load_file(tmp_path / "out.safetensors"), work(network, ALONE)
     assert set(apart) == set(whole)
     for kind in ("gradient", "critic", "generator", "average"):
         names = [n for n in whole if n.startswith(f"{kind}/") and whole[n].is_floating_point()]
@@ -59,17 +61,20 @@ def check_same(network: str, folder: Path) -> None:
         assert torch.linalg.norm(ours - theirs) <= TOLERANCE * torch.linalg.norm(theirs), kind
 
 
-def test_the_command_trains_on_two_processes(together: Path) -> None:
-    first, second = (json.loads((together / f"said-{rank}.json").read_text()) for rank in range(2))
-    assert [run["exit_code"] for run in first] == [run["exit_code"] for run in second] == [0, 3]
-    assert json.loads(first[0]["stdout"])["status"] == "ok"
-    assert second[0]["stdout"] == ""  # one object: only the first process prints
-    run = together / "run"
-    assert json.loads((run / "config.json").read_text())["n_processes"] == 2
-    assert RunFolder(run).read_metrics()["step"].tolist() == [1, 2, 3]
-    assert Critic.load(run).score(np.load(together / "images.npy")).shape == (40,)
+def test_the_command_trains_on_two_processes(train_set: ImageSet, tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", train_set.images)
+    out = tmp_path / "run"
+    words = [*TRAIN, str(tmp_path / "images.npy"), "--out", str(out), "--batch-size", "8", "--precision", "fp32"]
+    done = torchrun(*words, "--steps", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "ok"  # one object: only the first process prints
+    assert json.loads((out / "config.json").read_text())["n_processes"] == 2
+    assert RunFolder(out).read_metrics()["step"].tolist() == [1, 2, 3]
+    assert Critic.load(out).score(train_set.images).shape == (40,)
     # What only the first process finds wrong ends them all, is said once, and is no bug.
-    said = first[1]["stderr"] + second[1]["stderr"]
+    refused = both(*words, "--steps", "4", "--resume")
+    assert all(code == 3 for code, _ in refused), refused
+    said = "".join(text for _, text in refused)
     assert said.count("was started with other settings: steps (was 3, now 4)") == 1
     assert "This is a bug" not in said
 

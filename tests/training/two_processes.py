@@ -1,19 +1,15 @@
 """A process of two: one critic update and three steps on half of each batch; rank 0 saves what came out.
 
-Started by test_ranks.py through torchrun: ``two_processes.py FOLDER NETWORK``. Where the folder holds images, it then
-trains on them by the command line, asks for another number of steps, and writes down what each said.
+Started by test_ranks.py through torchrun: ``two_processes.py NETWORK OUT``.
 """
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from typer.testing import CliRunner
 
-from gan_probe.cli import app
 from gan_probe.config import TrainConfig
 from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.ranks import Ranks, join, leave
@@ -67,21 +63,9 @@ def work(name: str, ranks: Ranks) -> dict[str, torch.Tensor]:
     return found
 
 
-def train(folder: Path, steps: int) -> dict[str, object]:
-    """Train by the command line; return how it ended and what it said."""
-    words = ["train", str(folder / "images.npy"), "--out", str(folder / "run"), "--network", "mlp", "--device", "cpu"]
-    words += ["--batch-size", "8", "--precision", "fp32", "--steps", str(steps), "--json", "--resume"]
-    ended = CliRunner().invoke(app, words)
-    return {"exit_code": ended.exit_code, "stdout": ended.stdout, "stderr": ended.stderr}
-
-
 if __name__ == "__main__":
-    folder, network = Path(sys.argv[1]), sys.argv[2]
     ranks = join(CPU)
-    found = work(network, ranks)
+    found = work(sys.argv[1], ranks)
     if ranks.rank == 0:
-        save_file(found, folder / f"{network}.safetensors")
+        save_file(found, Path(sys.argv[2]))
     leave()
-    if (folder / "images.npy").exists():
-        said = [train(folder, steps) for steps in (3, 4)]
-        (folder / f"said-{ranks.rank}.json").write_text(json.dumps(said))

@@ -34,7 +34,7 @@ CIRCLES_OF_ONE_NOISE = (CIRCLE_SEEN, CIRCLE_MIDDLE, CIRCLE_DARK, CIRCLE_ONCE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class ClaimVerdict:
     """A claim beside what was measured.
 
     Attributes
@@ -119,13 +119,13 @@ class ArticleResult(StudyResult):
         return sorted({t.epochs for t in self.trainings})
 
     @cached_property
-    def verdicts(self) -> list[Verdict]:
+    def verdicts(self) -> list[ClaimVerdict]:
         """Every claim beside what was measured."""
         found = []
         for claim in CLAIMS:
             epochs = claim.epochs or (self.longest[0].epochs,)
             chosen = self.of(*epochs) if set(epochs) <= set(self.lengths) else []
-            found.append(Verdict(claim=claim, found=claim.measure(chosen) if chosen else None, epochs=epochs))
+            found.append(ClaimVerdict(claim=claim, found=claim.measure(chosen) if chosen else None, epochs=epochs))
         return found
 
     @cached_property
@@ -170,7 +170,7 @@ class ArticleResult(StudyResult):
         return lines
 
     @staticmethod
-    def _mixed(verdicts: Sequence[Verdict]) -> int:
+    def _mixed(verdicts: Sequence[ClaimVerdict]) -> int:
         return len(verdicts) - sum(_named(verdicts, what) for what in (YES, NO)) - _unmeasured(verdicts)
 
     def metrics(self) -> ArticleMetrics:
@@ -203,7 +203,7 @@ class ArticleResult(StudyResult):
         }
 
     @staticmethod
-    def _claim(verdict: Verdict) -> dict[str, Any]:
+    def _claim(verdict: ClaimVerdict) -> dict[str, Any]:
         found, claim = verdict.found, verdict.claim
         return {
             "name": claim.name,
@@ -274,15 +274,15 @@ def _percent(shares: Sequence[float]) -> str:
     return f"{low} %" if low == high else f"{low} to {high} %"
 
 
-def _named(verdicts: Sequence[Verdict], holds: str) -> int:
+def _named(verdicts: Sequence[ClaimVerdict], holds: str) -> int:
     return sum(v.holds == holds for v in verdicts)
 
 
-def _unmeasured(verdicts: Sequence[Verdict]) -> int:
+def _unmeasured(verdicts: Sequence[ClaimVerdict]) -> int:
     return sum(v.holds.startswith(UNMEASURED) for v in verdicts)
 
 
-def centred(training: Trained, label: str = SQUARE) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the scores of each class less the mean of one class, as the article's histograms are."""
-    middle = training.mean(label)
+def less_mean_of_square(training: Trained) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the scores of each class less the mean of the square trained on, as the article's histograms are."""
+    middle = training.mean(SQUARE)
     return {name: values - middle for name, values in training.by_class.items()}

@@ -19,6 +19,7 @@ from gan_probe.critics.generator import Generator
 from gan_probe.device import environment, resolve_precision
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet, from_synthetic
+from gan_probe.scoring.engines import LOCAL
 from gan_probe.scoring.score import score
 from gan_probe.scoring.table import write_scores
 from gan_probe.studies.article.claims import LENGTHS
@@ -152,7 +153,7 @@ def _drawn(name: str) -> ImageSet:
 
 
 def _scores_of(critic: Critic, name: str, images: ImageSet) -> pd.DataFrame:
-    scores = critic.score(images.images).astype(np.float32)
+    scores = LOCAL.run([critic], images.images)[0].scores.astype(np.float32)
     return pd.DataFrame({"set": name, "label": images.table["label"].astype(str), "critic_score": scores})
 
 

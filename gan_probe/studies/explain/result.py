@@ -200,17 +200,18 @@ def compare_maps(maps: Mapping[str, MapsOf], masks: Masks | None, changed: Masks
             chosen = {of: [one[good] for one in several] for of, several in some.items()}
             for (region, name), values in image_measures(chosen, masks[good]).items():
                 less = {f"{CRITIC} - {of}": values[CRITIC] - values[of] for of in _CONTROLS if of in values}
-                rows += _rows({"method": method, "region": region, "measure": name}, {**values, **less})
+                what = {"method": method, "region": region, "measure": name}
+                rows += _rows(what, values, least=0.0) + _rows(what, less)
         for region, values in correlations(some, changed).items():
             rows += _rows({"method": method, "region": region, "measure": CORRELATION}, values)
     return pd.DataFrame(rows, columns=["method", "region", "measure", "of", "value", "ci_low", "ci_high", "n"])
 
 
-def _rows(what: Mapping[str, str], values: Mapping[str, Values]) -> list[dict[str, Any]]:
-    """Return one row a kind of map; every measure and every difference lies between -1 and 1."""
+def _rows(what: Mapping[str, str], values: Mapping[str, Values], *, least: float = -1.0) -> list[dict[str, Any]]:
+    """Return one row a kind of map: measures lie between 0 and 1, correlations and differences between -1 and 1."""
     found = {of: interval(some, is_share=what["measure"] == POINTING) for of, some in values.items()}
     return [
-        {**what, "of": of, **dataclasses.asdict(i), "ci_low": max(-1.0, i.ci_low), "ci_high": min(1.0, i.ci_high)}
+        {**what, "of": of, **dataclasses.asdict(i), "ci_low": max(least, i.ci_low), "ci_high": min(1.0, i.ci_high)}
         for of, i in found.items()
     ]
 
