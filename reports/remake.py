@@ -105,7 +105,8 @@ ROWS = (
         name="to-the-letter",
         shows="the article's own networks: what it says beside what was measured, of the trainings on record",
         commands=(
-            "cp -r ../benchmarks/records/article/. to-the-letter",
+            'python -c "from shutil import copytree as copy;'
+            " copy('../benchmarks/records/article', 'to-the-letter', dirs_exist_ok=True)\"",
             "gan-probe article --page-only --out to-the-letter",
         ),
         minutes=1,

@@ -116,6 +116,7 @@ def loss_curves(result: ArticleResult) -> Figure:
     right.set_ylabel("penalty, unweighted")
     right.set_yscale("symlog", linthresh=0.01)
     for axis in (left, right):
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_xlabel("generator step (five critic updates each)")
         axis.legend(fontsize=7)
         axis.tick_params(labelsize=8)

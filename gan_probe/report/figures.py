@@ -15,7 +15,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from gan_probe.report.page import canvas
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, Colour, class_colours, legend_name
@@ -274,6 +274,7 @@ def training_curves(metrics: pd.DataFrame, objective: str = "wasserstein") -> Fi
         axis.set_xlabel("generator step")
         axis.set_ylabel(label)
         axis.set_yscale("symlog", linthresh=1.0 if column == "w_distance" else 0.01)
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # the other writes formulas
         axis.legend(fontsize=7)
         axis.tick_params(labelsize=8)
     sns.despine(figure)

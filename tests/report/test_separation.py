@@ -242,3 +242,13 @@ def test_labels_with_an_underscore_stand_in_the_legend_and_huge_scores_are_drawn
     frame = pd.DataFrame({"critic_score": np.float32([-3e38, 0, 1, 3e38]), "label": ["_a", "_a", "b", "b"]})
     figure = figures.score_histogram(analyse(ScoreTable(frame, {}), clusters=False))
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["b", " _a"]
+
+
+def test_logarithmic_axes_have_numbers_and_no_formulas() -> None:
+    steps = np.arange(1, 200)
+    frame = pd.DataFrame({"step": steps, "w_distance": 5000.0 / steps, "penalty": 80.0 / steps})
+    figure = figures.training_curves(frame)
+    figure.canvas.draw()
+    ticks = [label.get_text() for axis in figure.axes for label in axis.get_yticklabels()]
+    assert ticks
+    assert all(re.fullmatch(r"-?[0-9.e+]+", text) for text in ticks if text), ticks

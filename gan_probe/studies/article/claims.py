@@ -256,7 +256,10 @@ def _loss_jumps(trainings: Sequence[Trained]) -> Measured:
         before = moves[len(moves) // 4 : -n_last]
         return float(moves[-n_last:].max() / max(before.max(), TINY)) if len(before) else np.nan
 
-    return _each(trainings, ratio, lambda _, value: value > 1)
+    found = _each(trainings, ratio, lambda _, value: value > 1)
+    if not np.isfinite(found.numbers).all():
+        return Measured((), (), note="the trainings are too short to have a before")
+    return found
 
 
 def _penalty_falls(trainings: Sequence[Trained]) -> Measured:

@@ -52,12 +52,18 @@ class ClaimVerdict:
 
     @property
     def holds(self) -> str:
-        """Whether: "yes" in every training, "no" in none, "in k of n trainings", or why there is no answer."""
+        """Whether: "yes" in every training, "no" in none, "in k of n trainings", or why there is no answer.
+
+        What is said of the article's longest training is not answered by a shorter one.
+        """
         if self.found is None:
             return f"{UNMEASURED}: trainings of {' and '.join(map(str, self.claim.epochs))} epochs are missing"
         holds = self.found.holds
         if not holds:
             return f"{UNMEASURED}: {self.found.note}"
+        if not self.claim.epochs and self.epochs != LENGTHS[-1:]:
+            shorter = f"in {sum(holds)} of {len(holds)} after {self.epochs[0]}"
+            return f"{UNMEASURED} after {LENGTHS[-1]} epochs, of which it is said; {shorter}"
         if all(holds) or not any(holds):
             return YES if all(holds) else NO
         return f"in {sum(holds)} of {len(holds)} trainings"
