@@ -5,6 +5,7 @@ import torch
 
 from gan_probe.studies.article.trained import folder_of
 from tests.cli.conftest import call, call_json
+from tests.conftest import contents
 from tests.studies.article.made import make
 
 
@@ -57,20 +58,17 @@ def test_a_folder_of_another_kind_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_experiment_on_a_small_scale_goes_on_after_it_was_cut_off(tmp_path: Path) -> None:
-    """Two epochs of 64 images, twice over: whole, and with the second length begun anew after the first was kept."""
+def test_the_experiment_on_a_small_scale_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    """Two epochs of 64 images after one: what was kept stays as it is, and other data is refused."""
     torch.set_num_threads(1)
-    words = ("article", "--per-class", "32", "--jobs", "1", "--device", "cpu")
-    whole = call_json(*words, "--epochs", "1,2", "--out", tmp_path / "whole")
-    assert whole["status"] == "ok"
-    assert whole["metrics"]["n_trainings"] == 2
-    assert whole["metrics"]["n_pairs"] == 45
-    first = call_json(*words, "--epochs", "1", "--out", tmp_path / "cut")
-    assert first["metrics"]["n_trainings"] == 1
-    refused = call(*words[:2], "64", "--epochs", "1,2", "--out", tmp_path / "cut", "--resume")
+    words = ("article", "--jobs", "1", "--device", "cpu", "--out", tmp_path / "a")
+    first = call_json(*words, "--per-class", "32", "--epochs", "1")
+    assert first["status"] == "ok"
+    assert first["metrics"]["n_pairs"] == 45
+    kept = contents(folder_of(tmp_path / "a", 1, 0))
+    refused = call(*words, "--per-class", "64", "--epochs", "1,2", "--resume")
     assert "was begun with --per-class 32, not 64" in refused.stderr
-    second = call_json(*words, "--epochs", "1,2", "--out", tmp_path / "cut", "--resume")
-    assert second["metrics"]["pairs_by_epochs"] == whole["metrics"]["pairs_by_epochs"]
-    for epochs in (1, 2):
-        scores = [folder_of(tmp_path / name, epochs, 0) / "scores.parquet" for name in ("whole", "cut")]
-        assert scores[0].read_bytes() == scores[1].read_bytes()
+    second = call_json(*words, "--per-class", "32", "--epochs", "1,2", "--resume")
+    assert set(second["metrics"]["pairs_by_epochs"]) == {"1", "2"}
+    assert contents(folder_of(tmp_path / "a", 1, 0)) == kept
+    assert not list((tmp_path / "a").rglob("checkpoint.safetensors"))
