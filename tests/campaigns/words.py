@@ -65,7 +65,7 @@ def _command(verb: str) -> Any:
     from gan_probe.cli.app import app
 
     group: Any = get_command(app)
-    return group.commands[verb]
+    return group.get_command(None, verb)
 
 
 def _word(parameter: Any, rng: random.Random) -> str:
