@@ -1,10 +1,9 @@
 """Our numbers against those of others' implementations: of scipy and scikit-learn, and of what is installed besides."""
 
-import importlib.util
-
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.spatial import procrustes as scipy_procrustes
 from scipy.stats import binomtest, false_discovery_control, friedmanchisquare, mannwhitneyu
 from sklearn.feature_selection import mutual_info_classif
@@ -145,9 +144,8 @@ def test_icc_and_effect_sizes_are_pingouin_s() -> None:
 
 
 def test_detection_is_pytorch_ood_s() -> None:
-    if importlib.util.find_spec("pytorch_ood") is None:
-        pytest.skip("pytorch-ood is not installed")
-    torch, utils = pytest.importorskip("torch"), pytest.importorskip("pytorch_ood.utils")
+    why = "pytorch-ood cannot be imported; it needs torchvision, and is no dependency"
+    utils = pytest.importorskip("pytorch_ood.utils", reason=why, exc_type=ImportError)
     seen, unlike = RNG.normal(0, 1, 300), RNG.normal(-2, 1, 120)
     metrics = utils.OODMetrics()
     metrics.update(torch.tensor(-np.concatenate([seen, unlike])), torch.tensor([1] * 300 + [-1] * 120))
