@@ -11,10 +11,10 @@ import errno
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,7 +26,7 @@ from filelock import BaseFileLock, FileLock, Timeout, UnixFileLock
 
 from synthetic.errors import InUseError
 
-_RANDOM = r"[a-z0-9_]{8}"  # what tempfile makes of our prefix and suffix
+_RANDOM = r"[a-z0-9_]{8}"  # of `_beside`; tempfile, in older versions, used all of these
 _TEMPORARY = re.compile(rf"\..+\.{_RANDOM}\.(tmp(\.\w+)?|old)")
 OUR_SCHEMAS = ("gan_probe.", "synthetic.")
 HANDOVER_S = 0.5  # that a writer may take to let go
@@ -205,10 +205,9 @@ def atomic_path(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
     path = Path(path).resolve()
     with _hold_unless_within(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = _beside(path, f".tmp{path.suffix}")
         try:
+            temporary.touch(0o600, exist_ok=False)
             yield temporary
             temporary.chmod(0o666 & ~_umask())
             _fsync(temporary)
@@ -219,6 +218,11 @@ def atomic_path(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
         finally:
             with undisturbed():
                 temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """Return a name that nothing has: known before anything has it, so a signal at any moment leaves nothing behind."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{suffix}")
 
 
 def _put_file(new: Path, path: Path) -> None:
@@ -312,8 +316,9 @@ def atomic_folder(out: str | Path, *, marker: str, overwrite: bool = False) -> I
     check_free(out, marker=marker, overwrite=overwrite)
     with _hold_unless_within(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))
+        temporary = _beside(out, ".tmp")
         try:
+            temporary.mkdir(0o700)
             yield temporary
             temporary.chmod(0o777 & ~_umask())
             _fsync(temporary / marker)

@@ -179,6 +179,10 @@ def _work(pipe: Connection, task: Task, n_threads: int) -> None:
     except BrokenPipeError:
         return
     except Terminated:
-        raise SystemExit(TERMINATED) from None
+        pass  # and with it go the frames that it holds, whose clean-up is still to run
     except UNDERSTOOD as error:
         pipe.send(("failure", _words_of(error)))
+        return
+    else:
+        return
+    raise SystemExit(TERMINATED)

@@ -210,6 +210,24 @@ def test_signals_wait_until_everything_is_cleaned_up(
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.parametrize("call", ["mkdir", "open"])
+def test_a_signal_at_the_moment_something_comes_to_be_leaves_nothing(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(os, call)
+
+    def interrupted(path: object, *more: object, **options: object) -> object:
+        made = real(path, *more, **options)
+        if str(path).endswith(".tmp"):
+            raise KeyboardInterrupt
+        return made
+
+    monkeypatch.setattr(os, call, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        put(tmp_path / "o", "new") if call == "mkdir" else write_atomically(tmp_path / "o", "new")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
     out = tmp_path / os.fsdecode(b"caf\xe9")
     for action in (lambda: put(out, "new"), lambda: write_atomically(out, "new")):
