@@ -36,7 +36,7 @@ chaos: setup  ## kills at every change of the disk, full disks, two writers: mak
 	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/chaos.py --kills $(or $(KILLS),240) --seed $(or $(SEED),0) --record benchmarks/records/chaos.json
 
 coverage: setup  ## do intervals cover the truth as often as they say? remakes the record and the table in the docs
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interval_coverage.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interval_coverage.py --jobs $(or $(JOBS),2)
 	$(BIN)/python docs/generate.py
 
 test-coverage: setup  ## how much of the code the tests of make test run, by file and in all

@@ -1,9 +1,9 @@
 """Do intervals cover the truth as often as they say? A simulation for every interval that a page prints.
 
-OMP_NUM_THREADS=1 python benchmarks/interval_coverage.py [--repetitions N] [--only TEXT]
+OMP_NUM_THREADS=1 python benchmarks/interval_coverage.py [--repetitions N] [--only TEXT] [--jobs N]
 
 Truth is known by construction; each repetition draws new images (and runs, and labels) and asks the function that the
-page asks. Writes ``records/coverage.json`` (of ``--only`` its rows), of which ``docs/generate.py`` makes
+page asks. Writes each cell into ``records/coverage.json`` when it is done, of which ``docs/generate.py`` makes
 ``docs/metrics/coverage.md``.
 To add an interval: one `Interval` with its cells.
 """
@@ -15,6 +15,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -734,30 +735,57 @@ def cover(of: Interval, cell: Cell, repetitions: int) -> Covered:
 
 def run(repetitions: int, only: str = "", *, with_slow: bool = True) -> Iterator[Covered]:
     """Yield every cell of the intervals whose name holds ``only``; slow cells have a quarter of the repetitions."""
+    for numbers in _chosen(only, with_slow=with_slow):
+        yield _cover(numbers, repetitions)
+
+
+def run_side_by_side(repetitions: int, only: str, jobs: int) -> Iterator[Covered]:
+    """Yield what `run` does, in ``jobs`` processes, as it is done, the slow cells first."""
+    with ProcessPoolExecutor(jobs) as pool:
+        chosen = sorted(_chosen(only), key=lambda numbers: not _found(numbers)[1].is_slow)
+        for done in as_completed([pool.submit(_cover, numbers, repetitions) for numbers in chosen]):
+            yield done.result()
+
+
+def _chosen(only: str, *, with_slow: bool = True) -> list[tuple[int, int]]:
+    """Return the numbers of an interval and of its cell, for all that are asked for."""
+    numbered = [(i, c) for i, of in enumerate(INTERVALS) for c in range(len(of.cells)) if only in of.name]
+    return [numbers for numbers in numbered if with_slow or not _found(numbers)[1].is_slow]
+
+
+def _found(numbers: tuple[int, int]) -> tuple[Interval, Cell]:
+    of = INTERVALS[numbers[0]]
+    return of, of.cells[numbers[1]]
+
+
+def _cover(numbers: tuple[int, int], repetitions: int) -> Covered:
+    of, cell = _found(numbers)
     fewer = max(1, repetitions * SLOW_REPETITIONS // REPETITIONS)
-    for of in INTERVALS:
-        for cell in of.cells if only in of.name else ():
-            if with_slow or not cell.is_slow:
-                yield cover(of, cell, fewer if cell.is_slow else repetitions)
+    return cover(of, cell, fewer if cell.is_slow else repetitions)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
     parser.add_argument("--only", default="")
+    parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
-    found = []
-    for row in run(arguments.repetitions, arguments.only):
+    n_cells = len(_chosen(arguments.only))
+    for n_done, row in enumerate(run_side_by_side(arguments.repetitions, arguments.only, arguments.jobs), 1):
         ends = f"{row.coverage:.3f} [{row.low:.3f}, {row.high:.3f}]"
-        print(f"{'OUTSIDE ' * row.is_outside}{row.interval}: {row.cell}: {ends} width {row.width:.3g},"
-              f" {row.seconds:.1f} s {row.note}", flush=True)  # fmt: skip
-        found.append(row)
-    kept = [row for row in read_record() if arguments.only not in row["interval"]]
-    new = [vars(row) | {"is_outside": row.is_outside} for row in found]
+        print(f"{n_done} of {n_cells}  {'OUTSIDE ' * row.is_outside}{row.interval}: {row.cell}: {ends}"
+              f" width {row.width:.3g}, {row.seconds:.1f} s {row.note}", flush=True)  # fmt: skip
+        _keep(row)
+
+
+def _keep(row: Covered) -> None:
+    """Put a cell in the record at once: what is stopped half-way has not been for nothing."""
     place = {(of.name, cell.title): i for i, (of, cell) in enumerate((i, c) for i in INTERVALS for c in i.cells)}
-    known = [row for row in kept + new if (row["interval"], row["cell"]) in place]
-    cells = sorted(known, key=lambda row: place[row["interval"], row["cell"]])
-    record.save("coverage", {"what": "how often nominal 95 % intervals hold the truth", "cells": cells})
+    rows = {(known["interval"], known["cell"]): known for known in read_record()}
+    rows[row.interval, row.cell] = vars(row) | {"is_outside": row.is_outside}
+    cells = [rows[key] for key in sorted(rows.keys() & place.keys(), key=place.__getitem__)]
+    what = {"what": "how often nominal 95 % intervals hold the truth", "cells": cells}
+    record.save("coverage", what, shown=False)
 
 
 def read_record() -> list[dict[str, Any]]:

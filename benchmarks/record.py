@@ -40,8 +40,8 @@ def paired_ratios(a: Callable[[], Any], b: Callable[[], Any], n: int) -> list[fl
     return ratios
 
 
-def save(name: str, results: Mapping[str, Any]) -> None:
-    """Write ``records/<name>.json`` and print it."""
+def save(name: str, results: Mapping[str, Any], *, shown: bool = True) -> None:
+    """Write ``records/<name>.json`` and print it, unless it is not to be ``shown``."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     record = {
         "command": f"python benchmarks/{Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}".strip(),
@@ -51,4 +51,5 @@ def save(name: str, results: Mapping[str, Any]) -> None:
     }
     text = json.dumps(record, indent=1) + "\n"
     (RECORDS / f"{name}.json").write_text(text)
-    print(text)
+    if shown:
+        print(text)
