@@ -18,6 +18,8 @@ ImageShape = tuple[int, int, int]  # height, width, channels
 
 if TYPE_CHECKING:  # for type checkers the kind of number, for the tests the shape, too
     Images = npt.NDArray[np.uint8]
+    SomeImages = npt.NDArray[np.uint8]
+    OneImage = npt.NDArray[np.uint8]
     Scores = npt.NDArray[np.floating[Any]]
     Rows = npt.NDArray[np.floating[Any]]
     Values = npt.NDArray[np.floating[Any]]
@@ -27,9 +29,12 @@ if TYPE_CHECKING:  # for type checkers the kind of number, for the tests the sha
     Indices = npt.NDArray[np.intp]
     Mask = npt.NDArray[np.bool_]
     Masks = npt.NDArray[np.bool_]
+    SomeMasks = npt.NDArray[np.bool_]
     Maps = npt.NDArray[np.floating[Any]]
 else:
     Images = UInt8[np.ndarray, "n h w c"]  # c = 3 (RGB) or 1 (grey), 0..255
+    SomeImages = UInt8[np.ndarray, "m h w c"]  # others than the n of the same call
+    OneImage = UInt8[np.ndarray, "h w c"]
     Scores = Float[np.ndarray, "*runs n"]  # higher = more like the training data
     Rows = Real[np.ndarray, "n ..."]  # (n, d): an embedding, or the pixels of images
     Values = Real[np.ndarray, "..."]  # numbers of any shape
@@ -39,6 +44,7 @@ else:
     Indices = Int[np.ndarray, "..."]  # row numbers
     Mask = Bool[np.ndarray, "n"]  # which images
     Masks = Bool[np.ndarray, "n h w"]  # which pixels of each image
+    SomeMasks = Bool[np.ndarray, "m h w"]
     Maps = Float[np.ndarray, "n h w"]  # one number a pixel
 
 AnyLabels = Sequence[str] | Labels

@@ -1,4 +1,4 @@
-"""Tests; ``check`` is what checks the annotations of `gan_probe.stats` in them, shapes included."""
+"""Tests; ``check`` is what checks the annotations of numbers in them, shapes included."""
 
 from beartype import BeartypeConf, beartype
 

@@ -7,7 +7,7 @@ critics, and gives scores and features of each from one forward pass.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 
@@ -40,6 +40,7 @@ class Wanted(NamedTuple):
 SCORES = Wanted()
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Passes images through critics."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gan_probe.types import Column, Images
+from gan_probe.types import Column, Images, OneImage
 
 CHUNK = 1024  # images converted to float at a time
 N_COMPONENTS = 50
@@ -70,7 +70,7 @@ def png_bytes(images: Images) -> Column:
     return np.array([len(_png(image)) / image.size for image in images], dtype=np.float32)
 
 
-def _png(image: Images) -> bytes:
+def _png(image: OneImage) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image.squeeze()).save(buffer, format="PNG")
     return buffer.getvalue()

@@ -40,6 +40,8 @@ LAST_ITERATIONS = 1000
 SMOOTHED = 25  # generator steps whose median is a point of the loss curve
 NOT_SAID, TWO_NEEDED = "look at the figures; no number decides it", "needs trainings of two seeds"
 
+PerDraw = Values | np.float64  # a number as found, or one for each bootstrap sample
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -96,8 +98,8 @@ def _each(
 class Moments:
     """Means and standard deviations of every class: as found, () each, or of bootstrap samples, (draws,) each."""
 
-    mean: Mapping[str, Values]
-    sd: Mapping[str, Values]
+    mean: Mapping[str, PerDraw]
+    sd: Mapping[str, PerDraw]
 
     @classmethod
     def found(cls, training: Trained) -> Moments:
@@ -112,13 +114,13 @@ class Moments:
         samples = {k: v[rng.integers(len(v), size=(N_DRAWS, len(v)))] for k, v in training.by_class.items()}
         return cls({k: v.mean(1) for k, v in samples.items()}, {k: v.std(1, ddof=1) for k, v in samples.items()})
 
-    def distance(self, a: str, b: str) -> Values:
+    def distance(self, a: str, b: str) -> PerDraw:
         """Return the distance of two class means over their pooled standard deviation: Cohen's d without its sign."""
         pooled = np.sqrt((self.sd[a] ** 2 + self.sd[b] ** 2) / 2)
         return np.abs(self.mean[a] - self.mean[b]) / np.maximum(pooled, TINY)
 
 
-def _with_interval(trainings: Sequence[Trained], statistic: Callable[[Moments], Values]) -> Measured:
+def _with_interval(trainings: Sequence[Trained], statistic: Callable[[Moments], PerDraw]) -> Measured:
     """Return a ratio of every training with a 95 % percentile interval over new images; it holds above 1."""
     values = tuple(float(statistic(Moments.found(t))) for t in trainings)
     ends = [np.nanquantile(statistic(Moments.drawn(t)), [0.025, 0.975]) for t in trainings]
@@ -166,7 +168,7 @@ def _noise_is_hardest(trainings: Sequence[Trained]) -> Measured:
     alike = {frozenset(pair) for pair in NOISE_ONLY}
     others = [p for p in combinations(trainings[0].by_class, 2) if frozenset(p) not in alike]
 
-    def ratio(moments: Moments) -> Values:
+    def ratio(moments: Moments) -> PerDraw:
         by_noise, by_more = (np.median([moments.distance(*p) for p in pairs], axis=0) for pairs in (NOISE_ONLY, others))
         return by_more / np.maximum(by_noise, TINY)
 
@@ -310,7 +312,7 @@ def _triangles_high(trainings: Sequence[Trained]) -> Measured:
 
 
 def _width_follows_noise(trainings: Sequence[Trained]) -> Measured:
-    def ratio(moments: Moments) -> Values:
+    def ratio(moments: Moments) -> PerDraw:
         pairs = [
             (np.maximum(moments.sd[noisy], TINY), np.maximum(moments.sd[clean], TINY)) for noisy, clean in NOISE_ONLY
         ]
@@ -319,7 +321,7 @@ def _width_follows_noise(trainings: Sequence[Trained]) -> Measured:
     return _with_interval(trainings, ratio)
 
 
-def _rank_correlation(training: Trained, classes: Sequence[str], of: Callable[[str], Values]) -> float:
+def _rank_correlation(training: Trained, classes: Sequence[str], of: Callable[[str], PerDraw]) -> float:
     """Return Spearman's correlation, over pairs of classes, of distances of means with those of something else."""
     pairs = list(combinations(classes, 2))
     distances = [abs(training.mean(a) - training.mean(b)) for a, b in pairs]
@@ -348,7 +350,7 @@ def _colour_sets_distances(trainings: Sequence[Trained]) -> Measured:
         first = training.table.table.drop_duplicates("label").set_index("label")
         columns = factor_columns(training.table.table)
 
-        def colour(label: str) -> Values:
+        def colour(label: str) -> PerDraw:
             base, sign = (float(first[columns[name]][label]) for name in ("base", "sign"))
             return base + sign * np.array([0.0, 0.1, 0.2])
 

@@ -9,7 +9,6 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any, ClassVar
 
-import numpy as np
 import pandas as pd
 
 from gan_probe.studies.article.claims import CLAIMS, LENGTHS, Claim, Measured
@@ -27,6 +26,7 @@ from gan_probe.studies.article.trained import (
     Trained,
 )
 from gan_probe.studies.base import StudyResult, plain
+from gan_probe.types import Values
 
 YES, NO, UNMEASURED = "yes", "no", "not measured"
 N_PAIRS = 45
@@ -288,7 +288,7 @@ def _unmeasured(verdicts: Sequence[ClaimVerdict]) -> int:
     return sum(v.holds.startswith(UNMEASURED) for v in verdicts)
 
 
-def less_mean_of_square(training: Trained) -> dict[str, np.ndarray[Any, Any]]:
+def less_mean_of_square(training: Trained) -> dict[str, Values]:
     """Return the scores of each class less the mean of the square trained on, as the article's histograms are."""
     middle = training.mean(SQUARE)
     return {name: values - middle for name, values in training.by_class.items()}

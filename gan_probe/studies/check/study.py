@@ -26,7 +26,7 @@ from gan_probe.scoring.score import describe_origin
 from gan_probe.stats.auroc import auroc
 from gan_probe.stats.intervals import auroc_interval
 from gan_probe.studies.check.result import FAIL, NOTE, PASS, CheckResult, Finding
-from gan_probe.types import Images, Scores
+from gan_probe.types import Images, Scores, SomeImages
 from gan_probe.verdicts import Ruling, always, rule
 
 N_IMAGES = 64
@@ -62,7 +62,7 @@ class Subject:
     critic: Critic
     images: Images
     scores: Scores
-    fakes: Images | None = None
+    fakes: SomeImages | None = None
 
     # --- finite ---
 

@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.stats import hypergeom, rankdata
 
 from gan_probe.stats.intervals import mean_over_margins
-from gan_probe.types import Maps, Masks, Values
+from gan_probe.types import Maps, Mask, Masks, Values
 
 POINTING, IOU, SHARE = MEASURES = ("pointing", "IoU", "share")
 BAND_PX = 3
@@ -58,11 +58,11 @@ def by_chance(masks: Masks) -> dict[str, Values]:
     return measure(np.zeros(masks.shape), masks)
 
 
-def _pointing(values: Values, mask: Masks) -> float:
+def _pointing(values: Values, mask: Mask) -> float:
     return float(mask[values == values.max()].mean())
 
 
-def _iou(values: Values, mask: Masks) -> float:
+def _iou(values: Values, mask: Mask) -> float:
     k = int(mask.sum())
     limit = np.partition(values, len(values) - k)[len(values) - k]
     above, tied = values > limit, values == limit
@@ -73,7 +73,7 @@ def _iou(values: Values, mask: Masks) -> float:
     return float((chances * inside / (2 * k - inside)).sum())
 
 
-def _share(values: Values, mask: Masks) -> float:
+def _share(values: Values, mask: Mask) -> float:
     total = values.sum(dtype=np.float64)
     return float(values[mask].sum(dtype=np.float64) / total) if total > 0 else float(mask.mean())
 

@@ -306,7 +306,7 @@ class TruthFacts(ExplainFacts):
     def is_empty(self) -> bool:
         """Whether the image alone lies inside of the masks, so that no map can miss them."""
         found = self._of(SHARE, IMAGE)
-        return self.is_measured and found is not None and found["value"] > EMPTY_GROUND
+        return self.is_measured and found is not None and bool(found["value"] > EMPTY_GROUND)
 
     @property
     def has_random(self) -> bool:

@@ -39,7 +39,7 @@ from gan_probe.studies.explain.result import (
     image_measures,
     usable,
 )
-from gan_probe.types import Images, Maps, Masks, Progress
+from gan_probe.types import Images, Maps, Masks, Progress, SomeMasks
 from gan_probe.version import VERSION
 
 Maker = Callable[[Critic, Images], Maps]
@@ -135,7 +135,7 @@ def explain(
     )
 
 
-def _first_of_each(data: ImageSet, masks: Masks | None, per_class: int) -> tuple[ImageSet, Masks | None]:
+def _first_of_each(data: ImageSet, masks: Masks | None, per_class: int) -> tuple[ImageSet, SomeMasks | None]:
     """Return the first images of each class, and their masks."""
     if per_class < 1:
         raise ConfigError(f"per_class must be at least 1, got {per_class}.")

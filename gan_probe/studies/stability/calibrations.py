@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from gan_probe.stats.conformal import MIN_REFERENCE, conformal_p
 from gan_probe.stats.splits import halves
-from gan_probe.types import Labels, Mask, Scores
+from gan_probe.types import Labels, Mask, Scores, Values
 
 NULL = "null"  # label of images with nothing in them
 UNPENALISED = 1e6  # inverse weight of the penalty on the slope; smoothed targets keep it finite
@@ -65,7 +65,7 @@ def density_ratio(scores: Scores, panel: Panel) -> Scores:
     return np.stack([_log_ratio(row, row[panel.fit & panel.reals], row[panel.fit & panel.negatives]) for row in scores])
 
 
-def _log_ratio(scores: Scores, reals: Scores, negatives: Scores) -> Scores:
+def _log_ratio(scores: Scores, reals: Values, negatives: Values) -> Scores:
     n_reals, n_negatives = len(reals), len(negatives)
     is_real = np.repeat([(n_reals + 1) / (n_reals + 2), 1 / (n_negatives + 2)], [n_reals, n_negatives])
     rows = np.concatenate([reals, negatives])

@@ -36,7 +36,7 @@ from gan_probe.stats.similarity import Similarity
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.stability.calibrations import CALIBRATIONS, Panel, left_out, make_panel
 from gan_probe.studies.stability.metrics import StabilityMetrics
-from gan_probe.types import Indices, Labels, Mask, Scores
+from gan_probe.types import Indices, Labels, Mask, Scores, Values
 from gan_probe.verdicts import Verdict, always, conclude
 
 MIN_RUNS = 3
@@ -91,11 +91,11 @@ class AlignmentLevel:
 
 
 def alignment_levels(
-    scores: Scores,
+    scores: Values,
     labels: Labels,
     *,
     seen: Mask | None = None,
-    regressors: Scores | None = None,
+    regressors: Values | None = None,
     seed: int = 0,
 ) -> list[AlignmentLevel]:
     """Return a level for each of `ALIGNMENTS`, then for each of `CALIBRATIONS` that the images allow, in their order.
@@ -149,12 +149,12 @@ class Comparison:
 
 
 def compare_runs(
-    here: Scores,
-    there: Scores,
+    here: Values,
+    there: Values,
     labels: Labels,
     *,
     alignment: str = "affine",
-    regressors: Scores | None = None,
+    regressors: Values | None = None,
     of: str = "",
     seed: int = 0,
 ) -> Comparison:
@@ -240,7 +240,7 @@ def lowest_agreement(levels: Sequence[AlignmentLevel]) -> str | None:
     return next((level.alignment for level in levels if level.ci_low >= AGREED), None)
 
 
-def _check(scores: Scores, labels: Labels) -> None:
+def _check(scores: Values, labels: Labels) -> None:
     if scores.ndim != 2 or scores.shape[1] != len(labels):
         raise InputError(f"scores must be (runs, {len(labels)}), got {scores.shape}.")
     if len(scores) < MIN_RUNS:
