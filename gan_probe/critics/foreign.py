@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.features import watched
 from gan_probe.critics.labels import LABEL_FORMS, as_arguments, check_labels, find_form, label_parameter
-from gan_probe.critics.outputs import Probabilities, describe_output, leaves, read_score, resolve_output, shape_of
+from gan_probe.critics.outputs import Probabilities, describe_output, leaves, resolve_output, score_of, shape_of
 from gan_probe.critics.stored import OnnxModule, Tap
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.names import check_name
@@ -34,8 +35,9 @@ class AdaptedCritic(nn.Module):
         What ``inner`` expects for black and white.
     output : str
         "auto", "score" or "probability"; which part, such as "0" or "logits"; or both, as in "1:probability". A
-        probability is turned into a logit, which is unbounded and ranks the same. "auto": a probability when a sigmoid
-        (or softmax) made what is returned, layer or function.
+        probability is turned into a logit, which is unbounded and ranks the same: what went into the sigmoid where that
+        is seen, else computed. "auto": a probability when a sigmoid (or softmax) made what is returned, layer or
+        function.
     sign : {1, -1}
         -1 where ``inner`` returns higher values for fakes.
     n_labels : int, optional
@@ -80,7 +82,7 @@ class AdaptedCritic(nn.Module):
         """
         pixels = self._pixels(x)
         try:
-            scores = [read_score(self._call(pixels, label), len(x), self.output) for label in self._each_label()]
+            scores = [score_of(partial(self._call, pixels, label), len(x), self.output) for label in self._each_label()]
         except InputError as error:
             taken = [size for size in TRIED_BATCHES if size != len(x) and self._takes(pixels, size)]
             if not taken:
@@ -191,7 +193,7 @@ class AdaptedCritic(nn.Module):
         rows = torch.arange(-(-len(pixels) // size) * size, device=pixels.device) % len(pixels)
         try:
             for batch in pixels[rows].split(size):
-                read_score(self._call(batch, self._each_label()[0]), size, self.output)
+                score_of(partial(self._call, batch, self._each_label()[0]), size, self.output)
         except InputError:
             return False
         return True

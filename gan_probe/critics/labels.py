@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_probe.critics.outputs import possible_scores
+from gan_probe.critics.stored import StoredModule
 from gan_probe.errors import ConfigError, InputError
 
 # What a parameter for labels is called; where none of forward's is, it is the first after the images.
@@ -50,6 +51,8 @@ def label_parameter(module: nn.Module) -> inspect.Parameter | None:
     """Return the parameter of ``forward`` that labels go to, or None where it takes images alone."""
     while isinstance(module, nn.DataParallel):
         module = module.module
+    if isinstance(module, StoredModule):
+        return module.label_parameter
     try:
         parameters = list(inspect.signature(module.forward).parameters.values())
     except (TypeError, ValueError):  # a program without a signature
@@ -76,7 +79,7 @@ def check_labels(module: nn.Module, n_labels: int | None) -> None:
 def as_arguments(module: nn.Module, labels: Tensor) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
     """Return what a discriminator is called with beside the images: by place, or by name where that is needed."""
     parameter = label_parameter(module)
-    if parameter is None or parameter.kind is parameter.POSITIONAL_ONLY:
+    if parameter is None or isinstance(module, StoredModule) or parameter.kind is parameter.POSITIONAL_ONLY:
         return (labels,), {}
     return (), {parameter.name: labels}
 

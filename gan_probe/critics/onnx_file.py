@@ -18,11 +18,9 @@ from gan_probe.errors import InputError, MissingError
 WATCHED = (
     "Conv", "Gemm", "MatMul", "QLinearConv", "QLinearMatMul", "QGemm", "ConvInteger", "MatMulInteger",
 )  # fmt: skip
-# Operators behind which a probability is still a probability.
-KEEPING = (
-    "Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "ReduceMean",
-    "AveragePool", "GlobalAveragePool",
-)  # fmt: skip
+# Operators that only move numbers, and those behind which a probability is still a probability.
+MOVING = ("Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose")
+KEEPING = (*MOVING, "ReduceMean", "AveragePool", "GlobalAveragePool")
 MAX_BYTES = 2**31 - 1  # of one protobuf message, and so of a graph with its weights
 
 
@@ -118,12 +116,34 @@ def made_by_sigmoid(graph: Any) -> set[str]:
 
     Operators that only move or average numbers are looked through.
     """
-    made_by = {name: node for node in graph.node for name in node.output}
+    found = {output.name for output in graph.output if _down_to_sigmoid(graph, output.name)}
+    return found if len(graph.output) > 1 else {"" for _ in found}
+
+
+def take_out_sigmoids(graph: Any) -> set[str]:
+    """Take the last sigmoid of each output out of a graph, where it can be put back behind; return these outputs.
+
+    A probability is 1 from a logit of 17 on, and images above it tie. It can be put back where numbers are only moved
+    between it and the output, and nothing else takes them.
+    """
+    taken = [name for node in graph.node for name in node.input] + [output.name for output in graph.output]
+    if any(attribute.HasField("g") for node in graph.node for attribute in node.attribute):
+        return set()  # what branches take is not among the inputs of their nodes
     found = set()
     for output in graph.output:
-        name = output.name
-        while name in made_by and made_by[name].op_type in KEEPING:
-            name = made_by[name].input[0]
-        if name in made_by and made_by[name].op_type == "Sigmoid":
-            found.add(output.name if len(graph.output) > 1 else "")
+        nodes = _down_to_sigmoid(graph, output.name)
+        only_moved = all(node.op_type in MOVING for node in nodes[:-1])
+        if nodes and only_moved and all(taken.count(node.output[0]) == 1 for node in nodes):
+            nodes[-1].op_type = "Identity"
+            found.add(output.name)
     return found
+
+
+def _down_to_sigmoid(graph: Any, name: str) -> list[Any]:
+    """Return the nodes from the one that makes an output down to a sigmoid, or nothing where there is none."""
+    made_by = {made: node for node in graph.node for made in node.output}
+    nodes = []
+    while name in made_by and made_by[name].op_type in KEEPING:
+        nodes.append(made_by[name])
+        name = made_by[name].input[0]
+    return [*nodes, made_by[name]] if name in made_by and made_by[name].op_type == "Sigmoid" else []

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -33,6 +34,45 @@ KEEPS_PROBABILITY = frozenset(
         "upsample_nearest2d", "upsample_bilinear2d",
     }
 )  # fmt: skip
+
+# What a forward calls to make a probability of one number, and to move it, or to keep it off 0 and 1.
+SIGMOIDS = frozenset({"sigmoid", "special_expit", "expit"})
+MOVES = frozenset(
+    {
+        "view", "reshape", "flatten", "squeeze", "unsqueeze", "__getitem__", "select", "permute", "transpose", "t",
+        "expand", "detach", "clone", "contiguous", "to", "float", "double", "clamp", "clip", "clamp_min", "clamp_max",
+    }
+)  # fmt: skip
+_LIMITS = frozenset({"clamp", "clip", "clamp_min", "clamp_max"})  # of a probability: none of what went in
+
+
+class BeforeSigmoid(TorchFunctionMode):
+    """While it is entered, remembers what went into each sigmoid whose result is only moved on the way out.
+
+    A probability in float32 is 1 from a logit of 17 on: images above it tie. What went in is exact, and has gradients.
+    Functions that TorchScript runs are not seen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: dict[int, tuple[Tensor, Tensor]] = {}  # the probability is held, so that no id is used again
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function; where it makes or moves a probability, do the same with the logit."""
+        made = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "")
+        if name in SIGMOIDS:
+            self._found[id(made)] = made, args[0]
+        elif name in MOVES and args and isinstance(made, Tensor):
+            logit = self.of(args[0])
+            if logit is not None:
+                self._found[id(made)] = made, logit if name in _LIMITS else func(logit, *args[1:], **(kwargs or {}))
+        return made
+
+    def of(self, part: Any) -> Tensor | None:
+        """Return the logit of a probability, or None where it is not known."""
+        held = self._found.get(id(part))
+        return None if held is None else held[1]
 
 
 class Probabilities(TorchDispatchMode):
@@ -231,22 +271,30 @@ def resolve_output(raw: Any, images: Tensor, output: str, is_probability: Callab
     return kind if set(parts) == {""} else f"{'+'.join(parts)}:{kind}"
 
 
-def read_score(raw: Any, n: int, output: str) -> Tensor:
-    """Return one number an image, (n,), from what a discriminator returned for ``n`` images.
+def score_of(call: Callable[[], Any], n: int, output: str) -> Tensor:
+    """Return one number an image, (n,), from what a discriminator returns for ``n`` images when it is called.
+
+    A probability becomes its logit: what went into the sigmoid where that is known, else computed.
 
     Raises
     ------
     ConfigError, InputError
         As `find_parts`; for "probabilities" outside of 0..1.
     """
-    _, kind = parse_output(output)
-    parts = [part if part.dtype.itemsize >= 4 else part.float() for part in find_parts(raw, n, output).values()]
-    if kind == "probability":
-        parts = [_logit(part) for part in parts]
+    before = BeforeSigmoid()
+    if parse_output(output)[1] == "probability":
+        with before:
+            parts = [_logit(part, before) for part in find_parts(call(), n, output).values()]
+    else:
+        parts = list(find_parts(call(), n, output).values())
+    parts = [part if part.dtype.itemsize >= 4 else part.float() for part in parts]
     return torch.stack([part.reshape(n, -1).mean(1) for part in parts]).mean(0)
 
 
-def _logit(part: Tensor) -> Tensor:
+def _logit(part: Tensor, before: BeforeSigmoid) -> Tensor:
+    known = before.of(part)
+    if known is not None:
+        return known
     low, high = part.aminmax()
     if low < -ROUNDING or high > 1 + ROUNDING:
         raise InputError(

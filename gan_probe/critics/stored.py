@@ -6,8 +6,9 @@ weights are not torch parameters: they can neither be fine-tuned nor drawn anew.
 
 from __future__ import annotations
 
+import inspect
 import io
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from gan_probe.critics.onnx_file import (
     import_onnx,
     made_by_sigmoid,
     read_whole,
+    take_out_sigmoids,
 )
 from gan_probe.errors import InputError
 
-# What onnxruntime calls the types of float in which a graph may take its images.
+# What onnxruntime calls the types in which a graph may take its images, and its labels.
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 HOW_TO = "Export it to ONNX (torch.onnx.export), or give a factory and a state dict saved as .safetensors."
 
 
@@ -56,6 +59,11 @@ class StoredModule(nn.Module):
         """Make the file ready to run."""
         raise NotImplementedError
 
+    @property
+    def label_parameter(self) -> inspect.Parameter | None:
+        """What labels are given to, beside the images; None where images are all that it takes, or nothing is open."""
+        raise NotImplementedError
+
 
 class OnnxModule(StoredModule):
     """An ONNX graph, run by onnxruntime on the CPU in the precision of its input. The format holds no code.
@@ -66,6 +74,7 @@ class OnnxModule(StoredModule):
     def __init__(self) -> None:
         super().__init__()
         self.taps = nn.ModuleDict()
+        self.labels: Any = None  # the input of the graph that takes them
 
     def open(self, content: bytes) -> None:
         """Start a session that returns the graph's outputs and those of its convolutions and linear maps."""
@@ -74,6 +83,7 @@ class OnnxModule(StoredModule):
             model = onnx.load_model_from_string(content)
             graph = model.graph
             _check_graph(model)
+            self.logits = take_out_sigmoids(graph)
             self.sigmoids = made_by_sigmoid(graph)
             self.output_names = [output.name for output in graph.output]
             watched = [node.output[0] for node in graph.node if node.op_type in WATCHED]
@@ -84,9 +94,7 @@ class OnnxModule(StoredModule):
             self.session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-        self.input = self.session.get_inputs()[0]
-        if self.input.type not in FLOATS:
-            raise InputError(f"the ONNX graph takes {self.input.type}; one of {', '.join(FLOATS)} is needed.")
+        self.input, self.labels = _images_and_labels(self.session.get_inputs())
         self.tap_outputs = {"".join(c if c.isalnum() else "_" for c in name): name for name in inner}
         self.taps = nn.ModuleDict({name: Tap() for name in self.tap_outputs})
 
@@ -96,13 +104,20 @@ class OnnxModule(StoredModule):
         first = self.input.shape[0] if self.input.shape else 0
         return first if isinstance(first, int) else 0
 
-    def forward(self, x: Tensor) -> Any:
+    @property
+    def label_parameter(self) -> inspect.Parameter | None:
+        """The graph's other input."""
+        if self.labels is None:
+            return None
+        return inspect.Parameter("labels", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
         """Return the graph's output for images (n, c, h, w), several by name; taps see activations on their way."""
         n, size = len(x), self.batch_size or len(x) or 1
-        missing = -n % size
-        filled = torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) if missing else x
+        given = [each for each in (x, labels) if each is not None]
+        filled = [torch.cat([each, each[-1:].expand(-n % size, *each.shape[1:])]) for each in given]
         names = [*self.output_names, *self.tap_outputs.values()]
-        runs = [self._run(names, batch) for batch in filled.split(size)]
+        runs = [self._run(names, *batch) for batch in zip(*(each.split(size) for each in filled), strict=True)]
         values = {
             name: torch.from_numpy(np.concatenate(parts))[:n].to(x.device)
             for name, parts in zip(names, zip(*runs, strict=True), strict=True)
@@ -111,27 +126,62 @@ class OnnxModule(StoredModule):
         for name, output in self.tap_outputs.items():
             if output in values:
                 self.taps[name](values[output])
-        outputs = {name: values[name] for name in self.output_names if name in values}
+        outputs = {
+            name: torch.sigmoid(values[name]) if name in self.logits else values[name]
+            for name in self.output_names
+            if name in values
+        }
         if not outputs:
             shapes = ", ".join(str(part.shape) for part in runs[0][: len(self.output_names)])
             raise InputError(f"the ONNX graph takes {size} images at once and returns {shapes}, not a row for each.")
         return next(iter(outputs.values())) if len(self.output_names) == 1 else outputs
 
-    def _run(self, names: list[str], batch: Tensor) -> list[np.ndarray]:
+    def _run(self, names: list[str], batch: Tensor, labels: Tensor | None = None) -> list[np.ndarray]:
         """Return the named outputs for one batch; half floats and what is quantised as floats, a number as one row."""
-        pixels = batch.detach().cpu().float().numpy().astype(FLOATS[self.input.type])
+        given = {self.input.name: batch.detach().cpu().float().numpy().astype(FLOATS[self.input.type])}
+        if labels is not None:
+            given |= self._label_input(labels)
         with foreign_code(f"the ONNX graph takes {self.input.shape}, got {tuple(batch.shape)}"):
-            found = [np.asarray(value) for value in self.session.run(names, {self.input.name: pixels})]
+            found = [np.asarray(value) for value in self.session.run(names, given)]
         found = [value if value.dtype in (np.float32, np.float64) else value.astype(np.float32) for value in found]
         return [value.reshape(1, 1) if not value.ndim else value for value in found]
 
+    def _label_input(self, labels: Tensor) -> dict[str, np.ndarray]:
+        """Return the input that the labels are; whole numbers are not given where floats are taken, nor floats there.
+
+        So which form of labels is taken shows, as it does in torch.
+        """
+        if self.labels is None:
+            raise InputError("the ONNX graph takes images alone, and labels were given. Leave out n_labels.")
+        values = labels.detach().cpu().numpy()
+        types = FLOATS if np.issubdtype(values.dtype, np.floating) else INTEGERS
+        if self.labels.type not in types:
+            raise InputError(f"the ONNX graph takes labels as {self.labels.type}, got {values.dtype}.")
+        return {self.labels.name: values.astype(types[self.labels.type])}
+
+
+def _images_and_labels(inputs: Sequence[Any]) -> tuple[Any, Any | None]:
+    """Return the input of a graph that takes images, and the one beside it that takes labels, if there is one.
+
+    Raises
+    ------
+    InputError
+        Where it is not clear which takes the images: (n, c, h, w) in floats; or one takes something else.
+    """
+    floats = [each for each in inputs if each.type in FLOATS]
+    images = floats if len(inputs) == 1 else [each for each in floats if len(each.shape) == 4]
+    others = [each for each in inputs if each not in images[:1]]
+    taken = ", ".join(f"{each.name!r}: {each.type} {each.shape}" for each in inputs)
+    if not images or len(others) > 1 or any(each.type not in FLOATS | INTEGERS for each in others):
+        raise InputError(
+            f"the ONNX graph takes {taken}; images, (n, c, h, w) in one of {', '.join(FLOATS)}, and at most labels in"
+            f" one of these or {', '.join(INTEGERS)} beside them can be given."
+        )
+    return images[0], next(iter(others), None)
+
 
 def _check_graph(model: Any) -> None:
-    """Raise unless a graph has one input and holds all of its weights."""
-    graph = model.graph
-    inputs = {i.name for i in graph.input} - {i.name for i in graph.initializer}
-    if len(inputs) != 1:
-        raise InputError(f"the ONNX graph has {len(inputs)} inputs; one, the images, is needed.")
+    """Raise unless a graph holds all of its weights."""
     outside = next(external_tensors(model), None)
     if outside is not None:
         raise InputError(
@@ -143,6 +193,8 @@ def _check_graph(model: Any) -> None:
 class ScriptModule(StoredModule):
     """A TorchScript file. Its layers cannot be looked at; it is a program, so loading it asks for trust."""
 
+    program: Sequence[Any] = ()
+
     def open(self, content: bytes) -> None:
         """Load the program."""
         try:
@@ -152,9 +204,19 @@ class ScriptModule(StoredModule):
             raise InputError(f"this is not a TorchScript file: {first}. {HOW_TO}") from error
         self.program = [program]  # in a list: torch would list its weights beside the file that holds them
 
-    def forward(self, x: Tensor) -> Any:
-        """Return what the program returns for images (n, c, h, w)."""
-        return self.program[0].to(x.device)(x.float())
+    @property
+    def label_parameter(self) -> inspect.Parameter | None:
+        """The program's second argument."""
+        others = self.program[0].forward.schema.arguments[2:] if self.program else ()  # after itself and the images
+        if not others:
+            return None
+        default = others[0].default_value if others[0].has_default_value() else inspect.Parameter.empty
+        return inspect.Parameter(others[0].name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
+        """Return what the program returns for images (n, c, h, w), and labels where it takes some."""
+        given = () if labels is None else (labels,)
+        return self.program[0].to(x.device)(x.float(), *given)
 
 
 # By what a critic's config names as its factory. ONNX holds no code; TorchScript is a program, which may write files.

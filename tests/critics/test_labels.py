@@ -78,6 +78,18 @@ def test_labels_by_name_and_labels_left_out(test_set: ImageSet) -> None:
     assert "called without its 'label'" in plain.module.describe(to_network(images))
 
 
+def test_a_torchscript_file_is_given_labels_as_its_module_is(test_set: ImageSet, tmp_path: Path) -> None:
+    module, images = foreign.one_hot(), test_set.images[:4]
+    torch.jit.trace(module, (to_network(images), torch.eye(3)[[0, 1, 2, 0]])).save(str(tmp_path / "m.pt"))
+    with pytest.raises(ConfigError, match="say how many there are with n_labels"):
+        Critic.from_file(tmp_path / "m.pt", SHAPE, trust_code=True)
+    critic = Critic.from_file(tmp_path / "m.pt", SHAPE, n_labels=3, trust_code=True)
+    expected = Critic.from_module(module, SHAPE, n_labels=3).score(images)
+    assert np.allclose(critic.score(images), expected, atol=1e-5)
+    critic.save(tmp_path / "c")
+    assert np.array_equal(Critic.load(tmp_path / "c", trust_code=True).score(images), critic.score(images))
+
+
 def test_labels_that_cannot_be_given_are_told() -> None:
     def made(module: nn.Module, **options: Any) -> Critic:
         return Critic.from_module(module, SHAPE, **options)

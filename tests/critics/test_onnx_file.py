@@ -206,6 +206,71 @@ def test_a_sigmoid_behind_which_numbers_only_move_is_a_probability(behind: list[
     assert Critic.from_file(path, SHAPE).config.adaptation["output"] == "probability"
 
 
+@pytest.mark.parametrize("behind", [[], ["Squeeze"], ["Identity", "Flatten"]])
+def test_what_went_into_the_last_sigmoid_is_the_score_where_float_probabilities_tie(
+    behind: list[str], tmp_path: Path
+) -> None:
+    names = ["p", *(f"s{i}" for i in range(len(behind)))]
+    nodes = [helper.make_node("MatMul", ["f", "w"], ["z"]), helper.make_node("Sigmoid", ["z"], ["p"])]
+    nodes += [helper.make_node(op, [names[i]], [names[i + 1]]) for i, op in enumerate(behind)]
+    path = write(tmp_path / "m.onnx", nodes, [inside(20 * W1)], outputs={names[-1]: None})
+    critic, expected = Critic.from_file(path, SHAPE), (PIXELS @ W1).ravel() * 20
+    assert np.abs(expected).max() > 60
+    assert np.allclose(critic.score(IMAGES), expected, rtol=1e-5)
+    critic.save(tmp_path / "c")
+    assert np.array_equal(Critic.load(tmp_path / "c").score(IMAGES), critic.score(IMAGES))
+
+
+def test_a_sigmoid_that_something_else_takes_stays_in_the_graph(tmp_path: Path) -> None:
+    nodes = [helper.make_node("MatMul", ["f", "w"], ["z"]), helper.make_node("Sigmoid", ["z"], ["y"])]
+    nodes += [helper.make_node("Neg", ["y"], ["other"])]
+    path = write(tmp_path / "m.onnx", nodes, [inside()], outputs={"y": ["n", 1], "other": ["n", 1]})
+    critic = Critic.from_file(path, SHAPE, output="y")
+    assert critic.config.adaptation["output"] == "y:probability"
+    assert np.allclose(critic.score(IMAGES), (PIXELS @ W1).ravel(), atol=1e-3)
+    other = Critic.from_file(path, SHAPE, output="other:score").score(IMAGES)
+    assert np.allclose(other, -1 / (1 + np.exp(-(PIXELS @ W1).ravel())), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("type_", "dims", "form"),
+    [
+        (TensorProto.INT64, [None], "index"),
+        (TensorProto.INT32, [None, 1], "index-column"),
+        (TensorProto.FLOAT, [None, 3], "one-hot"),
+    ],
+)
+@pytest.mark.parametrize("batch", ["n", 4])
+def test_a_graph_that_takes_labels_scores_the_mean_over_them(
+    type_: int, dims: list[Any], form: str, batch: Any, tmp_path: Path
+) -> None:
+    weights = np.random.default_rng(5).normal(size=(3, 16)).astype(np.float32)
+    nodes = {
+        "index": [helper.make_node("Gather", ["v", "label"], ["row"])],
+        "index-column": [
+            helper.make_node("Squeeze", ["label", "one"], ["flat"]),
+            helper.make_node("Gather", ["v", "flat"], ["row"]),
+        ],
+        "one-hot": [helper.make_node("MatMul", ["label", "v"], ["row"])],
+    }[form]
+    nodes += [
+        helper.make_node("Mul", ["f", "row"], ["h"]),
+        helper.make_node("ReduceSum", ["h", "one"], ["y"], keepdims=1),
+    ]
+    path = write(tmp_path / "m.onnx", nodes, [inside(weights, "v"), inside(np.array([1]), "one")], batch=batch)
+    model = onnx.load(path)
+    shape = [batch, *dims[1:]]
+    model.graph.input.insert(0, helper.make_tensor_value_info("label", type_, shape))  # before the images
+    onnx.save(model, path)
+    with pytest.raises(ConfigError, match="say how many there are with n_labels"):
+        Critic.from_file(path, SHAPE)
+    critic = Critic.from_file(path, SHAPE, n_labels=3, labels="auto")
+    assert critic.config.adaptation.get("labels", "index") == form
+    assert np.allclose(critic.score(IMAGES), PIXELS @ weights.mean(0), atol=1e-4)
+    critic.save(tmp_path / "c")
+    assert np.array_equal(Critic.load(tmp_path / "c").score(IMAGES), critic.score(IMAGES))
+
+
 def test_a_sigmoid_of_another_output_is_not_the_score_s(tmp_path: Path) -> None:
     nodes = [helper.make_node("MatMul", ["f", "v"], ["z"]), helper.make_node("Sigmoid", ["z"], ["tags"])]
     nodes += [helper.make_node("MatMul", ["f", "w"], ["y"])]
@@ -259,6 +324,8 @@ def test_what_is_no_graph_of_images_is_refused(tmp_path: Path) -> None:
     model = onnx.load(two)
     model.graph.input.append(helper.make_tensor_value_info("z", 1, [1]))
     onnx.save(model, two)
+    model.graph.input.append(helper.make_tensor_value_info("v", 1, [1]))
+    onnx.save(model, tmp_path / "three.onnx")
     whole = [helper.make_node("MatMul", ["f", "w"], ["z"]), helper.make_node("ReduceMean", ["z"], ["y"], keepdims=0)]
     (tmp_path / "empty.onnx").write_bytes(b"")
     (tmp_path / "empty.pt").write_bytes(b"")
@@ -268,13 +335,14 @@ def test_what_is_no_graph_of_images_is_refused(tmp_path: Path) -> None:
     model.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT
     onnx.save(model, uint8)
     cases = [
-        (two, "the ONNX graph has 2 inputs; one, the images, is needed"),
+        (two, "called with labels too; say how many there are with n_labels"),
+        (tmp_path / "three.onnx", r"takes 'x': tensor\(float\) .*'v'.*at most labels"),
         (tmp_path / "empty.onnx", "empty.onnx is empty"),
         (tmp_path / "empty.pt", "empty.pt is empty"),
-        (uint8, r"the ONNX graph takes tensor\(uint8\)"),
+        (uint8, r"the ONNX graph takes 'x': tensor\(uint8\)"),
         (write(tmp_path / "mean.onnx", whole, [inside()], outputs={"y": []}, batch=4), "4 images at once and returns"),
         (write(tmp_path / "mean2.onnx", whole, [inside()], outputs={"y": []}), "for 2 images; one number for each"),
     ]
     for path, message in cases:
-        with pytest.raises(InputError, match=message):
+        with pytest.raises((InputError, ConfigError), match=message):
             Critic.from_file(path, SHAPE, trust_code=True)

@@ -52,6 +52,18 @@ def test_what_is_returned_is_told_from_a_forward_pass(kind: str, name: str, test
     assert np.allclose(critic.score(images, batch_size=1), expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["function", "reshaped", "clamped"])
+def test_what_went_into_the_sigmoid_is_the_score_where_float_probabilities_tie(name: str, test_set: ImageSet) -> None:
+    module = foreign.Headed(lambda s, x: PROBABILITIES[name](1000 * s, x))
+    with torch.inference_mode():
+        expected = 1000 * module.score(to_network(test_set.images[:40])).numpy()
+    assert np.abs(expected).max() > 60
+    for batch_size in (1, 8):
+        assert np.allclose(
+            Critic.from_module(module, SHAPE).score(test_set.images[:40], batch_size=batch_size), expected
+        )
+
+
 def test_layers_made_in_another_order_than_they_run_are_no_difference(test_set: ImageSet) -> None:
     module = foreign.Headed(lambda s, x: s)
     module.gate = nn.Sequential(nn.Linear(3, 3), nn.Sigmoid())  # made last
