@@ -16,7 +16,7 @@ from typing import Any
 MOVED: dict[str, tuple[str, ...]] = {
     "adapt": ("critics.foreign", "critics.weights", "critics.random_weights"),
     "attribution": ("critics.attribution",),
-    "checks": ("studies.check.study",),
+    "checks": ("studies.check.study", "moved"),
     "critic": ("critics.critic",),
     "data": ("images.image_set", "images.readers.reading", "images.readers.streaming", "scoring.table"),
     "data.images": ("images.image_set",),
@@ -103,3 +103,17 @@ def install() -> None:
     """Let the old names be found, after everything else."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.append(_Finder())
+
+
+def __getattr__(name: str) -> Any:
+    """Return a check by its name, a function of a subject, as ``checks`` of 0.1.0 held them."""
+    from gan_probe.studies.check.study import CHECKS, Subject
+    from gan_probe.verdicts import rule
+
+    if name not in CHECKS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def check(subject: Subject) -> tuple[str, str, str]:
+        return rule(CHECKS[name], subject)
+
+    return check

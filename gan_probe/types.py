@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # for type checkers the kind of number, for the tests the sha
     Images = npt.NDArray[np.uint8]
     SomeImages = npt.NDArray[np.uint8]
     OneImage = npt.NDArray[np.uint8]
+    Walks = npt.NDArray[np.uint8]
     Scores = npt.NDArray[np.floating[Any]]
     Rows = npt.NDArray[np.floating[Any]]
     Values = npt.NDArray[np.floating[Any]]
@@ -34,7 +35,8 @@ if TYPE_CHECKING:  # for type checkers the kind of number, for the tests the sha
 else:
     Images = UInt8[np.ndarray, "n h w c"]  # c = 3 (RGB) or 1 (grey), 0..255
     SomeImages = UInt8[np.ndarray, "m h w c"]  # others than the n of the same call
-    OneImage = UInt8[np.ndarray, "h w c"]
+    OneImage = UInt8[np.ndarray, "_ _ _"]  # of its own height, width and channels
+    Walks = UInt8[np.ndarray, "paths steps h w c"]
     Scores = Float[np.ndarray, "*runs n"]  # higher = more like the training data
     Rows = Real[np.ndarray, "n ..."]  # (n, d): an embedding, or the pixels of images
     Values = Real[np.ndarray, "..."]  # numbers of any shape

@@ -35,6 +35,7 @@ from gan_probe.critics.stored import KINDS, WITHOUT_CODE, kind_of, open_file
 from gan_probe.critics.weights import check_state, load_weights
 from gan_probe.device import products_of
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.images.image_set import LazyImages
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
 from gan_probe.networks import build_critic, restore_weights
@@ -512,7 +513,7 @@ class Critic:
         for start in progress(range(0, len(images), batch_size)):  # callers set the mode: an error would leave it set
             yield to_network(images[start : start + batch_size], self.device)
 
-    def check_images(self, images: Images) -> None:
+    def check_images(self, images: Images | LazyImages) -> None:
         """Raise `InputError` unless images have the critic's shape and type."""
         if images.dtype != np.uint8 or images.shape[1:] != tuple(self.config.image_shape):
             wanted = "x".join(map(str, self.config.image_shape))
@@ -521,7 +522,7 @@ class Critic:
                 f" got {images.dtype} of {'x'.join(map(str, images.shape[1:]))}. {self._way_out(images)}"
             )
 
-    def _way_out(self, images: Images) -> str:
+    def _way_out(self, images: Images | LazyImages) -> str:
         """Return what makes images fit that do not."""
         height, width, channels = self.config.image_shape
         if images.shape[1:] == (height, width, channels):

@@ -14,6 +14,7 @@ import torch
 from gan_probe.critics.critic import Critic, Forward
 from gan_probe.critics.features import POOLINGS
 from gan_probe.errors import ConfigError
+from gan_probe.images.image_set import LazyImages
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
 from gan_probe.types import Images, Progress
@@ -47,7 +48,7 @@ class Engine(Protocol):
     def run(
         self,
         critics: Sequence[Critic],
-        images: Images,
+        images: Images | LazyImages,
         wanted: Wanted = SCORES,
         *,
         batch_size: int = BATCH_SIZE,
@@ -80,7 +81,7 @@ class Local:
     def run(
         self,
         critics: Sequence[Critic],
-        images: Images,
+        images: Images | LazyImages,
         wanted: Wanted = SCORES,
         *,
         batch_size: int = BATCH_SIZE,

@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.studies.arithmetic.metrics import ArithmeticMetrics
 from gan_probe.studies.base import StudyResult, plain
-from gan_probe.types import Images, Rows
+from gan_probe.types import Rows, SomeImages, Values, Walks
 
 N_MEAN = 3  # latents that a concept is the mean of, as in DCGAN's figures
 RESULT = "a - b + c"
@@ -117,9 +117,9 @@ class ArithmeticResult(StudyResult):
 
     equation: Equation
     shares: list[DrawShare]
-    pictures: dict[str, Images]
+    pictures: dict[str, SomeImages]
     called: list[str]
-    walks: Images
+    walks: Walks
     jumps: list[float]
     classifier_accuracy: float
     sizes: dict[str, int]
@@ -146,7 +146,7 @@ class ArithmeticResult(StudyResult):
         }
 
 
-def combine(latents: Rows, called: Sequence[str], equation: Equation, *, n_draws: int, seed: int) -> dict[str, Rows]:
+def combine(latents: Rows, called: Sequence[str], equation: Equation, *, n_draws: int, seed: int) -> dict[str, Values]:
     """Return the latents of ``a - b + c`` and of its controls, (n_draws, d) each.
 
     In each draw every concept is the mean of `N_MEAN` latents whose images are called by its name.

@@ -32,7 +32,7 @@ from gan_probe.studies.diagnose.result import TrainingRecord
 from gan_probe.studies.separation.findings import sentences
 from gan_probe.studies.separation.metrics import SeparationMetrics
 from gan_probe.studies.separation.pairs import ControlledPair
-from gan_probe.types import Images, Values
+from gan_probe.types import OneImage, Values
 
 FIRST_SCORE, FIRST_INIT = Source(False, RANDOM_INIT, "0"), Source(True, RANDOM_INIT, "0")
 PIXELS = Source(True, BASELINE, "pixels")
@@ -114,7 +114,7 @@ class SeparationResult(StudyResult):
     ari_over_runs: tuple[float, float, float] | None = None
     scores: ScoreTable
     training: TrainingRecord | None = None
-    examples: Mapping[str, Sequence[Images]] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[OneImage]] = field(default_factory=dict)
     projection: str = "PCA"
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -130,7 +130,7 @@ class SeparationResult(StudyResult):
 
         def distance(pair: Pair) -> float:
             spread = np.hypot(std[pair.a], std[pair.b])
-            return abs(mean[pair.a] - mean[pair.b]) / spread if spread else np.inf
+            return float(abs(mean[pair.a] - mean[pair.b]) / spread) if spread else np.inf
 
         return sorted(self.critic_pairs, key=lambda p: (p.auroc, distance(p)))
 
