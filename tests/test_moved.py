@@ -29,7 +29,7 @@ def test_the_checks_are_functions_of_a_subject_still() -> None:
     checks = importlib.import_module("gan_probe.checks")
     subject = Subject(critic, images, critic.score(images))
     for name in CHECKS:
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match=f"{name} is gan_probe"):
             check = getattr(checks, name)
         verdict, *words = check(subject)
         assert verdict in {"pass", "note", "fail"}
