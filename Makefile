@@ -20,10 +20,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## the article's experiment, from nothing to a report, in about a minute
 	$(BIN)/gan-probe demo --out .demo --overwrite
 
-test: setup  ## everything but the slow tests, in random order, in about six minutes
+test: setup  ## everything but the slow tests, in random order, in about three minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 -m $(QUICK)
 
-test-slow: setup  ## the slow tests: minutes of training
+test-slow: setup  ## the slow tests: whole trainings, simulations, kills, several processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow --timeout 900 --durations 0
 
 nightly: setup  ## the simulations in full (do intervals cover the truth as often as they say?) and both campaigns

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -19,11 +21,19 @@ from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import ImageSet, from_synthetic
 from gan_probe.scoring.score import score
 from gan_probe.scoring.table import ScoreTable
+from gan_probe.studies.factors.result import FactorsResult
+from gan_probe.studies.factors.study import factors
 from gan_probe.training import train
 from synthetic import PRESETS, Spec, make_dataset
+from synthetic.spec import Choice, Type
+from tests.foreign import PatchGan
+
+T = TypeVar("T")
 
 SMALL = TrainConfig(steps=8, batch_size=8, n_critic=2, n_snapshots=3, precision="fp32", critic_average=0.9)
 FEW = ("square_0.7+_n0.03", "circle_0.85-_n0.03", "triangle_0.85+_n0.03", "triangle_0.7-_n0.01")
+_TWO_WAYS = {"base": Choice((0.3, 0.7)), "size": Choice((0.3, 0.5))}
+VARIED = Spec("small", (Type("square", _TWO_WAYS), Type("circle", {"shape": "circle", **_TWO_WAYS})), sizing="area")
 BARE = replace(SMALL, n_snapshots=0)  # a snapshot costs more than all eight steps
 
 
@@ -48,6 +58,12 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callabl
             make(folder)
             done.touch()
     return folder
+
+
+def kept_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[], T]) -> T:
+    """What one of pytest's processes computes and all of them look at."""
+    file = made_once(tmp_path_factory, name, lambda path: path.write_bytes(pickle.dumps(make())))
+    return pickle.loads(file.read_bytes())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -122,8 +138,19 @@ def critic(run: Path) -> Critic:
 
 
 @pytest.fixture(scope="session")
-def scores(critic: Critic, test_set: ImageSet, run: Path) -> ScoreTable:
-    return score(critic, test_set)
+def scores(critic: Critic, test_set: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> ScoreTable:
+    return kept_once(tmp_path_factory, "scores", lambda: score(critic, test_set))
+
+
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> FactorsResult:
+    """What a randomly initialised `PatchGan` follows in `VARIED`, with controls."""
+
+    def ask() -> FactorsResult:
+        torch.manual_seed(0)
+        return factors(Critic.from_module(PatchGan().eval(), (16, 16, 3)), spec=VARIED, per_class=60, n_bases=20)
+
+    return kept_once(tmp_path_factory, "asked", ask)
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ def critic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.stem)
 def test_it_runs(
     example: Path, critic: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -21,6 +21,7 @@ def flat(folder: Path, colours: dict[str, int], n: int = 6) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", COLOURS)
 def test_flat_images_are_scored_and_clustered_without_a_library_s_words(kind: str, run: Path, tmp_path: Path) -> None:
     data = flat(tmp_path / "data", COLOURS[kind])

@@ -21,6 +21,7 @@ def start(*words: object, before: str = "") -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--runs", 2, "--jobs", 2)])
 def test_sigterm_says_how_to_go_on_and_leaves_a_run_that_goes_on(
     more: tuple[object, ...], few_images: Path, tmp_path: Path
@@ -38,6 +39,7 @@ def test_sigterm_says_how_to_go_on_and_leaves_a_run_that_goes_on(
     assert not list(tmp_path.rglob(".*")), "locks and temporaries are gone"
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_grow_is_said_in_words(few_images: Path, tmp_path: Path) -> None:
     limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (300 * 1024,) * 2)"
     process = start(
@@ -48,6 +50,7 @@ def test_a_file_that_cannot_grow_is_said_in_words(few_images: Path, tmp_path: Pa
     assert "File too large. Check the path, its permissions and the free space." in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_a_stdout_without_room_is_said_and_a_closed_one_is_not(words: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "gan_probe", "doctor", *words]
@@ -61,6 +64,7 @@ def test_a_stdout_without_room_is_said_and_a_closed_one_is_not(words: tuple[str,
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_work_goes_on_when_nobody_reads_any_longer(score_file: Path, tmp_path: Path) -> None:
     reads, writes = os.pipe()
     os.close(reads)
@@ -71,6 +75,7 @@ def test_work_goes_on_when_nobody_reads_any_longer(score_file: Path, tmp_path: P
     assert (tmp_path / "c.csv").read_text().startswith("sample_id")
 
 
+@pytest.mark.slow
 def test_an_output_whose_name_is_no_text_is_refused_before_the_work(score_file: Path, tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     for words in (

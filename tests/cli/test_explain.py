@@ -52,6 +52,7 @@ def test_masks_are_found_and_the_report_is_written(run: Path, data: Path, tmp_pa
     assert not (tmp_path / "r" / "maps-gradients.npy").exists()
 
 
+@pytest.mark.slow
 def test_a_split_takes_its_own_masks(random_init: Path, data: Path, tmp_path: Path) -> None:
     words = (random_init, data, "--method", "occlusion", "--no-controls", *QUICK, "--json")
     record = json.loads(call(*words, "--split", "odd", "--out", tmp_path / "r").stdout)

@@ -12,6 +12,7 @@ def images(few_images: Path) -> Path:
     return few_images
 
 
+@pytest.mark.slow
 def test_runs_are_settled_on_a_shared_bank_and_compared_with_what_they_were(images: Path, tmp_path: Path) -> None:
     words = ["--steps", 2, "--batch-size", 4, "--set", "late_snapshots=2", "--jobs", 1]
     call_json("train", images, "--out", tmp_path / "runs", "--runs", 3, *words)

@@ -2,11 +2,14 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import ImageSet
 from tests.cli.conftest import call, call_json
 
 
+@pytest.mark.slow
 def test_stability_of_three_runs(runs: list[Path], few_images: Path, tmp_path: Path) -> None:
     record = call_json(
         "stability", *runs, "--data", few_images, "--out", tmp_path / "page", "--fail-if", "flip_rate>=0"

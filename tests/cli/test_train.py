@@ -18,6 +18,7 @@ def test_epochs_are_passes_over_the_data(images: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_exits_with_130_and_says_how_to_go_on(images: Path, tmp_path: Path) -> None:
     words = [
         "train",
@@ -87,6 +88,7 @@ def test_a_conditional_training_without_labels_is_refused(tmp_path: Path, test_s
     assert "needs labels of at least two classes; " in result.stderr
 
 
+@pytest.mark.slow
 def test_train_runs_makes_runs_that_differ_in_what_was_named(images: Path, tmp_path: Path) -> None:
     words = [
         "train",

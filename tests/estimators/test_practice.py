@@ -54,6 +54,7 @@ def test_value_ranges_are_the_user_s_to_state(run: Path, X: np.ndarray) -> None:
     assert np.allclose(unit, bytes_, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_pipeline_learns_cross_validates_in_two_processes_and_searches(
     run: Path, X: np.ndarray, y: np.ndarray
 ) -> None:

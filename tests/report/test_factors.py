@@ -8,14 +8,13 @@ import pytest
 from gan_probe.report import factors as page
 from gan_probe.studies.factors.responses import ALONE, AMONG, Response, effect, respond
 from gan_probe.studies.factors.result import FactorsResult
-from tests.asked import asked
 
 VALUES = [0.0, 0.1, 0.2, 0.3]
 
 
 @pytest.fixture(scope="module")
-def result() -> FactorsResult:
-    return asked()
+def result(asked: FactorsResult) -> FactorsResult:
+    return asked
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from gan_probe.images.image_set import ImageSet
 
@@ -23,6 +24,7 @@ print("loaded:", *loaded, file=sys.stderr)
 """
 
 
+@pytest.mark.slow
 def test_before_its_first_image_score_loads_neither_plotting_nor_fitting(
     run: Path, test_set: ImageSet, tmp_path: Path
 ) -> None:

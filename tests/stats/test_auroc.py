@@ -119,6 +119,7 @@ def test_the_null_is_what_shuffled_labels_reach() -> None:
     assert 0.92 < np.mean(np.array(largest) < wanted) < 0.99
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_margin_covers_the_truth_and_knows_that_images_are_shared() -> None:
     rng, labels = np.random.default_rng(7), np.repeat(["a", "b"], 40)
     far, near = 1.2815515655446004 * np.sqrt(2), 0.5244005127080407 * np.sqrt(2)  # AUROC 0.9 and 0.7

@@ -94,6 +94,7 @@ def test_the_interval_over_pairs_leaves_out_whole_runs() -> None:
     assert odd.ci_high - odd.ci_low > 0.5
 
 
+@pytest.mark.slow
 def test_clusters_agree_where_runs_see_the_same_groups_and_not_where_they_see_noise() -> None:
     rng, half = np.random.default_rng(0), np.arange(60) % 2 == 0
     groups = np.repeat(np.arange(3), 20)

@@ -39,6 +39,7 @@ def test_streamed_images_are_the_resident_ones(format_name: str, tmp_path: Path)
     assert np.array_equal(streamed.take(np.array([5, 1])).images[:2], resident.images[[5, 1]])
 
 
+@pytest.mark.slow
 def test_a_streamed_training_is_the_resident_one_bit_for_bit(folder: Path, tmp_path: Path) -> None:
     resident = train(read_images(folder), tmp_path / "resident", BARE)
     streamed = train(stream_images(folder), tmp_path / "streamed", BARE)

@@ -70,6 +70,7 @@ def test_a_short_training_ranks_reals_above_nulls_better_than_before(train_set: 
     assert after > 0.99
 
 
+@pytest.mark.slow
 def test_resumed_equals_uninterrupted_after_a_real_kill(train_set: ImageSet, tmp_path: Path, one_thread: None) -> None:
     """Kill the process midway; the finished critic must be the uninterrupted one, bit for bit.
 
@@ -136,6 +137,7 @@ def test_kills_at_random_moments_and_within_a_write_change_no_bit(train_set: Ima
     ]
 
 
+@pytest.mark.slow
 def test_the_article_s_recipe_trains(train_set: ImageSet, tmp_path: Path) -> None:
     config = preset("article").updated(
         {"steps": 1, "n_critic": 1, "batch_size": 2, "precision": "fp32", "n_snapshots": 0}

@@ -33,6 +33,7 @@ def trainings(data: ImageSet, folder: Path, n: int = 2, **options: bool) -> dict
     return {out: partial(train, data, out, config, **options) for out, config in outs.items()}
 
 
+@pytest.mark.slow
 def test_side_by_side_is_the_same_as_one_by_one(train_set: ImageSet, tmp_path: Path) -> None:
     seen: list[tuple[str, int]] = []
 
@@ -50,6 +51,7 @@ def test_side_by_side_is_the_same_as_one_by_one(train_set: ImageSet, tmp_path: P
     assert np.abs(np.subtract(*scores[0])).max() > 0.1
 
 
+@pytest.mark.slow
 def test_what_fails_leaves_the_others_alone_and_goes_on_later(train_set: ImageSet, tmp_path: Path) -> None:
     (tmp_path / "run-0").write_text("in the way")
 
@@ -76,6 +78,7 @@ def test_an_interruption_ends_every_process(train_set: ImageSet, tmp_path: Path)
     assert not children()
 
 
+@pytest.mark.slow
 def test_images_are_streamed_by_each_process(train_set: ImageSet, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", train_set.images)
     whole = trainings(read_images(tmp_path / "x.npy"), tmp_path / "whole", 1)

@@ -48,6 +48,7 @@ def both(*words: str) -> list[tuple[int, str]]:
     return [(process.returncode, text) for process, text in zip(processes, said, strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["compact", pytest.param("dcgan", marks=pytest.mark.slow)])
 def test_two_processes_take_the_steps_of_one(network: str, tmp_path: Path, one_thread: None) -> None:
     """The gradients of one update with the penalty, and all weights after three steps, are those of the whole batch."""
@@ -61,6 +62,7 @@ def test_two_processes_take_the_steps_of_one(network: str, tmp_path: Path, one_t
         assert torch.linalg.norm(ours - theirs) <= TOLERANCE * torch.linalg.norm(theirs), kind
 
 
+@pytest.mark.slow
 def test_the_command_trains_on_two_processes(train_set: ImageSet, tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", train_set.images)
     out = tmp_path / "run"

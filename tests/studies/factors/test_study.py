@@ -15,7 +15,7 @@ from gan_probe.studies.factors.result import FactorsResult, single
 from gan_probe.studies.factors.study import N_PARTS, factors, fitted, frozen, middle, questions, responses
 from synthetic import PRESETS, Spec, SpecError, make_dataset
 from synthetic.spec import Choice, Type, Uniform
-from tests.asked import SMALL, asked
+from tests.conftest import VARIED
 from tests.foreign import PatchGan
 
 SHAPE = (32, 32, 3)
@@ -77,8 +77,8 @@ def patches() -> Critic:
 
 
 @pytest.fixture(scope="module")
-def result() -> FactorsResult:
-    return asked()
+def result(asked: FactorsResult) -> FactorsResult:
+    return asked
 
 
 # --- known answers ---
@@ -234,7 +234,7 @@ def test_what_does_not_vary_is_not_explained_and_what_is_rare_not_probed(patches
 
 
 def test_grey_critics_of_28_pixels_without_layers_or_random_inits_are_asked_too() -> None:
-    found = factors(Critic.from_module(Weighted(), (28, 28, 1)), spec=SMALL, per_class=10, n_bases=20)
+    found = factors(Critic.from_module(Weighted(), (28, 28, 1)), spec=VARIED, per_class=10, n_bases=20)
     assert "colour images were converted to grey for the critic." in found.warnings
     assert any("Weighted shows no layers" in w for w in found.warnings)
     assert any(w.startswith("no randomly initialised control: ") for w in found.warnings)
@@ -244,8 +244,8 @@ def test_grey_critics_of_28_pixels_without_layers_or_random_inits_are_asked_too(
 
 
 def test_an_embedding_of_very_many_dimensions_is_not_taken_apart(patches: Critic) -> None:
-    wide = factors(Critic.from_module(PatchGan(80).eval(), SHAPE), spec=SMALL, per_class=10, n_bases=20, controls=False,
-                   pooling="grid4")  # fmt: skip
+    critic = Critic.from_module(PatchGan(80).eval(), SHAPE)
+    wide = factors(critic, spec=VARIED, per_class=10, n_bases=20, controls=False, pooling="grid4")
     assert any("at most 1024, and this embedding has 1408" in w for w in wide.warnings)
     assert wide.disentanglement == {}
 

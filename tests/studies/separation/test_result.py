@@ -175,6 +175,7 @@ def test_images_without_a_label_are_counted_and_nested_factors_left_out() -> Non
     assert "factor.list holds more than one value an image; the factor was left out." in warnings
 
 
+@pytest.mark.slow
 def test_clusters_over_trainings_have_an_interval_over_them() -> None:
     rng, groups = np.random.default_rng(3), np.repeat(np.eye(3), 20, axis=0)
     whole = table(STEPS, brightness=NOISE)

@@ -99,6 +99,7 @@ def test_components_are_those_that_were_put_in() -> None:
 LONG = pytest.mark.nightly
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_runs", "truth"), [(5, 0.8), pytest.param(5, 0.1, marks=LONG), pytest.param(10, 0.8, marks=LONG)]
 )
@@ -234,6 +235,7 @@ def test_a_training_that_conflicts_less_is_more_reproducible_and_the_same_one_is
         compare_runs(noisy, quiet[:9], LABELS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("n_pairs", [20, pytest.param(40, marks=LONG)])
 def test_the_interval_of_a_difference_covers_none_where_there_is_none(n_pairs: int, paired: bool) -> None:

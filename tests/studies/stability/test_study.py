@@ -156,6 +156,7 @@ def test_snapshots_are_found_by_their_step_and_keep_the_names_of_their_runs(
         at_step(runs | {"other": tmp_path}, 7)
 
 
+@pytest.mark.slow
 def test_two_trainings_are_compared_run_by_run(critics: dict[str, Critic], data: ImageSet) -> None:
     others = {name: Critic.from_network("compact", (32, 32, 3), seed=10 + i) for i, name in enumerate(critics)}
     found = stability(critics, data, against=others, controls=False)
