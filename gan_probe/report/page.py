@@ -80,11 +80,17 @@ def write(
 ) -> Path:
     """Write the folder of a result, whole or not at all; see `gan_probe.studies.base.StudyResult.save`."""
     heading, findings = title or page.title(result), result.findings()
+    opening = result.opening()
     provenance = page.provenance(result) if page.provenance else result.provenance
     record = {
         "schema": page.schema,
         "title": heading,
         "provenance": {"command": command, **result.provenance},
+        **(
+            {}
+            if opening is None
+            else {"verdict": opening.judgement.record(), "tiles": [t.record() for t in opening.tiles]}
+        ),
         "findings": findings,
         **result.record(),
         "warnings": list(result.warnings),

@@ -26,11 +26,13 @@ from gan_probe.stats.clustering import Clustering
 from gan_probe.stats.conformal import Detection
 from gan_probe.stats.margin import Margin
 from gan_probe.stats.variance import Share
-from gan_probe.studies.advantage import margin_record
+from gan_probe.studies.advantage import Advantage, margin_record
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.diagnose.result import TrainingRecord
+from gan_probe.studies.judgement import Opening
 from gan_probe.studies.separation.findings import sentences
 from gan_probe.studies.separation.metrics import SeparationMetrics
+from gan_probe.studies.separation.opening import judgement_of, opening_of
 from gan_probe.studies.separation.pairs import ControlledPair
 from gan_probe.types import Images, Values
 
@@ -49,6 +51,19 @@ class Information:
     ci_high: float
     of_bits: float
     controls: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """How far several trainings put the classes in one order (Kendall's W, 0 to 1), with a 95 % interval.
+
+    ``random_init`` is the same of randomly initialised critics; NaN where there are fewer than three.
+    """
+
+    value: float
+    ci_low: float
+    ci_high: float
+    random_init: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +93,10 @@ class SeparationResult(StudyResult):
         See `gan_probe.studies.separation.distances`. Of the first run.
     detections : list of Detection
         Of every unseen class, by the first run.
+    unseen : tuple of float and Advantage, or None
+        AUROC of all unseen images against seen ones, by the first run, and beside the controls.
+    recurrence : Recurrence or None
+        Of three trainings or more.
     projections : dict of Source to ndarray (n, 2)
         By embedding.
     n_runs : int
@@ -109,6 +128,8 @@ class SeparationResult(StudyResult):
     shares: dict[Source, list[Share]] = field(default_factory=dict)
     distances: pd.DataFrame | None = None
     detections: list[Detection] = field(default_factory=list)
+    unseen: tuple[float, Advantage] | None = None
+    recurrence: Recurrence | None = None
     projections: dict[Source, Values] = field(default_factory=dict)
     n_runs: int = 1
     ari_over_runs: tuple[float, float, float] | None = None
@@ -163,15 +184,27 @@ class SeparationResult(StudyResult):
 
     def metrics(self) -> SeparationMetrics:
         """Return the numbers that gates read."""
+        found = judgement_of(self)
+        useful, added = found.useful.difference, found.added.difference
         probe = next((e for e in self.margins if e.measure == "linear probe" and e.best_control), None)
         return SeparationMetrics(
             n_pairs=len(self.pairs),
             n_separated=n_separated(self.critic_pairs),
             n_certain=sum(p.certain for p in self.critic_pairs),
             n_runs=self.n_runs,
+            useful=found.useful.level,
+            useful_margin=useful.value if useful else None,
+            useful_low=useful.ci_low if useful else None,
+            added=found.added.level,
+            added_margin=added.value if added else None,
+            added_low=added.ci_low if added else None,
             probe_margin=probe.margin if probe else None,
             probe_margin_low=probe.margin_low if probe else None,
         )
+
+    def opening(self) -> Opening:
+        """Return what the first screen of the page holds."""
+        return opening_of(self)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``scores``: the first run's table without embeddings."""
