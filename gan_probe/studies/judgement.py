@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from gan_probe.stats.beside import RANDOM_CRITICS, Difference, title_of
@@ -169,19 +169,19 @@ GAIN: tuple[Verdict[Judged], ...] = (
         name="gained",
         when="for one measure at least the interval of critic minus randomly initialised critics lies above 0",
         holds=lambda j: j.level == "yes",
-        says=f"The training added something over {RANDOM_CRITICS}: {{told}} ({{measure}}).",
+        says=f"{{measure}}: the training added {{told}} over {RANDOM_CRITICS}.",
     ),
     Verdict(
         name="gain not shown",
         when="for none, and for one at least it holds 0",
         holds=lambda j: j.level == "not shown",
-        says=f"Nothing shows that the training added anything over {RANDOM_CRITICS}: {{told}} ({{measure}}).",
+        says=f"{{measure}}: nothing shows that the training added anything over {RANDOM_CRITICS}, {{told}}.",
     ),
     Verdict(
         name="lost",
         when="for every measure it lies below 0",
         holds=lambda j: j.level == "took away",
-        says=f"The training took something away, against {RANDOM_CRITICS}: {{told}} ({{measure}}).",
+        says=f"{{measure}}: the training took something away, {{told}} against {RANDOM_CRITICS}.",
     ),
     Verdict(
         name="gain unknown",
@@ -276,4 +276,8 @@ class Opening:
     judgement: Judgement
     tiles: tuple[Tile, ...] = ()
     commands: tuple[str, ...] = ()
-    about: tuple[str, ...] = field(default=())
+    about: tuple[str, ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """Return verdict and tiles as ``report.json`` has them."""
+        return {"verdict": self.judgement.record(), "tiles": [tile.record() for tile in self.tiles]}

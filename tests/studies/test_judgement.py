@@ -61,7 +61,7 @@ def test_a_worse_critic_looks_different_at_once(good: SeparationResult) -> None:
 def test_tiles_have_value_interval_and_best_control_or_say_why_not(good: SeparationResult) -> None:
     score, embedding, unseen, again = good.opening().tiles
     assert score.low <= score.value <= score.high
-    assert (score.level, score.control in ("brightness", "randomly initialised critics")) == ("better", True)
+    assert (score.level, score.control in ("brightness", "randomly initialised")) == ("better", True)
     assert (embedding.why, again.why) == ("no embeddings in this table", "one training: cannot be known")
     assert (unseen.value, unseen.level, unseen.in_points) == (0.0, "worse", False)  # it ranks them above its own reals
     assert 0 <= unseen.low <= unseen.high < 0.5
@@ -73,7 +73,7 @@ def test_what_comes_out_again_is_measured_over_three_trainings() -> None:
     two, three = (analyse(whole, [whole] * n, clusters=False) for n in (1, 2))
     assert two.opening().tiles[3].why == "2 trainings: cannot be known"
     tile = three.opening().tiles[3]
-    assert (tile.value, tile.high, tile.control) == (1.0, 1.0, "randomly initialised critics")
+    assert (tile.value, tile.high, tile.control) == (1.0, 1.0, "randomly initialised")
     assert 0 <= tile.control_value < 1
 
 

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_probe.stats.beside import RANDOM_CRITICS, Difference, title_of
+from gan_probe.stats.beside import RANDOM_INIT, Difference, title_of
 from gan_probe.stats.intervals import auroc_interval
 from gan_probe.stats.margin import Margin
 from gan_probe.studies.advantage import advantage_of
@@ -44,7 +44,7 @@ def _share_right(title: str, e: Margin | None) -> Tile:
         value=e.value,
         low=e.ci_low,
         high=e.ci_high,
-        control=title_of(e.best_control) if e.best_control else "",
+        control=_short(e.best_control),
         control_value=e.control,
         level=use_of(e.over_best),
     )
@@ -58,9 +58,14 @@ def _unseen_found(m: SeparationResult) -> Tile:
     n_seen = int(m.table["seen"].sum())
     low, high = auroc_interval(value, len(m.table) - n_seen, n_seen)
     return Tile(
-        title=title, value=value, low=low, high=high, control=title_of(beside.control) if beside.control else "",
+        title=title, value=value, low=low, high=high, control=_short(beside.control),
         control_value=beside.best, level=use_of(beside.use), in_points=False,
     )  # fmt: skip
+
+
+def _short(control: str) -> str:
+    """Return a control in few words: a tile is small."""
+    return title_of(control).removesuffix(" critics") if control else ""
 
 
 def _no_unseen(m: SeparationResult) -> str:
@@ -80,19 +85,20 @@ def _comes_out_again(m: SeparationResult) -> Tile:
     is_beside = not math.isnan(found.random_init)
     return Tile(
         title=title, value=found.value, low=found.ci_low, high=found.ci_high,
-        control=RANDOM_CRITICS if is_beside else "", control_value=found.random_init,
+        control=_short(RANDOM_INIT if is_beside else ""), control_value=found.random_init,
         level=use_of(ahead if is_beside else None), in_points=False,
     )  # fmt: skip
 
 
 def _about(m: SeparationResult) -> tuple[str, ...]:
     given: dict[str, Any] = dict(m.provenance)
-    data, critic = (Path(str(given.get(key) or "")).name for key in ("data_source", "critic_source"))
+    data, source = (Path(str(given.get(key) or "")) for key in ("data_source", "critic_source"))
+    critic = source.parent.name if source.name == "critic" else source.name  # a run keeps its critic in that folder
     network = f" ({given['network']}, {m.n_runs} trainings)" if m.n_runs > 1 and given.get("network") else ""
     return tuple(
         text
         for text in (
-            f"data {data}" if data else "",
+            f"data {data.name}" if data.name else "",
             f"critic {critic}{network}" if critic else "",
             f"{len(m.table):,} images, {len(m.classes)} classes",
         )

@@ -34,11 +34,13 @@ from gan_probe.studies.separation.findings import sentences
 from gan_probe.studies.separation.metrics import SeparationMetrics
 from gan_probe.studies.separation.opening import judgement_of, opening_of
 from gan_probe.studies.separation.pairs import ControlledPair
-from gan_probe.types import Images, Values
+from gan_probe.text import placeless, without_places
+from gan_probe.types import Images, Indices, Values
 
 FIRST_SCORE, FIRST_INIT = Source(False, RANDOM_INIT, "0"), Source(True, RANDOM_INIT, "0")
 PIXELS = Source(True, BASELINE, "pixels")
 PROJECTED = (CRITIC_ROWS, FIRST_INIT, PIXELS)
+N_EXAMPLES = 6  # images of each class
 EXPLAINED = (CRITIC_SCORE, FIRST_SCORE, CRITIC_ROWS, FIRST_INIT)
 
 
@@ -106,8 +108,10 @@ class SeparationResult(StudyResult):
         Of the first run, without the embeddings that say nothing.
     training : TrainingRecord or None
         Of the run that the critic comes from.
-    examples : mapping of str to list of ndarray
-        Images of each class.
+    pictured : ndarray of int
+        Rows of ``table`` whose images are known.
+    pictures : list of ndarray
+        Those images.
     projection : str
         How ``projections`` were made: "PCA", "t-SNE" or "UMAP".
     provenance : dict
@@ -135,7 +139,8 @@ class SeparationResult(StudyResult):
     ari_over_runs: tuple[float, float, float] | None = None
     scores: ScoreTable
     training: TrainingRecord | None = None
-    examples: Mapping[str, Sequence[Images]] = field(default_factory=dict)
+    pictured: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    pictures: Sequence[Images] = ()
     projection: str = "PCA"
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -144,6 +149,16 @@ class SeparationResult(StudyResult):
     def critic_pairs(self) -> list[Pair]:
         """The critic's pairs alone."""
         return [p.pair for p in self.pairs]
+
+    @property
+    def examples(self) -> dict[str, list[Images]]:
+        """The first images of each class."""
+        found: dict[str, list[Images]] = {}
+        labels = self.table["label"].astype(str).to_numpy()
+        for row, image in zip(self.pictured, self.pictures, strict=True):
+            if len(of_class := found.setdefault(labels[row], [])) < N_EXAMPLES:
+                of_class.append(image)
+        return found
 
     def closest(self) -> list[Pair]:
         """Return the critic's pairs, the hardest to tell apart first: by AUROC, then by distance over spread."""
@@ -207,12 +222,12 @@ class SeparationResult(StudyResult):
         return opening_of(self)
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return ``scores``: the first run's table without embeddings."""
-        return {"scores": self.scores.without_embeddings()}
+        """Return ``scores``: the first run's table without embeddings, and without the places of this machine."""
+        return {"scores": without_places(self.scores.without_embeddings())}
 
     def write_beside(self, folder: Path) -> None:
         """Write ``scores.parquet``, without embeddings."""
-        write_scores(ScoreTable(self.scores.without_embeddings(), self.scores.provenance), folder / "scores.parquet")
+        write_scores(ScoreTable(self.tables()["scores"], placeless(self.scores.provenance)), folder / "scores.parquet")
 
     def record(self) -> dict[str, Any]:
         """Return every number of the page."""
@@ -261,8 +276,8 @@ class SeparationResult(StudyResult):
             "training": None
             if training is None
             else {
-                "settings": dict(training.settings),
-                "facts": dict(training.facts),
+                "settings": placeless(training.settings),
+                "facts": placeless(training.facts),
                 "diagnosis": list(training.diagnosis),
             },
         }
