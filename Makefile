@@ -65,6 +65,7 @@ check: setup  ## what a contribution must pass
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python viewer/build.py --check
 	$(BIN)/python docs/generate.py --check
 	$(MAKE) test
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from gan_probe.cli import demo
-from gan_probe.studies import advantage
+from gan_probe.studies import advantage, judgement
 from gan_probe.studies.check.study import CHECKS
 from gan_probe.studies.explain import result as explain
 from gan_probe.studies.factors import result as factors
@@ -23,6 +23,8 @@ def rooms() -> dict[str, list[Verdict[Any]]]:
     """Return every verdict of the program, by where it is said."""
     return {
         "The three questions (report, probe, outliers)": [*advantage.VERDICTS],
+        "The verdict (report, probe, outliers): use": [*judgement.USE],
+        "The verdict (report, probe, outliers): training": [*judgement.GAIN],
         "report": [*findings.VERDICTS],
         "probe": [*probe.VERDICTS, *probe.LAYERS, *probe.REFERENCE],
         "factors": [*factors.VERDICTS],

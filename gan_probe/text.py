@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import pandas as pd
 
 _OBEYED = re.compile(
@@ -34,6 +38,70 @@ def visible(text: str, keep: str = "\n\t") -> str:
 def _escape(character: str) -> str:
     number = ord(character)
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
+_PLACE = re.compile(r"""(?<![\w.~/\\<])(?:~[\w.-]*/|/|[A-Za-z]:[\\/])(?:[^\s/\\'",;:<>]+[/\\])+([^\s/\\'",;:<>]*)""")
+
+
+def without_known(text: str, known: Iterable[Any]) -> str:
+    """Return a text in which those of some values that are whole paths are names."""
+    for path in sorted((p for p in known if _is_whole(p)), key=len, reverse=True):
+        text = text.replace(path, _last(path))
+    return text
+
+
+def without_place(text: str) -> str:
+    """Return a text in which whole paths are names: a page that is passed on tells of no machine.
+
+    Paths with spaces in them cannot be seen, but for those below the folder of work and the home folder; what a text
+    says of classes is not for this, as a class may be named like a path.
+
+    Examples
+    --------
+    >>> without_place("not found at /home/ann/data, so none"), without_place("runs/a 1/2 and/or")
+    ('not found at data, so none', 'runs/a 1/2 and/or')
+    """
+    for place, name in ((Path.cwd(), ""), (Path.home(), "~/")):
+        text = text.replace(f"{place}/", name) if len(place.parts) > 1 else text
+    return _PLACE.sub(lambda found: found[1] or _last(found[0]), text)
+
+
+def without_places_in(command: str) -> str:
+    """Return a command line in which whole paths are names.
+
+    Examples
+    --------
+    >>> without_places_in("gan-probe report '/home/ann/my scores.parquet' --out=/tmp/r")
+    "gan-probe report 'my scores.parquet' --out=r"
+    """
+    words = [word.partition("=") if word.startswith("-") else ("", "", word) for word in shlex.split(command)]
+    return shlex.join(f"{name}{sign}{_last(value) if _is_whole(value) else value}" for name, sign, value in words)
+
+
+def placeless(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record in which values that are whole paths are names: see `without_place`.
+
+    Examples
+    --------
+    >>> placeless({"data_source": "/home/ann/my data", "network": "compact"})
+    {'data_source': 'my data', 'network': 'compact'}
+    """
+    return {k: _last(v) if _is_whole(v) else v for k, v in record.items()}
+
+
+def without_places(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose column ``path`` has names in place of whole paths."""
+    if "path" not in table or not table["path"].map(_is_whole).any():
+        return table
+    return table.assign(path=[_last(path) if _is_whole(path) else path for path in table["path"]])
+
+
+def _is_whole(path: Any) -> bool:
+    return isinstance(path, str) and (PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute())
+
+
+def _last(path: str) -> str:
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 def as_markdown(text: str) -> str:

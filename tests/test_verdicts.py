@@ -37,6 +37,7 @@ from gan_probe.studies.explain.result import (
 from gan_probe.studies.factors.disentanglement import Disentanglement
 from gan_probe.studies.factors.responses import ALONE, AMONG
 from gan_probe.studies.factors.result import FactorsFacts
+from gan_probe.studies.judgement import TOLERATED, Judged, judge
 from gan_probe.studies.outliers.result import OutlierFacts, find
 from gan_probe.studies.separation.analysis import analyse
 from gan_probe.studies.separation.findings import FIRST_INIT, PIXELS, SeparationFacts
@@ -70,6 +71,29 @@ def questions() -> Cases:
     found["training unknown"] = (Advantage(), Advantage(training=OPEN))
     found["use unknown"] = (Advantage(), Advantage(use=OPEN))
     return found
+
+
+def verdict() -> Cases:
+    """Levels as `judge` gives them: of the score's and the embedding's differences."""
+
+    def use(*ahead: Difference) -> Judged:
+        return judge({str(n): Advantage(use=d, control="hog") for n, d in enumerate(ahead)}).useful
+
+    def gain(*added: Difference) -> Judged:
+        return judge({str(n): Advantage(training=d) for n, d in enumerate(added)}).added
+
+    near, far = Difference(0.0, 1e-9 - TOLERATED, 0.1), Difference(0.0, -TOLERATED, 0.1)
+    return {
+        "better": (use(BEHIND, AHEAD), use(BEHIND, near)),
+        "as good": (use(far, near), use(far, BEHIND)),
+        "worse": (use(BEHIND, BEHIND), use(BEHIND, near)),
+        "use too uncertain": (use(BEHIND, far), use(BEHIND, near)),
+        "use without a control": (use(), use(far)),
+        "gained": (gain(BEHIND, AHEAD), gain(BEHIND, OPEN)),
+        "gain not shown": (gain(BEHIND, OPEN), gain(AHEAD, OPEN)),
+        "lost": (gain(BEHIND, BEHIND), gain(BEHIND, OPEN)),
+        "gain unknown": (gain(), gain(OPEN)),
+    }
 
 
 def clustering(ari: float) -> list[Clustering]:
@@ -398,7 +422,8 @@ def diagnose() -> Cases:
 
 
 ROOMS: dict[str, Callable[[], Cases]] = {
-    "The three questions (report, probe, outliers)": questions, "report": report, "probe": probe, "factors": factors,
+    "The three questions (report, probe, outliers)": questions,
+    "The verdict (report, probe, outliers)": verdict, "report": report, "probe": probe, "factors": factors,
     "explain": explain, "stability": stability, "outliers": outliers, "trajectory": trajectory, "check": check,
     "diagnose": diagnose, "demo": dict,
 }  # fmt: skip

@@ -6,10 +6,10 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -96,16 +96,21 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
     return settings
 
 
-def gate_names(metrics: type) -> tuple[str, ...]:
-    """Return the numbers of a study's metrics that gates may read."""
+def gate_names(metrics: type) -> dict[str, tuple[str, ...]]:
+    """Return what of a study's metrics gates may read: of numbers nothing more, of words those that they may be."""
     numbers = ("int", "float", "int | None", "float | None")
-    return tuple(field.name for field in fields(metrics) if field.type in numbers)
+    found: dict[str, tuple[str, ...]] = {f.name: () for f in fields(metrics) if f.type in numbers}
+    words = {name: get_args(kind) for name, kind in get_type_hints(metrics).items() if get_origin(kind) is Literal}
+    return found | words
 
 
 def gate_option(metrics: type) -> Any:
-    """Return the option ``--fail-if`` over the numbers of a study's metrics."""
-    names = ", ".join(gate_names(metrics))
-    return typer.Option(metavar="NAME<NUMBER", help=f"Exit with 4 when this holds. Names: {names}.")
+    """Return the option ``--fail-if`` over a study's metrics."""
+    found = gate_names(metrics)
+    numbers = ", ".join(name for name, words in found.items() if not words)
+    worded = "".join(f" {name}=WORD or !=WORD ({', '.join(words)})." for name, words in found.items() if words)
+    shown = f"Exit with 4 when this holds. Names: {numbers}.{worded and ' Or'}{worded}"
+    return typer.Option(metavar="NAME<NUMBER", help=shown)
 
 
 _GATES: dict[str, Callable[[float, float], bool]] = {
@@ -114,38 +119,54 @@ _GATES: dict[str, Callable[[float, float], bool]] = {
     "<": lambda a, b: a < b,
     ">": lambda a, b: a > b,
 }
+_WORD_GATES: dict[str, Callable[[str, str], bool]] = {"!=": lambda a, b: a != b, "=": lambda a, b: a == b}
 
 
 def check_gate(gate: str | None, metrics: Mapping[str, Any]) -> None:
-    """Raise `GateError` when ``--fail-if`` holds, such as ``n_separated<42``.
+    """Raise `GateError` when ``--fail-if`` holds, such as ``n_separated<42`` or ``useful=worse``.
 
     Raises
     ------
     GateError
         When it holds.
     """
-    if gate is not None:
-        name, sign, bound = parse_gate(gate, metrics)
-        if metrics[name] is None:
-            raise InputError(f"{name} was not measured: the data has no embeddings, or no controls beside them.")
-        if _GATES[sign](float(metrics[name]), bound):
-            raise GateError(f"the gate {gate!r} holds: {name} is {metrics[name]:g}.")
+    if gate is None:
+        return
+    name, sign, limit = _split(gate)
+    value = metrics[name]
+    if value is None:
+        raise InputError(f"{name} was not measured: the data has no embeddings, or no controls beside them.")
+    if isinstance(value, str):
+        if _WORD_GATES[sign](value, limit):
+            raise GateError(f"the gate {gate!r} holds: {name} is {value}.")
+    elif _GATES[sign](float(value), float(limit)):
+        raise GateError(f"the gate {gate!r} holds: {name} is {value:g}.")
 
 
-def parse_gate(gate: str, names: Iterable[str]) -> tuple[str, str, float]:
+def parse_gate(gate: str, names: Mapping[str, Sequence[str]]) -> tuple[str, str, str]:
     """Return (name, sign, bound) of a gate such as ``n_separated<42``.
 
     Raises
     ------
     ConfigError
-        For a gate that cannot be read, or an unknown name.
+        For a gate that cannot be read, an unknown name, or an unknown word.
     """
-    sign = next((s for s in _GATES if s in gate), "")
-    name, _, limit = gate.partition(sign or " ")
+    name, sign, limit = _split(gate)
+    if words := names.get(name):
+        if sign not in _WORD_GATES or limit not in words:
+            raise ConfigError(f"--fail-if takes {name}=WORD or {name}!=WORD, got {gate!r}. Words: {', '.join(words)}.")
+        return name, sign, limit
     try:
         bound = float(limit)
     except ValueError:
         bound = math.nan
-    if not sign or name.strip() not in set(names) or math.isnan(bound):
+    if sign not in _GATES or name not in names or math.isnan(bound):
         raise ConfigError(f"--fail-if takes NAME<NUMBER (or <=, >, >=), got {gate!r}. Names: {', '.join(names)}.")
-    return name.strip(), sign, bound
+    return name, sign, limit
+
+
+def _split(gate: str) -> tuple[str, str, str]:
+    """Return name, sign and the rest of a gate; signs of two characters are looked for first."""
+    sign = next((s for s in ("<=", ">=", "!=", "<", ">", "=") if s in gate), "")
+    name, _, limit = gate.partition(sign or " ")
+    return name.strip(), sign, limit.strip()

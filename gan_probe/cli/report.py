@@ -40,6 +40,7 @@ def report(
         str | None, typer.Option(help="Class from which distances are measured. Default: the first seen one.")
     ] = None,
     projection: Annotated[str, typer.Option(help="2-D view of the embeddings: pca, tsne or umap.")] = "pca",
+    thumbnails: Annotated[bool, typer.Option(help="Show small pictures of the images on the page.")] = True,
     fail_if: Annotated[str | None, gate_option(SeparationMetrics)] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -58,6 +59,13 @@ def report(
         session.hold(out)
         with parts(session, "analysing") as on_step:
             result = separation(
-                loaded, reference=reference, run=run, data=data, projection=projection, seed=seed, on_step=on_step
+                loaded,
+                reference=reference,
+                run=run,
+                data=data,
+                projection=projection,
+                thumbnails=thumbnails,
+                seed=seed,
+                on_step=on_step,
             )
         finish(session, result, out, title=title, overwrite=overwrite, fail_if=fail_if)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from gan_probe.report.page import canvas
-from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, class_colours
+from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, class_colours, short_name
 from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.beside import title_of
 from gan_probe.stats.clustering import contingency
@@ -33,8 +34,8 @@ SHARE_NAMES = {
 
 def margin_bars(measures: Sequence[Margin]) -> Figure:
     """Return each measure of the critic beside its controls, and the margin over the best one."""
-    figure = canvas(10, 0.62 * len(measures) + 1.5)
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.3, 1.0])
+    figure = canvas(6.8, 0.66 * len(measures) + 1.5)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.2, 1.0])
     for place, e in enumerate(measures):
         left.scatter(list(e.controls.values()), [place] * len(e.controls), s=26, color=CONTROL_COLOUR, zorder=2)
         _point(left, e.value, e.ci_low, high=e.ci_high, place=place, colour=CRITIC_COLOUR)
@@ -50,7 +51,7 @@ def margin_bars(measures: Sequence[Margin]) -> Figure:
                 fontsize=7,
                 ha="center",
             )
-    left.set_yticks(range(len(measures)), [e.measure for e in measures], fontsize=8)
+    left.set_yticks(range(len(measures)), ["\n".join(textwrap.wrap(e.measure, 18)) for e in measures], fontsize=9)
     left.set_ylim(len(measures) - 0.4, -0.7)
     left.set_xlim(-0.02, 1.02)
     left.xaxis.set_major_formatter(PercentFormatter(1.0))
@@ -116,7 +117,7 @@ def distances(analysis: SeparationResult) -> Figure | None:
         line.scatter([centre], [place], s=30, color=colour, edgecolor="black", linewidth=0.5, zorder=3)
     reference = rows.loc[(rows["ci_low"] == 0) & (rows["ci_high"] == 0), "label"].iloc[0]
     line.axvline(0, color="black", linewidth=0.8, linestyle=":")
-    line.set_yticks(range(len(rows)), rows["label"].astype(str), fontsize=8)
+    line.set_yticks(range(len(rows)), [short_name(str(name)) for name in rows["label"]], fontsize=8)
     line.set_xlabel(
         f"distance from {reference}, in its standard deviations (bar: +- one of the class's own)", fontsize=8
     )

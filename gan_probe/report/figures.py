@@ -18,7 +18,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from gan_probe.report.page import canvas
-from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, Colour, class_colours, legend_name
+from gan_probe.report.style import (
+    CONTROL_COLOUR,
+    CRITIC_COLOUR,
+    MAX_LEGEND,
+    Colour,
+    class_colours,
+    class_marks,
+    legend_name,
+    short_name,
+)
 from gan_probe.scoring.controls import SCORED
 from gan_probe.scoring.table import BASELINE, CRITIC, CRITIC_ROWS, Source
 from gan_probe.stats.auroc import THRESHOLD, n_separated
@@ -26,6 +35,8 @@ from gan_probe.stats.clustering import Clustering
 from gan_probe.studies.separation.result import FIRST_INIT, PIXELS, SeparationResult
 
 N_BINS = 120
+MAX_MARKS = 2000  # beyond, marks in an SVG are pixels
+MAX_MATRIX = 40  # classes beyond which the matrix of pairs shows those that are hardest to tell
 MEDIAN = "randomly initialised critic (median)"
 K_FROM = {"bic": "BIC"}
 N_CLOSEST = 6
@@ -57,7 +68,7 @@ def class_examples(examples: Mapping[str, Sequence[npt.NDArray[np.uint8]]], seen
             axis.set(xticks=[], yticks=[], frame_on=row < len(images))
             if row < len(images):
                 axis.imshow(images[row].squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        title = "\n".join(textwrap.wrap(label.replace("_", " "), 12))
+        title = "\n".join(textwrap.wrap(short_name(label).replace("_", " "), 12))
         axes[0][column].set_title(f"{title}\n{'seen' if seen.get(label) else 'unseen'}", fontsize=7)
     return figure
 
@@ -84,14 +95,21 @@ def score_histogram(analysis: Described) -> Figure:
         top.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     for place, label in enumerate(order):
         values = table.loc[table["label"] == label, "critic_score"]
-        bottom.scatter(values, np.full(len(values), place), s=10, marker="|", color=colours[label])
-    bottom.set_yticks(range(len(order)), _marked(analysis, order), fontsize=7)
+        _ticks(bottom, values.to_numpy(), place, colours[label])
+    bottom.set_yticks(range(len(order)), [short_name(name) for name in _marked(analysis, order)], fontsize=7)
     bottom.set_ylim(len(order) - 0.5, -0.5)
     bottom.set_xlabel(
         "critic_score (higher = more like the training data; shift and scale are arbitrary); * = in training"
     )
     sns.despine(figure)
     return figure
+
+
+def _ticks(axis: Axes, values: npt.NDArray[Any], place: float, colour: Colour) -> None:
+    """Draw one mark an image, all of them as one path."""
+    across = np.repeat(values.astype(np.float64), 3)
+    up = np.tile([place - 0.3, place + 0.3, np.nan], len(values))
+    axis.plot(across, up, color=colour, linewidth=0.8, rasterized=len(values) > MAX_MARKS)
 
 
 def _marked(analysis: Described, order: Sequence[str]) -> list[str]:
@@ -136,9 +154,12 @@ def closest_pairs(analysis: SeparationResult) -> Figure:
 
 def auroc_matrix(analysis: SeparationResult) -> Figure:
     """Return two triangles in one matrix: below the diagonal the critic, above it the best control of each pair."""
-    order = analysis.classes["label"].tolist()
+    every = analysis.classes["label"].astype(str).tolist()
+    order = _hardest(analysis, every)
     values = pd.DataFrame(np.nan, index=order, columns=order, dtype=float)
     for found in analysis.pairs:
+        if found.pair.a not in order or found.pair.b not in order:
+            continue
         first, second = sorted((found.pair.a, found.pair.b), key=order.index)
         values.loc[second, first] = found.pair.auroc
         values.loc[first, second] = found.control_auroc
@@ -153,14 +174,30 @@ def auroc_matrix(analysis: SeparationResult) -> Figure:
         cmap="viridis",
         square=True,
         annot=len(order) <= MAX_ANNOTATED,
+        rasterized=len(order) > MAX_ANNOTATED,
         fmt=".3f",
         annot_kws={"fontsize": 6.5},
         cbar_kws={"label": "AUROC (0.5 = chance)", "shrink": 0.7},
     )
-    axis.set_title("Below the diagonal: the critic. Above: the best control of the pair.", fontsize=10)
+    more = "" if len(order) == len(every) else f"\n{len(order)} of {len(every)} classes: the hardest to tell"
+    axis.set_title(f"Below the diagonal: the critic. Above: the best control of the pair.{more}", fontsize=10)
+    names = [short_name(name) for name in order]
+    axis.set_xticks(np.arange(len(order)) + 0.5, names, rotation=90)
+    axis.set_yticks(np.arange(len(order)) + 0.5, names)
     axis.tick_params(labelsize=7, length=0)
     axis.tick_params(axis="y", rotation=0)
     return figure
+
+
+def _hardest(analysis: SeparationResult, every: Sequence[str]) -> list[str]:
+    """Return the classes that the matrix shows, in order: all, or those of the pairs that are hardest to tell."""
+    if len(every) <= MAX_MATRIX:
+        return list(every)
+    kept: dict[str, None] = {}
+    for pair in analysis.closest():
+        if len(kept | {pair.a: None, pair.b: None}) <= MAX_MATRIX:
+            kept |= {pair.a: None, pair.b: None}
+    return [name for name in every if name in kept]
 
 
 def separated_pairs(analysis: SeparationResult) -> Figure:
@@ -203,13 +240,14 @@ def projections(analysis: SeparationResult, method: str) -> Figure:
     shown = {name: view for name, view in analysis.projections.items() if name in names}
     figure = canvas(4 * len(shown) + (1.8 if len(colours) <= MAX_LEGEND else 0), 4)
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
-    labels = analysis.table["label"].astype(str).to_numpy()
+    labels, marks = analysis.table["label"].astype(str).to_numpy(), class_marks(analysis.table)
     for axis, (name, view) in zip(axes, shown.items(), strict=True):
         for label, colour in colours.items():
             rows = labels == label
-            axis.scatter(
-                view[rows, 0], view[rows, 1], s=9, color=colour, label=legend_name(label), alpha=0.8, linewidths=0
-            )
+            axis.plot(
+                view[rows, 0], view[rows, 1], marks[label], markersize=3, color=colour, label=legend_name(label),
+                alpha=0.8, markeredgewidth=0, rasterized=len(labels) > MAX_MARKS,
+            )  # fmt: skip
         axis.set_title(names[name], fontsize=10)
         axis.set_xlabel(f"{method} 1")
         axis.tick_params(labelsize=7)

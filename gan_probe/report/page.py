@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,15 +30,22 @@ from PIL import Image
 
 from gan_probe.errors import InputError
 from gan_probe.names import check_name
+from gan_probe.report.explorer import Points, packed
 from gan_probe.report.tables import Table
-from gan_probe.text import as_csv, visible
+from gan_probe.text import as_csv, placeless, visible, without_known, without_place, without_places_in
 from synthetic.files import atomic_folder
 
 M = TypeVar("M")  # what the figures of a page are drawn from
 
 MARKER, HTML = "report.json", "report.html"
 DPI = 110
-PLAIN: Any = {"svg.hashsalt": "gan-probe", "text.parse_math": False}  # the same bytes each time; "$" is a dollar
+MAX_INLINE = 120_000  # bytes of an SVG that stands in the page as it is; larger ones stand there as PNG
+# the same bytes each time; "$" is a dollar; text stays text, in the reader's fonts
+PLAIN: Any = {
+    "svg.hashsalt": "gan-probe", "text.parse_math": False, "svg.fonttype": "none", "axes.formatter.use_mathtext": False,
+    "axes.unicode_minus": False, "axes.facecolor": "none",
+}  # fmt: skip
+ICONS = {"better": "▲", "as good": "●", "worse": "▼", "unknown": "?"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,10 @@ class Section(Generic[M]):
     caption: str
     draw: Callable[[M], Figure | None]
     is_vector: bool = True  # pictures made of pixels gain nothing from SVG
+    says: Callable[[M], str] = lambda material: ""  # what it shows, in a line: all that is seen of it when folded
+    instead: Callable[[M], bool] = lambda material: False  # whether that line says all, so that a page has no figure
+    is_notable: Callable[[M], bool] = lambda material: False  # whether it stands open on a page with a verdict
+    is_lead: bool = False  # whether it stands on the first screen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +79,8 @@ class Page(Generic[M]):
         From a result to its tables; a notebook shows the first.
     notes : callable
         From a result to what a reader must know of the page itself, beside the result's warnings.
+    points : callable
+        From a result to what the explorer shows; None: there is none.
     provenance : callable, optional
         From a result to what the page says of where it comes from; default: the result's own.
     """
@@ -72,6 +90,7 @@ class Page(Generic[M]):
     sections: Callable[[M], Sequence[Section[M]]]
     tables: Callable[[M], Sequence[Table]] = lambda result: ()
     notes: Callable[[M], Sequence[str]] = lambda result: ()
+    points: Callable[[M], Points | None] = lambda result: None
     provenance: Callable[[M], Mapping[str, Any]] | None = None
 
 
@@ -79,38 +98,76 @@ def write(
     page: Page[M], result: Any, out: Path, *, title: str = "", command: str = "", overwrite: bool = False
 ) -> Path:
     """Write the folder of a result, whole or not at all; see `gan_probe.studies.base.StudyResult.save`."""
-    heading, findings = title or page.title(result), result.findings()
-    provenance = page.provenance(result) if page.provenance else result.provenance
+    opening, heading = result.opening(), title or page.title(result)
+    known = result.provenance.values()
+    findings = [without_known(line, known) for line in result.findings()]
+    warned, noted = (
+        [without_place(without_known(line, known)) for line in lines] for lines in (result.warnings, page.notes(result))
+    )
+    command = without_places_in(command)
+    verdict = {} if opening is None else opening.record()
     record = {
         "schema": page.schema,
         "title": heading,
-        "provenance": {"command": command, **result.provenance},
+        "provenance": {"command": command, **placeless(result.provenance)},
+        **verdict,
         "findings": findings,
         **result.record(),
-        "warnings": list(result.warnings),
+        "warnings": warned,
     }
-    environment = Environment(loader=PackageLoader("gan_probe.report"), autoescape=True, undefined=StrictUndefined)
-    tables = page.tables(result)
+    tables, points = page.tables(result), page.points(result)
     with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder:
-        drawn = list(_draw(folder / "figures", page.sections(result), result))
+        drawn = list(_draw(folder / "figures", page.sections(result), result, has_verdict=opening is not None))
         (folder / MARKER).write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        files = [f"{stem}.csv" for stem in result.tables()]
-        html = environment.get_template("page.html.j2").render(
-            title=heading,
-            command=command,
-            findings=findings,
-            warnings=[*result.warnings, *page.notes(result)],
-            sections=drawn,
-            below={s["name"]: [t for t in tables if t.below == s["name"]] for s in drawn},
-            tables=[t for t in tables if not t.below],
-            provenance=provenance,
-            files=files,
+        html = (
+            _environment()
+            .get_template("page.html.j2")
+            .render(
+                title=heading,
+                command=command,
+                about=opening.about if opening else (),
+                date=datetime.now().astimezone().date().isoformat(),
+                opening=opening,
+                icons=ICONS,
+                number=_tile_number,
+                findings=findings,
+                warnings=[*warned, *noted],
+                lead=next((s for s in drawn if s["is_lead"]), None),
+                explorer=Markup(packed(points)) if points else "",  # noqa: S704 (escaped by `packed`)
+                explorer_note=points.note() if points else "",
+                sections=[s for s in drawn if not s["is_lead"]],
+                below={s["name"]: [t for t in tables if t.below == s["name"]] for s in drawn},
+                tables=[t for t in tables if not t.below],
+                provenance=placeless(page.provenance(result) if page.provenance else result.provenance),
+                files=[f"{stem}.csv" for stem in result.tables()],
+                style=Markup(_asset("templates/page.css")),  # noqa: S704 (our own)
+                script=Markup(_asset("viewer.js")),  # noqa: S704
+                script_hash=script_hash(),
+            )
         )
         (folder / HTML).write_text(visible(html), encoding="utf-8")
         for stem, table in result.tables().items():
             (folder / f"{stem}.csv").write_text(as_csv(table), encoding="utf-8")
         result.write_beside(folder)
     return out / HTML
+
+
+def _environment() -> Environment:
+    return Environment(loader=PackageLoader("gan_probe.report"), autoescape=True, undefined=StrictUndefined)
+
+
+def _asset(name: str) -> str:
+    return files("gan_probe.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def script_hash() -> str:
+    """Return what the page's Content-Security-Policy names its one script by."""
+    digest = hashlib.sha256(_asset("viewer.js").encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _tile_number(value: float, in_points: bool, unit: str = " %") -> str:  # noqa: FBT001 (called by the template)
+    return f"{100 * value:.1f}{unit}" if in_points else f"{value:.2f}"
 
 
 # --- figures without a page --------------------------------------------------------------------------------------
@@ -186,7 +243,6 @@ def plot(page: Page[M], result: Any, name: str | None, ax: Axes | None) -> list[
 
 def as_html(page: Page[M], result: Any) -> str:
     """Return findings, the first table and the first figure, as notebooks show them."""
-    environment = Environment(loader=PackageLoader("gan_probe.report"), autoescape=True, undefined=StrictUndefined)
     png = ""
     with _drawing():
         for section in page.sections(result):
@@ -194,8 +250,10 @@ def as_html(page: Page[M], result: Any) -> str:
             if figure is not None:
                 png = base64.b64encode(_png(figure)).decode()
                 break
-    return environment.get_template("notebook.html.j2").render(
-        title=page.title(result), findings=result.findings(), tables=page.tables(result)[:1], png=png
+    return (
+        _environment()
+        .get_template("notebook.html.j2")
+        .render(title=page.title(result), findings=result.findings(), tables=page.tables(result)[:1], png=png)
     )
 
 
@@ -207,20 +265,47 @@ def _drawing() -> Iterator[None]:
         yield
 
 
-def _draw(folder: Path, sections: Sequence[Section[M]], material: M) -> Iterator[dict[str, Any]]:
-    """Save each figure, and yield its section with the picture for the page."""
+def _draw(folder: Path, sections: Sequence[Section[M]], material: M, *, has_verdict: bool) -> Iterator[dict[str, Any]]:
+    """Save each figure, and yield its section with the picture for the page, or with what is said in its place."""
     folder.mkdir()
     with _drawing():
         for section in sections:
-            figure = section.draw(material)
-            if figure is None:
+            says = section.says(material)
+            figure = None if section.instead(material) else section.draw(material)
+            if figure is None and not says:
                 continue
-            _lay_out(figure)
-            if section.is_vector:
-                (folder / f"{section.name}.svg").write_text(visible(_svg(figure)), encoding="utf-8")
-            png = _png(figure)
-            (folder / f"{section.name}.png").write_bytes(png)
-            yield {**vars(section), "png": base64.b64encode(png).decode()}
+            is_open = not has_verdict or section.is_notable(material)
+            found = {**vars(section), "says": says, "is_open": is_open, "picture": ""}
+            if figure is not None:
+                found["picture"] = _saved(folder, section, figure)
+            yield found
+
+
+def _saved(folder: Path, section: Section[M], figure: Figure) -> Markup:
+    """Save a figure, and return it for the page: small SVG as it is, which takes the page's colours and fonts."""
+    _lay_out(figure)
+    svg = visible(_svg(figure)) if section.is_vector else ""
+    if svg:
+        (folder / f"{section.name}.svg").write_text(svg, encoding="utf-8")
+    png = _png(figure)
+    (folder / f"{section.name}.png").write_bytes(png)
+    if 0 < len(svg) <= MAX_INLINE:
+        return Markup(_inline(svg, section))  # noqa: S704 (matplotlib escapes text)
+    url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return Markup('<img src="{}" alt="{}">').format(url, section.heading)
+
+
+def _inline(svg: str, section: Section[M]) -> str:
+    """Return an SVG for the inside of a page: ids of its own, black is the page's ink, no paper."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    used = set(re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{section.name}-{m[1]}"' if m[1] in used else "", svg)
+    svg = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{section.name}-", svg)
+    svg = re.sub(r"#000000|#262626", "currentColor", svg)
+    svg = re.sub(r"(<text style=\")(?![^\"]*fill)", r"\g<1>fill: currentColor; ", svg)
+    svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(section.heading)}" ', 1)
 
 
 def _lay_out(figure: Figure) -> None:
@@ -231,14 +316,16 @@ def _lay_out(figure: Figure) -> None:
 
 def _svg(figure: Figure) -> str:
     drawn = io.StringIO()
+    figure.set_facecolor("none")
     FigureCanvasSVG(figure).print_svg(drawn, metadata={"Date": None})
     return drawn.getvalue()
 
 
 def _png(figure: Figure) -> bytes:
     """Return a figure as PNG of 256 colours, a third of the size of full colour."""
-    drawn, packed = io.BytesIO(), io.BytesIO()
+    drawn, packed_ = io.BytesIO(), io.BytesIO()
     figure.dpi = DPI
+    figure.set_facecolor("white")
     FigureCanvasAgg(figure).print_png(drawn)
-    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
-    return packed.getvalue()
+    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed_, format="PNG", optimize=True)
+    return packed_.getvalue()

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from gan_probe.report import evidence, figures
+from gan_probe.report.explorer import Points, numeric
 from gan_probe.report.page import Page, Section
+from gan_probe.report.style import MARKS, class_colours, class_marks
 from gan_probe.report.tables import Col, Table, pairs, shown
-from gan_probe.scoring.table import Source, factor_columns
+from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source, factor_columns
 from gan_probe.stats.auroc import RULE, n_separated
-from gan_probe.stats.beside import RANDOM_INIT
+from gan_probe.stats.beside import RANDOM_INIT, title_of
 from gan_probe.stats.clustering import Clustering
+from gan_probe.studies.separation.findings import SeparationFacts
 from gan_probe.studies.separation.result import SeparationResult
+from gan_probe.text import without_places
 
+PLAIN_AUROC = 0.9995  # reads 1.000
 MAX_PAIRS = 60  # rows of the pair table on the page; report.json has them all
 AS_TABLE = "As a table"
 CHOSEN = "* chosen without labels: the stablest when a fifth of the images is left out, of equals the finest"
@@ -41,6 +48,52 @@ def _samples(m: SeparationResult) -> Figure | None:
     return figures.samples_over_time(m.training.sheets) if m.training and m.training.sheets else None
 
 
+def _counts(m: SeparationResult) -> str:
+    best = m.best_statistic()
+    found = [f"the critic separates {n_separated(m.critic_pairs)} of {len(m.pairs)}"] if m.controls.controls() else []
+    if counts := m.random_init_counts():
+        found.append(f"randomly initialised critics {statistics.median(counts):g}")
+    return ", ".join(found + ([f"{title_of(best[0])} {best[1]}"] if best else []))
+
+
+def _is_ahead(m: SeparationResult) -> bool:
+    """Return whether the critic separates more pairs than every control."""
+    counts = [n_separated(pairs) for pairs in m.controls.controls().values()]
+    return n_separated(m.critic_pairs) > max(counts, default=-1)
+
+
+def _is_plain(m: SeparationResult) -> bool:
+    """Return whether every pair reads 1.000: a matrix of that says no more than a sentence."""
+    return all(p.pair.auroc >= PLAIN_AUROC for p in m.pairs)
+
+
+def _separated(m: SeparationResult) -> str:
+    if _is_plain(m):
+        return f"Each of the {len(m.pairs)} pairs has an AUROC of 1.000."
+    return f"{n_separated(m.critic_pairs)} of {len(m.pairs)} separated"
+
+
+def _closest(m: SeparationResult) -> str:
+    first = m.closest()[0]
+    return f"{first.a} / {first.b}, AUROC {first.auroc:.3f}"
+
+
+def _wrong_way(m: SeparationResult) -> str:
+    found = [d for d in m.detections if d.direction == "low"]
+    n_wrong = sum(d.is_reversed for d in found)
+    return f"{n_wrong} of {len(found)} unseen classes rank above the critic's own reals" if found else ""
+
+
+def _agrees(m: SeparationResult) -> bool:
+    """Return whether the clusters chosen are the classes: a table of that says no more than a sentence."""
+    found = [c for what in (CRITIC_SCORE, CRITIC_ROWS) for c in m.chosen(what)]
+    return bool(found) and all(c.ari == 1 for c in found)
+
+
+def _contingent(m: SeparationResult) -> str:
+    return "Each cluster is one class, and each class one cluster." if _agrees(m) else ""
+
+
 FIGURES: tuple[Section[SeparationResult], ...] = (
     Section(
         "margins",
@@ -51,6 +104,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         " discriminant or ridge regression, whichever does better within the images learned from; in five folds, or on"
         " five labels a class, drawn twenty times.",
         lambda m: evidence.margin_bars(m.margins) if m.margins else None,
+        is_lead=True,
     ),
     Section(
         "examples",
@@ -58,12 +112,15 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "The first images of each class.",
         _examples,
         is_vector=False,
+        says=lambda m: f"{len(m.examples)} classes",
     ),
     Section(
         "scores",
         "Scores by class",
         "A histogram, and below it one mark an image.",
         lambda m: figures.score_histogram(m),
+        says=lambda m: f"{len(m.table):,} images",
+        is_notable=lambda m: True,
     ),
     Section(
         "controls",
@@ -71,18 +128,24 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "Pairs of classes that one number separates: the critic's score beside the scores of randomly initialised"
         " critics and image statistics. Only what it separates beyond the grey bars can be credited to the training.",
         lambda m: figures.separated_pairs(m) if m.controls.controls() else None,
+        says=_counts,
+        is_notable=lambda m: not _is_ahead(m),
     ),
     Section(
         "auroc",
         "Every pair",
         "AUROC of each pair of classes, in the direction that separates better.",
         lambda m: figures.auroc_matrix(m),
+        says=_separated,
+        instead=_is_plain,
+        is_notable=lambda m: n_separated(m.critic_pairs) < len(m.pairs),
     ),
     Section(
         "closest",
         "The closest pairs",
         "Pairs that the score does not separate, or else the three that are closest to it, each on its own axis.",
         lambda m: figures.closest_pairs(m),
+        says=_closest,
     ),
     Section(
         "factors",
@@ -90,6 +153,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "How much of the variance each factor alone explains. Factors that go together in the data explain the same"
         " part twice; the table says what is left of each beside the others.",
         lambda m: evidence.factor_shares(m.shares) if m.shares else None,
+        says=lambda m: SeparationFacts(m).shares,
     ),
     Section(
         "distances",
@@ -97,6 +161,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "Each class's mean score, measured from a reference class and in its standard deviations: shift and scale,"
         " which a loss leaves free, cancel.",
         lambda m: evidence.distances(m),
+        says=lambda m: "in standard deviations of the reference class" if m.distances is not None else "",
     ),
     Section(
         "unseen",
@@ -104,6 +169,8 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "Images of each unseen class against new images of seen ones. A critic promises low scores for what it does not"
         " know; where the AUROC is below 0.5 it does the opposite.",
         lambda m: evidence.unseen(m.detections),
+        says=_wrong_way,
+        is_notable=lambda m: any(d.is_reversed for d in m.detections),
     ),
     Section(
         "projection",
@@ -111,6 +178,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "Two dimensions of each embedding, found by the method on the axes. The critic's embedding is the pooled"
         " activations of its layers; which ones and how, Provenance says.",
         lambda m: figures.projections(m, m.projection) if m.projections else None,
+        says=lambda m: m.projection if m.projections else "",
     ),
     Section(
         "clusters",
@@ -119,6 +187,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         " density) or set to the number of classes. Lines on the bars of embeddings of randomly initialised critics"
         " span the seeds.",
         lambda m: figures.cluster_agreement(m.clusterings) if m.clusterings else None,
+        says=lambda m: SeparationFacts(m).agreements,
     ),
     Section(
         "contingency",
@@ -126,6 +195,8 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "Images of each class (rows) in each cluster (columns), for the clustering that is chosen without labels: the"
         " one that changes least when a fifth of the images is left out.",
         lambda m: evidence.contingencies(m),
+        says=_contingent,
+        instead=_agrees,
     ),
     Section(
         "training",
@@ -134,6 +205,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         " estimate of their distance), and the penalty on its slope (logarithmic scales, linear near zero)."
         " Which ones: see the settings.",
         _curves,
+        says=lambda m: f"{len(m.training.metrics):,} steps" if m.training else "",
     ),
     Section(
         "samples",
@@ -141,6 +213,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "The same latent points at each step.",
         _samples,
         is_vector=False,
+        says=lambda m: f"{len(m.training.sheets)} sheets" if m.training else "",
     ),
 )
 
@@ -148,9 +221,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
 def _captions(m: SeparationResult) -> dict[str, str]:
     """Return what is added to the captions of some figures: it depends on what the data says of its classes."""
     seen = "seen" in m.classes
-    shape, noise = (f"factor.{name}" in m.table for name in ("shape", "noise"))
-    shade = " noise" if noise else " the order within it"
-    colour = f" Colour: shape; shade:{shade}." if shape else " Each class has a colour of its own."
+    colour = " Each class has a colour of its own."
     trained = " The critic was trained on the seen ones only." if seen else " Which it was trained on is unknown."
     return {"examples": trained, "scores": colour + (" A star marks classes of the training data." if seen else "")}
 
@@ -218,7 +289,8 @@ def _pairs(m: SeparationResult) -> Table:
         columns.append(Col(title="other order", of="flips", form="whole percent"))
     return Table(
         name="pairs", heading="Pairs, the closest first", note=note, columns=columns, rows=rows,
-        is_marked=lambda row: not row["separated"],
+        is_marked=lambda row: not row["separated"], classes=lambda row: (row["a"], row["b"]),
+        says=f"{n_separated(m.critic_pairs)} of {len(m.pairs)} separated",
     )  # fmt: skip
 
 
@@ -311,9 +383,40 @@ def cluster_table(clusterings: Mapping[Source, Sequence[Clustering]], **options:
     return Table(name="clusterings", columns=columns, rows=rows, note=CHOSEN, **options)
 
 
+def points(m: SeparationResult) -> Points:
+    """Return what the explorer shows: every image by its score, its controls, its factors and its projections."""
+    table = m.table
+    numbers: dict[str, Any] = {"critic_score": table["critic_score"].to_numpy(dtype=np.float64)}
+    titles = {"critic_score": "critic's score", "label": "class", "cluster": "cluster of the embedding"}
+    for source, view in m.projections.items():
+        prefix = "projection" if source == CRITIC_ROWS else f"projection of {title_of(source.short)}"
+        for axis in (0, 1):
+            name = f"{prefix}.{axis + 1}"
+            numbers[name], titles[name] = view[:, axis], f"{m.projection} {axis + 1}, {title_of(source.short)}"
+    for name, values in m.scores.scores_beside().controls().items():
+        numbers[name], titles[name] = values, title_of(name)
+    kinds: dict[str, Any] = {"label": table["label"].astype(str).to_numpy()}
+    if "seen" in table:
+        kinds["seen"] = np.where(table["seen"].astype(bool), "seen", "unseen")
+    if chosen := m.chosen(CRITIC_ROWS):
+        kinds["cluster"] = np.array([f"cluster {c}" if c >= 0 else "in none" for c in chosen[0].assignment])
+    for name, column in factor_columns(table).items():
+        if table[column].map(np.isscalar).all() and table[column].nunique() > 1:
+            titles[column] = f"factor {name}"
+            (numbers if numeric(table[column]) else kinds)[column] = table[column].to_numpy()
+    marks = {label: MARKS.index(mark) for label, mark in class_marks(table).items()}
+    return Points(
+        numbers=numbers, kinds=kinds, titles=titles, marks={"label": marks},
+        order={"label": list(class_colours(table)), "cluster": sorted(set(kinds.get("cluster", ())))},
+        paths=without_places(table)["path"].astype(str).tolist() if "path" in table else (),
+        pictured=m.pictured, pictures=m.pictures,
+    )  # fmt: skip
+
+
 PAGE = Page[SeparationResult](
     schema="gan_probe.separation/2",
     title=lambda m: "What the critic separates",
     sections=_sections,
     tables=_tables,
+    points=points,
 )

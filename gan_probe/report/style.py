@@ -1,51 +1,57 @@
-"""Colours: one hue a shape, shade by noise, the same class in the same colour in every figure."""
+"""Colours and marks: the same class in the same colour, with the same mark, in every figure and in the explorer.
+
+Any two of the ten colours stay apart for every kind of eye (a test measures it); the mark is a second channel.
+"""
 
 from __future__ import annotations
 
-import colorsys
-
 import pandas as pd
-import seaborn as sns
 from matplotlib.colors import to_rgb
 
 CRITIC_COLOUR, CONTROL_COLOUR = "#1f5aa6", "#9a9a9a"
+# Found by search: the smallest CIEDE2000 difference of two is 15, over plain sight and protanopia, deuteranopia and
+# tritanopia (Machado 2009, severity 1), among colours that stand out from white and from a dark page.
+PALETTE = [
+    "#27629d", "#b16200", "#d89deb", "#9db189", "#4e4e4e", "#009d9d", "#892714", "#b1b100", "#897662", "#9d62ff",
+]  # fmt: skip
+MARKS = ["o", "s", "^", "D", "v", "P", "X", "p", "*", "<"]  # matplotlib's names; viewer.js draws the same
+RAMP = ["#00306f", "#39486b", "#575c6d", "#707173", "#8a8779", "#a69d75", "#c4b56c", "#e4cf5b", "#ffea46"]  # cividis
 MAX_LEGEND = 20  # classes beyond which a legend is no help
+MAX_NAME = 28  # letters of a name on a figure
 
 Colour = tuple[float, float, float]
 
 
+def short_name(name: str, most: int = MAX_NAME) -> str:
+    """Return a name that fits, shortened in its middle: beginnings and ends tell names apart.
+
+    Examples
+    --------
+    >>> short_name("a" * 20 + "b" * 20, most=11), short_name("circle")
+    ('aaaaa…bbbbb', 'circle')
+    """
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[-((most - 1) // 2) :]}"
+
+
 def legend_name(label: str) -> str:
     """Return a label as legends take it: matplotlib leaves out those that start with an underscore."""
-    return f" {label}" if label.startswith("_") else label
+    return f" {short_name(label)}" if label.startswith("_") else short_name(label)
 
 
 def class_colours(table: pd.DataFrame) -> dict[str, Colour]:
-    """Return a colour for each label.
+    """Return a colour for each label; from the eleventh on they repeat, with other marks."""
+    labels = list(dict.fromkeys(table["label"].astype(str)))
+    return {label: to_rgb(PALETTE[place % len(PALETTE)]) for place, label in enumerate(labels)}
 
-    With ``factor.shape`` the hue follows the shape, and within a shape classes with less noise are lighter. Without it
-    each label has a hue of its own.
+
+def class_marks(table: pd.DataFrame) -> dict[str, str]:
+    """Return a mark for each label: of up to ten classes with ``factor.shape`` one a shape, else one a label.
+
+    Colour and mark together are of one label alone, up to a hundred.
     """
     labels = list(dict.fromkeys(table["label"].astype(str)))
-    if "factor.shape" not in table:
-        palette = sns.color_palette("tab10" if len(labels) <= 10 else "husl", len(labels))
-        return dict(zip(labels, [to_rgb(c) for c in palette], strict=True))
-    first = table.drop_duplicates("label").set_index("label")
-    shapes = list(dict.fromkeys(first["factor.shape"]))
-    hues = dict(zip(shapes, sns.color_palette("Set1" if len(shapes) <= 9 else "husl", len(shapes)), strict=True))
-    colours: dict[str, Colour] = {}
-    for shape in shapes:
-        members = first[first["factor.shape"] == shape]
-        order = members.sort_values(_sort_columns(members)).index.tolist()
-        for place, label in enumerate(order):
-            colours[str(label)] = _shade(to_rgb(hues[shape]), (place + 1) / len(order))
-    return {label: colours[label] for label in labels}
-
-
-def _sort_columns(members: pd.DataFrame) -> list[str]:
-    return [c for c in ("factor.noise", "factor.base", "factor.sign") if c in members]
-
-
-def _shade(colour: Colour, strength: float) -> Colour:
-    """Return the colour from pale (strength near 0) to dark (1)."""
-    hue, _, saturation = colorsys.rgb_to_hls(*colour)
-    return colorsys.hls_to_rgb(hue, 0.78 - 0.48 * strength, saturation)
+    if "factor.shape" in table and len(labels) <= len(PALETTE):
+        shapes = table.assign(label=table["label"].astype(str)).drop_duplicates("label").set_index("label")
+        known = list(dict.fromkeys(shapes["factor.shape"].astype(str)))
+        return {label: MARKS[known.index(str(shapes.loc[label, "factor.shape"])) % len(MARKS)] for label in labels}
+    return {label: MARKS[(place + place // len(PALETTE)) % len(MARKS)] for place, label in enumerate(labels)}

@@ -5,6 +5,7 @@ To add a way of writing a number: one function and one row in ``FORMS``.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,12 @@ class Table:
         Else the figure that it stands under.
     folded : str
         Summary that it is folded behind; empty: open.
+    says : str
+        Of a table with a heading, what it says in a line, which stands there when it is folded.
+    is_open : bool
+        Whether it has something to say, so that it is not folded on a page with a verdict.
+    classes : callable
+        Which classes a row is about; the explorer shows them.
     is_marked : callable
         Which rows are tinted: those that tell against the critic.
     """
@@ -98,11 +105,21 @@ class Table:
     note: str = ""
     below: str = ""
     folded: str = ""
+    says: str = ""
+    is_open: bool = False
+    classes: Callable[[Row], Sequence[str]] = lambda row: ()
     is_marked: Callable[[Row], bool] = lambda row: False
 
-    def cells(self) -> list[tuple[bool, list[tuple[str, bool]]]]:
-        """Return for each row whether it is marked, and its cells as (text, whether it is a number)."""
-        return [(self.is_marked(row), [(c.text(row), c.is_number) for c in self.columns]) for row in self.rows]
+    def cells(self) -> list[dict[str, Any]]:
+        """Return each row as a page writes it: cells as (text, whether it is a number), and what is to know of it."""
+        return [
+            {
+                "is_marked": self.is_marked(row),
+                "classes": json.dumps([str(name) for name in self.classes(row)]) if self.classes(row) else "",
+                "cells": [(c.text(row), c.is_number) for c in self.columns],
+            }
+            for row in self.rows
+        ]
 
     def terminal(self) -> Any:
         """Return the table as rich prints it; names that look like rich's markup are none."""

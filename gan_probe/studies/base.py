@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from gan_probe.studies.judgement import Opening
+
 
 def plain(record: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a record of plain values, as JSON takes them: numbers that are not finite become None."""
@@ -58,6 +60,10 @@ class StudyResult(ABC):
     @abstractmethod
     def record(self) -> dict[str, Any]:
         """Return every number of the page as plain data: what ``report.json`` holds beside provenance and findings."""
+
+    def opening(self) -> Opening | None:
+        """Return what the first screen of the page holds besides its title: the verdict; None where there is none."""
+        return None
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the tables that stand beside the page as CSV files, by the file's stem."""

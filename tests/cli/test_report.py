@@ -103,4 +103,18 @@ def test_gates_that_cannot_be_read_stop_before_the_work(score_file: Path, tmp_pa
     for gate in ("n_separated 42", "n_separated<nan", "==3", "n_pears<4"):
         result = call("report", score_file, "--out", tmp_path / "r", "--fail-if", gate)
         assert (result.exit_code, "Names: n_pairs, n_separated, n_certain" in result.stderr) == (3, True), gate
+    for gate in ("useful<1", "useful=bad", "added!=better"):
+        result = call("report", score_file, "--out", tmp_path / "r", "--fail-if", gate)
+        assert (result.exit_code, "Words: " in result.stderr) == (3, True), gate
     assert not (tmp_path / "r").exists()
+
+
+def test_the_verdict_is_the_last_line_and_the_gate_of_words(score_file: Path, tmp_path: Path) -> None:
+    done = call("report", score_file, "--out", tmp_path / "r", "--fail-if", "added!=yes")
+    assert done.exit_code == 4  # these scores have one control, no randomly initialised critic
+    assert "the gate 'added!=yes' holds: added is unknown" in done.stderr
+    verdict = json.loads((tmp_path / "r" / "report.json").read_text())["verdict"]
+    assert verdict["added"] == {"level": "unknown", "measure": "", "value": None, "low": None, "high": None}
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("verdict: ")
+    assert "What the training added cannot be known" in last

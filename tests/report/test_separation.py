@@ -1,15 +1,19 @@
+import base64
+import hashlib
 import json
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
@@ -17,12 +21,12 @@ from gan_probe.images.image_set import ImageSet
 from gan_probe.images.readers.reading import read_images
 from gan_probe.report import figures
 from gan_probe.report.separation import FIGURES
-from gan_probe.report.style import class_colours
+from gan_probe.report.style import PALETTE, class_colours, class_marks
 from gan_probe.scoring.score import score
 from gan_probe.scoring.table import ScoreTable, read_scores
 from gan_probe.studies.separation.analysis import analyse
-from gan_probe.studies.separation.result import SeparationResult
-from gan_probe.studies.separation.study import N_EXAMPLES, read_examples, separation
+from gan_probe.studies.separation.result import N_EXAMPLES, SeparationResult
+from gan_probe.studies.separation.study import read_pictures, separation
 
 CHROMIUM = shutil.which("chromium")
 EVIL = "<script>alert(1)</script>"
@@ -74,7 +78,11 @@ def test_the_folder_holds_what_the_docs_promise(report: Path, few_scores: ScoreT
 
 def test_every_figure_is_drawn_and_the_samples_come_from_the_run(report: Path) -> None:
     drawn = {p.stem for p in (report / "figures").glob("*.png")}
-    assert drawn == {section.name for section in FIGURES} - {"examples", "unseen"}  # no images on a disk; few reals
+    missing = {"examples", "unseen"}  # no images on a disk; few reals
+    said = {"auroc": "Each of the 6 pairs has an AUROC of 1.000.", "contingency": "Each cluster is one class"}
+    assert drawn == {section.name for section in FIGURES} - missing - said.keys()
+    page = (report / "report.html").read_text()
+    assert all(sentence in page for sentence in said.values())
     assert {p.stem for p in (report / "figures").glob("*.svg")} == drawn - {"samples"}
 
 
@@ -100,7 +108,11 @@ def test_the_page_asks_for_nothing_from_anywhere(report: Path) -> None:
     assert addresses
     assert all(a.startswith(("data:image/png", "#")) for a in addresses)
     assert "default-src 'none'" in html
-    assert not re.search(r"url\(|@import|<script", html)
+    assert not re.search(r"url\((?!#)|@import", html)
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in html
+    assert html.count("<script") == 2  # the script, and what it reads
     assert len(html) < 2_000_000
 
 
@@ -145,10 +157,10 @@ def test_pictures_of_classes_are_those_that_were_scored_at_another_size(critic: 
         pixels = np.random.default_rng(number).integers(0, 256, (48, 48, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "d" / label / f"{number}.png")
     data = read_images(tmp_path / "d", size_px=32)
-    pictures, said = read_examples(score(critic, data, controls=False), None)
+    rows, pictures, said = read_pictures(score(critic, data, controls=False), None)
     assert said == ""
-    assert {label: len(images) for label, images in pictures.items()} == {"a": 2, "b": 2}
-    assert {image.shape for images in pictures.values() for image in images} == {(32, 32, 3)}
+    assert rows.tolist() == [0, 1, 2, 3]
+    assert {image.shape for image in pictures} == {(32, 32, 3)}
 
 
 @pytest.mark.browser
@@ -211,14 +223,37 @@ def test_the_bars_show_the_counts(analysis: SeparationResult) -> None:
     assert axis.get_yticklabels()[0].get_text() == "critic"
 
 
-def test_colours_follow_shape_and_noise() -> None:
-    table = pd.DataFrame({
-        "label": ["s3", "s1", "c3"], "factor.shape": ["square", "square", "circle"], "factor.noise": [0.03, 0.01, 0.03],
-    })  # fmt: skip
-    colours = class_colours(table)
-    assert sum(colours["s1"]) > sum(colours["s3"])  # less noise, paler
-    plain = class_colours(table[["label"]])
-    assert len(set(plain.values())) == 3
+def test_marks_follow_the_shape_and_colours_the_class() -> None:
+    table = pd.DataFrame({"label": ["s3", "s1", "c3"], "factor.shape": ["square", "square", "circle"]})
+    marks = class_marks(table)
+    assert (marks["s1"], len(set(marks.values()))) == (marks["s3"], 2)
+    assert len(set(class_colours(table).values())) == len(set(class_marks(table[["label"]]).values())) == 3
+
+
+def test_colour_and_mark_together_are_of_one_class_up_to_a_hundred() -> None:
+    table = pd.DataFrame({"label": [f"class {n}" for n in range(100)]})
+    colours, marks = class_colours(table), class_marks(table)
+    assert len({(colours[label], marks[label]) for label in table["label"]}) == 100
+
+
+MACHADO = {  # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB
+    "none": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+@pytest.mark.parametrize("kind", MACHADO)
+def test_any_two_colours_of_ten_classes_differ_for_every_kind_of_eye(kind: str) -> None:
+    rgb = np.array([to_rgb(c) for c in PALETTE])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.array(MACHADO[kind]).T, 0, 1)
+    seen = np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055)
+    lab = rgb2lab(seen[None])[0]
+    differences = [deltaE_ciede2000(a, b) for a, b in combinations(lab, 2)]
+    assert len(differences) == 45
+    assert min(differences) >= 10
 
 
 def test_dollars_in_labels_are_dollars(odd: Path) -> None:

@@ -255,9 +255,10 @@ VERDICTS: tuple[Verdict[OutlierFacts], ...] = (
 )
 
 
-def _against_seen(table: pd.DataFrame, reference: Values, direction: str) -> tuple[float, Advantage]:
+def against_seen(table: pd.DataFrame, reference: Values, direction: str) -> tuple[float, Advantage]:
     """Return the AUROC of unseen images against seen ones, and that beside the controls of the table.
 
+    ``reference`` are scores of held-out reals, which "low" does without.
     "low": controls point whichever way is better for them, as nothing says which way they should; the critic does not.
     "two-sided": a control is measured from the median of its seen images.
     """
@@ -338,7 +339,7 @@ def find(
     if "seen" in named and "label" in named and named["seen"].nunique() == 2:
         try:
             measured = detections(named, reference, seed=seed)
-            value, beside = _against_seen(table, reference, direction)
+            value, beside = against_seen(table, reference, direction)
         except InputError as error:
             warnings.append(f"classes are not measured: {error}")
     scores = named["critic_score"].to_numpy(dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,24 +21,28 @@ from gan_probe.scoring.table import (
     Source,
     factor_columns,
 )
+from gan_probe.stats.agreement import class_means, kendall_w
 from gan_probe.stats.auroc import Pair, separate
 from gan_probe.stats.beside import Beside
 from gan_probe.stats.clustering import cluster
 from gan_probe.stats.conformal import detections
 from gan_probe.stats.describe import describe_classes
 from gan_probe.stats.information import bits, bits_interval, chosen_rows, entropy
-from gan_probe.stats.intervals import MIN_UNIT, hierarchical_bootstrap
+from gan_probe.stats.intervals import MIN_UNIT, hierarchical_bootstrap, runs_and_images
 from gan_probe.stats.margin import EMBEDDING_MEASURES, SCORE_MEASURES, Margin, margins
 from gan_probe.stats.regression import residuals, standardised
 from gan_probe.stats.variance import Share, explained, varying
 from gan_probe.studies.base import Notes
 from gan_probe.studies.cluster.study import cluster_all
+from gan_probe.studies.outliers.result import against_seen
 from gan_probe.studies.separation.distances import relative_distances
+from gan_probe.studies.separation.opening import MIN_TRAININGS
 from gan_probe.studies.separation.pairs import with_controls
 from gan_probe.studies.separation.projection import TITLES, project
-from gan_probe.studies.separation.result import EXPLAINED, PROJECTED, Information, SeparationResult
-from gan_probe.types import Labels, Values
+from gan_probe.studies.separation.result import EXPLAINED, PROJECTED, Information, Recurrence, SeparationResult
+from gan_probe.types import Indices, Labels, Values
 
+N_DRAWN = 100  # of images, for an interval over trainings
 MAX_EXPLAINED = 5000  # images on which shares of factors are measured
 
 
@@ -107,15 +112,12 @@ def analyse(
     analysis.margins.extend(measure_margins([scores, *more], controls, labels, seed=seed))
     found: dict[str, Any] = {"information": _information(runs[0], controls, labels, seed)}
     with notes.part("distances"):
-        found["distances"] = relative_distances(table, reference)
-        if found["distances"]["ci_low"].isna().any():
-            notes.append(
-                f"classes on a line have no intervals: the reference class has fewer than {MIN_UNIT} images, and how"
-                " far its spread, the unit, is from that of others like it cannot be known."
-            )
+        found["distances"] = _distances(table, reference, notes)
     if "seen" in table and table["seen"].nunique() == 2:
         with notes.part("unseen classes"):
             analysis.detections.extend(detections(table, held_out, seed=seed))
+        found["unseen"] = against_seen(table, held_out if held_out is not None else np.array([]), "low")
+    found["recurrence"] = _recurrence(runs, controls, labels, seed=seed)
     on_step("factors")
     analysis.shares.update(_shares(scores, labels, notes, seed=seed))
     if clusters:
@@ -222,6 +224,32 @@ def measure_margins(
         others["image statistics"] = (scalars,)
     own = [run.embeddings[CRITIC_ROWS] for run in runs]
     return found + margins(EMBEDDING_MEASURES, own, others, labels, joined=("linear probe",), seed=seed)
+
+
+def _distances(table: pd.DataFrame, reference: str | None, notes: Notes) -> pd.DataFrame:
+    """Return classes on a line; noted where it has no intervals."""
+    found = relative_distances(table, reference)
+    if found["ci_low"].isna().any():
+        notes.append(
+            f"classes on a line have no intervals: the reference class has fewer than {MIN_UNIT} images, and how"
+            " far its spread, the unit, is from that of others like it cannot be known."
+        )
+    return found
+
+
+def _recurrence(runs: Values, controls: Beside[Values], labels: Labels, *, seed: int = 0) -> Recurrence | None:
+    """Return how far trainings, and randomly initialised critics, put the classes in one order; None for few."""
+    if len(runs) < MIN_TRAININGS:
+        return None
+
+    def order(drawn: Indices, images: Indices) -> Values:
+        return np.array([kendall_w(class_means(runs[drawn][:, images], labels[images]))])
+
+    values, widths = runs_and_images(order, len(runs), labels, n_draws=N_DRAWN, seed=seed)
+    value, width = float(values[0]), float(widths[0])
+    random = np.stack(controls.random_init) if len(controls.random_init) >= MIN_TRAININGS else None
+    beside = math.nan if random is None else kendall_w(class_means(random, labels))
+    return Recurrence(value, max(0.0, value - width), min(1.0, value + width), beside)
 
 
 def _information(scores: Values, controls: Beside[Values], labels: Labels, seed: int) -> Information:

@@ -26,17 +26,21 @@ from gan_probe.stats.clustering import Clustering
 from gan_probe.stats.conformal import Detection
 from gan_probe.stats.margin import Margin
 from gan_probe.stats.variance import Share
-from gan_probe.studies.advantage import margin_record
+from gan_probe.studies.advantage import Advantage, margin_record
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.diagnose.result import TrainingRecord
+from gan_probe.studies.judgement import Opening
 from gan_probe.studies.separation.findings import sentences
 from gan_probe.studies.separation.metrics import SeparationMetrics
+from gan_probe.studies.separation.opening import judgement_of, opening_of
 from gan_probe.studies.separation.pairs import ControlledPair
-from gan_probe.types import OneImage, Values
+from gan_probe.text import placeless, without_places
+from gan_probe.types import Indices, OneImage, Values
 
 FIRST_SCORE, FIRST_INIT = Source(False, RANDOM_INIT, "0"), Source(True, RANDOM_INIT, "0")
 PIXELS = Source(True, BASELINE, "pixels")
 PROJECTED = (CRITIC_ROWS, FIRST_INIT, PIXELS)
+N_EXAMPLES = 6  # images of each class
 EXPLAINED = (CRITIC_SCORE, FIRST_SCORE, CRITIC_ROWS, FIRST_INIT)
 
 
@@ -49,6 +53,19 @@ class Information:
     ci_high: float
     of_bits: float
     controls: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """How far several trainings put the classes in one order (Kendall's W, 0 to 1), with a 95 % interval.
+
+    ``random_init`` is the same of randomly initialised critics; NaN where there are fewer than three.
+    """
+
+    value: float
+    ci_low: float
+    ci_high: float
+    random_init: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +95,10 @@ class SeparationResult(StudyResult):
         See `gan_probe.studies.separation.distances`. Of the first run.
     detections : list of Detection
         Of every unseen class, by the first run.
+    unseen : tuple of float and Advantage, or None
+        AUROC of all unseen images against seen ones, by the first run, and beside the controls.
+    recurrence : Recurrence or None
+        Of three trainings or more.
     projections : dict of Source to ndarray (n, 2)
         By embedding.
     n_runs : int
@@ -87,8 +108,10 @@ class SeparationResult(StudyResult):
         Of the first run, without the embeddings that say nothing.
     training : TrainingRecord or None
         Of the run that the critic comes from.
-    examples : mapping of str to list of ndarray
-        Images of each class.
+    pictured : ndarray of int
+        Rows of ``table`` whose images are known.
+    pictures : list of ndarray
+        Those images.
     projection : str
         How ``projections`` were made: "PCA", "t-SNE" or "UMAP".
     provenance : dict
@@ -109,12 +132,15 @@ class SeparationResult(StudyResult):
     shares: dict[Source, list[Share]] = field(default_factory=dict)
     distances: pd.DataFrame | None = None
     detections: list[Detection] = field(default_factory=list)
+    unseen: tuple[float, Advantage] | None = None
+    recurrence: Recurrence | None = None
     projections: dict[Source, Values] = field(default_factory=dict)
     n_runs: int = 1
     ari_over_runs: tuple[float, float, float] | None = None
     scores: ScoreTable
     training: TrainingRecord | None = None
-    examples: Mapping[str, Sequence[OneImage]] = field(default_factory=dict)
+    pictured: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    pictures: Sequence[OneImage] = ()
     projection: str = "PCA"
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -123,6 +149,16 @@ class SeparationResult(StudyResult):
     def critic_pairs(self) -> list[Pair]:
         """The critic's pairs alone."""
         return [p.pair for p in self.pairs]
+
+    @property
+    def examples(self) -> dict[str, list[Images]]:
+        """The first images of each class."""
+        found: dict[str, list[Images]] = {}
+        labels = self.table["label"].astype(str).to_numpy()
+        for row, image in zip(self.pictured, self.pictures, strict=True):
+            if len(of_class := found.setdefault(labels[row], [])) < N_EXAMPLES:
+                of_class.append(image)
+        return found
 
     def closest(self) -> list[Pair]:
         """Return the critic's pairs, the hardest to tell apart first: by AUROC, then by distance over spread."""
@@ -163,23 +199,35 @@ class SeparationResult(StudyResult):
 
     def metrics(self) -> SeparationMetrics:
         """Return the numbers that gates read."""
+        found = judgement_of(self)
+        useful, added = found.useful.difference, found.added.difference
         probe = next((e for e in self.margins if e.measure == "linear probe" and e.best_control), None)
         return SeparationMetrics(
             n_pairs=len(self.pairs),
             n_separated=n_separated(self.critic_pairs),
             n_certain=sum(p.certain for p in self.critic_pairs),
             n_runs=self.n_runs,
+            useful=found.useful.level,
+            useful_margin=useful.value if useful else None,
+            useful_low=useful.ci_low if useful else None,
+            added=found.added.level,
+            added_margin=added.value if added else None,
+            added_low=added.ci_low if added else None,
             probe_margin=probe.margin if probe else None,
             probe_margin_low=probe.margin_low if probe else None,
         )
 
+    def opening(self) -> Opening:
+        """Return what the first screen of the page holds."""
+        return opening_of(self)
+
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return ``scores``: the first run's table without embeddings."""
-        return {"scores": self.scores.without_embeddings()}
+        """Return ``scores``: the first run's table without embeddings, and without the places of this machine."""
+        return {"scores": without_places(self.scores.without_embeddings())}
 
     def write_beside(self, folder: Path) -> None:
         """Write ``scores.parquet``, without embeddings."""
-        write_scores(ScoreTable(self.scores.without_embeddings(), self.scores.provenance), folder / "scores.parquet")
+        write_scores(ScoreTable(self.tables()["scores"], placeless(self.scores.provenance)), folder / "scores.parquet")
 
     def record(self) -> dict[str, Any]:
         """Return every number of the page."""
@@ -228,8 +276,8 @@ class SeparationResult(StudyResult):
             "training": None
             if training is None
             else {
-                "settings": dict(training.settings),
-                "facts": dict(training.facts),
+                "settings": placeless(training.settings),
+                "facts": placeless(training.facts),
                 "diagnosis": list(training.diagnosis),
             },
         }

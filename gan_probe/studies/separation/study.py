@@ -20,11 +20,12 @@ from gan_probe.studies.diagnose.result import TrainingRecord
 from gan_probe.studies.diagnose.study import training_record
 from gan_probe.studies.separation.analysis import analyse
 from gan_probe.studies.separation.projection import PROJECTIONS
-from gan_probe.studies.separation.result import SeparationResult
-from gan_probe.types import OnPart
+from gan_probe.studies.separation.result import N_EXAMPLES, SeparationResult
+from gan_probe.types import Images, Indices, OnPart
 from synthetic import sample_id
 
-N_EXAMPLES = 6
+MAX_PICTURES = 2000
+_NO_ROWS: Indices = np.zeros(0, dtype=np.intp)
 
 
 def separation(
@@ -34,6 +35,7 @@ def separation(
     run: str | Path | None = None,
     data: str | Path | None = None,
     projection: str = "pca",
+    thumbnails: bool = True,
     seed: int = 0,
     on_step: OnPart = quiet,
 ) -> SeparationResult:
@@ -52,6 +54,8 @@ def separation(
         The data set, for pictures of each class. Default: where the images were read from.
     projection : str
         A row of `gan_probe.studies.separation.projection.PROJECTIONS`.
+    thumbnails : bool
+        Look for the images, and show small pictures of them.
     seed : int
         Of everything random: folds, draws, clustering, projection.
     on_step : callable, optional
@@ -77,12 +81,14 @@ def separation(
         on_step=on_step,
     )
     training, training_note = read_training(source, first)
-    examples, examples_note = read_examples(first, data)
-    said = (*first.provenance.get("warnings", ()), training_note, examples_note)
+    kept = ScoreTable(found.scores.table, first.provenance)
+    pictured, pictures, pictures_note = read_pictures(kept, data) if thumbnails else (_NO_ROWS, [], "")
+    said = (*first.provenance.get("warnings", ()), training_note, pictures_note)
     return replace(
         found,
         training=training,
-        examples=examples,
+        pictured=pictured,
+        pictures=pictures,
         provenance={k: v for k, v in first.provenance.items() if k != "warnings"},
         warnings=[*found.warnings, *(note for note in said if note)],
     )
@@ -104,10 +110,14 @@ def read_training(path: str | Path, scores: ScoreTable) -> tuple[TrainingRecord 
     return record, ""
 
 
-def read_examples(scores: ScoreTable, data: str | Path | None) -> tuple[dict[str, list[np.ndarray]], str]:
-    """Return up to six images of each class, or none and why."""
+def read_pictures(scores: ScoreTable, data: str | Path | None) -> tuple[Indices, list[Images], str]:
+    """Return up to 2,000 rows, each class in its share, and their images; or none and why."""
     source = Path(data or scores.provenance.get("data_source") or "(no source known)")
-    first = scores.table.groupby("label", sort=False).head(N_EXAMPLES)
+    n_classes = scores.table["label"].nunique() if "label" in scores.table else 1
+    share = max(N_EXAMPLES, MAX_PICTURES // n_classes)
+    first = scores.table.assign(row=np.arange(len(scores.table)))
+    first = first.groupby("label", sort=False).head(share) if "label" in first else first.head(share)
+    first = first.head(MAX_PICTURES)
     height, width, *_ = scores.provenance.get("image_shape") or (0, 1)  # older tables do not say it
     size_px = height if height == width else None  # as --size left them; others are never resized
     try:
@@ -120,11 +130,6 @@ def read_examples(scores: ScoreTable, data: str | Path | None) -> tuple[dict[str
         if any(sample_id(image) != sample for image, sample in zip(images, first["sample_id"], strict=True)):
             raise InputError("changed since they were scored")
     except (InputError, KeyError, TypeError):
-        return (
-            {},
-            f"the images scored were not found as they were at {source}, so none are shown. Name them with --data.",
-        )
-    pictures: dict[str, list[np.ndarray]] = {}
-    for label, image in zip(first["label"], images, strict=True):
-        pictures.setdefault(str(label), []).append(image)
-    return pictures, ""
+        note = f"the images scored were not found as they were at {source}, so none are shown. Name them with --data."
+        return _NO_ROWS, [], note
+    return first["row"].to_numpy(dtype=np.intp), list(images), ""
