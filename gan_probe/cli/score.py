@@ -34,7 +34,9 @@ def score(
             " column seen.",
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 256,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images at a time. Default: 32 on a CPU, 256 on a GPU.", min=1)
+    ] = None,
     split: SplitName = None,
     size: SizePx = None,
     trust_code: TrustCode = False,
