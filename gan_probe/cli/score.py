@@ -16,7 +16,10 @@ def score(
     critic: Annotated[
         Path, typer.Argument(help="A run folder, a snapshot of one, a critic folder or an ensemble folder.")
     ],
-    data: Annotated[list[Path], typer.Argument(help="Folders of images, or .npy, .npz or .parquet files.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of images, .npy, .npz, .parquet or .tar files, lists of paths (.csv), or -."),
+    ],
     out: Annotated[Path, typer.Option(help="The Parquet file to write.")] = Path("scores.parquet"),
     controls: Annotated[
         bool, typer.Option("--controls/--no-controls", help="Add the scalars that a separation must beat.")

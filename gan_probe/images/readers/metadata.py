@@ -108,7 +108,7 @@ def named_columns(table: pd.DataFrame, origin: Path) -> pd.DataFrame:
 # --- CSV ---------------------------------------------------------------------------------------------------------
 
 
-def _csv(file: Path) -> pd.DataFrame:
+def read_csv(file: Path) -> pd.DataFrame:
     """Return a CSV file: what is text as written, numbers where a column has nothing else, None for blanks."""
     header = _rows(file, header=None, nrows=1, dtype=str, keep_default_na=False)
     named_columns(header.set_axis(header.iloc[0], axis="columns"), file)  # pandas would rename what is there twice
@@ -198,6 +198,6 @@ def _class_names(schema: pa.Schema) -> list[str]:
 
 METADATA: dict[str, Callable[[Path], pd.DataFrame]] = {
     "metadata.parquet": read_parquet,  # it keeps types
-    "metadata.csv": _csv,
+    "metadata.csv": read_csv,
     "metadata.jsonl": _jsonl,
 }
