@@ -125,6 +125,17 @@ def _check_seen(data: ImageSet, seen: Sequence[str] | None) -> tuple[str, ...]:
 def describe_origin(critic: Critic, data: ImageSet) -> dict[str, Any]:
     """Return where numbers come from: which critic, which data, which version."""
     return {
+        **describe_critic(critic),
+        "data_source": str(data.source),
+        "image_shape": list(data.image_shape),
+        "data_fingerprint": data.fingerprint,
+        "version": VERSION,
+    }
+
+
+def describe_critic(critic: Critic) -> dict[str, Any]:
+    """Return which critic numbers come from."""
+    return {
         "critic_hash": critic.hash,
         "critic_source": critic.source,
         "gauge": critic.gauge,
@@ -132,8 +143,4 @@ def describe_origin(critic: Critic, data: ImageSet) -> dict[str, Any]:
         "run_id": critic.config.run_id,
         "step": critic.config.step,
         "training_classes": list(critic.config.training_classes),
-        "data_source": str(data.source),
-        "image_shape": list(data.image_shape),
-        "data_fingerprint": data.fingerprint,
-        "version": VERSION,
     }

@@ -174,7 +174,11 @@ def _json_column(name: str, values: list[Any]) -> pd.Series:
 
 def read_parquet(file: Path) -> pd.DataFrame:
     """Return a Parquet file; labels that are numbers of named classes (Hugging Face) by their names."""
-    table = pq.read_table(file)
+    return as_frame(pq.read_table(file))
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """Return an Arrow table as read_parquet returns the file that it came from."""
     frame = table.to_pandas()
     for name in set(TEXT) & set(table.column_names):
         if pa.types.is_integer(table.schema.field(name).type) and table[name].null_count:
