@@ -170,6 +170,11 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_folder(folder: str | Path) -> None:
+    """Remove a folder that `check_free` allows to be replaced; hold it first."""
+    _remove(Path(folder))
+
+
 def _is_empty(folder: Path) -> bool:
     """Return whether nothing is in a folder but what writes left whose process was killed."""
     return all(_TEMPORARY.fullmatch(path.name) for path in folder.iterdir())

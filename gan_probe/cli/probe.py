@@ -46,7 +46,9 @@ def probe(
     ] = True,
     title: Title = None,
     fail_if: Annotated[str | None, gate_option(ProbeMetrics)] = None,
-    batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 256,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images at a time. Default: 32 on a CPU, 256 on a GPU.", min=1)
+    ] = None,
     size: SizePx = None,
     trust_code: TrustCode = False,
     seed: Seed = 0,

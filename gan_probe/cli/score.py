@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gan_probe.cli.options import Device, DryRun, Json, Overwrite, SizePx, SplitName, TrustCode, check_file_free
+from gan_probe.cli.options import (
+    Device,
+    DryRun,
+    Json,
+    Overwrite,
+    SizePx,
+    SplitName,
+    TrustCode,
+    check_file_free,
+    command_line,
+)
 from gan_probe.cli.session import Session
 from gan_probe.errors import ConfigError
+from synthetic.files import remove_folder
+
+if TYPE_CHECKING:
+    from gan_probe.scoring.sharded import Job
 
 
 def score(
     critic: Annotated[
         Path, typer.Argument(help="A run folder, a snapshot of one, a critic folder or an ensemble folder.")
     ],
-    data: Annotated[list[Path], typer.Argument(help="Folders of images, or .npy, .npz or .parquet files.")],
-    out: Annotated[Path, typer.Option(help="The Parquet file to write.")] = Path("scores.parquet"),
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of images, .npy, .npz, .parquet or .tar files, lists of paths (.csv), or -."),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The Parquet file to write; or a folder, for images that do not fit in memory.")
+    ] = Path("scores.parquet"),
     controls: Annotated[
         bool, typer.Option("--controls/--no-controls", help="Add the scalars that a separation must beat.")
     ] = True,
@@ -34,17 +53,44 @@ def score(
             " column seen.",
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 256,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images at a time. Default: 32 on a CPU, 256 on a GPU.", min=1)
+    ] = None,
     split: SplitName = None,
     size: SizePx = None,
+    on_error: Annotated[
+        str, typer.Option(help="Pictures that cannot be read: skip, raise, or nan (a row without a score).")
+    ] = "skip",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many images.", min=1)] = None,
+    sample: Annotated[
+        int, typer.Option(help="Images that get what takes long: embeddings, HOG, patches. For a folder.", min=2)
+    ] = 5000,
+    shard_size: Annotated[
+        int, typer.Option(help="Images of a shard, where no file says where one ends.", min=1)
+    ] = 8192,
+    shard_index: Annotated[int, typer.Option(help="Of several processes, which this is: from 0.", min=0)] = 0,
+    num_shards: Annotated[int, typer.Option(help="How many processes share the work.", min=1)] = 1,
+    engine: Annotated[
+        str,
+        typer.Option(help="Who scores shards: local, processes (all cores or GPUs) or ray. torchrun's ranks share."),
+    ] = "local",
+    jobs: Annotated[int | None, typer.Option(help="Of the engine processes, how many. Default: all.", min=1)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a folder of scores.")] = False,
     trust_code: TrustCode = False,
     overwrite: Overwrite = False,
     device: Device = "auto",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Score images: higher = more like what the critic was trained on. Broken files are skipped (exit code 5)."""
+    """Score images: higher = more like what the critic was trained on. Broken files are skipped (exit code 5).
+
+    With a folder as --out, images are scored shard by shard: memory does not grow, and --resume goes on after a kill.
+    """
     with Session("score", json) as session:
+        from functools import partial
+
+        import numpy as np
+
         from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
         from gan_probe.images.image_set import concatenate
@@ -52,11 +98,36 @@ def score(
         from gan_probe.scoring.score import score
         from gan_probe.scoring.table import write_scores
 
+        how: dict[str, Any] = {
+            "controls": controls,
+            "embeddings": embeddings,
+            "layers": layers,
+            "pooling": pooling,
+            "seen": seen,
+        }
+        if not out.suffix or out.is_dir():
+            from gan_probe.scoring.sharded import Job
+
+            job = Job(
+                critic=critic, device=device, trust_code=trust_code, out=out, controls="scores" if controls else "none",
+                seen=tuple(seen or ()), batch_size=batch_size, size_px=size, split=split, on_error=on_error,
+                n_sample=sample,
+            )  # fmt: skip
+            share = (shard_index, num_shards)
+            _into_folder(
+                session, job, data, how=how, n_rows=shard_size, limit=limit, share=share, engine=engine, jobs=jobs,
+                resume=resume, overwrite=overwrite, dry_run=dry_run,
+            )  # fmt: skip
+            return
+        _check_of_file(on_error, resume=resume, share=(shard_index, num_shards), engine=engine)
         check_file_free(out, overwrite, suffix=".parquet")
         if out.resolve() in [path.resolve() for path in data]:
             raise ConfigError(f"{out} is the data itself; name another file.")
         loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
-        images = concatenate([read_images(path, size_px=size, split=split, skip_bad=True) for path in data])
+        read = partial(read_images, size_px=size, split=split, skip_bad=on_error == "skip")
+        images = concatenate([read(path) for path in data])
+        if limit is not None:
+            images = images.take(np.arange(min(limit, len(images))))
         session.warn(images.warnings)
         session.plan(
             dry_run,
@@ -74,11 +145,7 @@ def score(
             scores = score(
                 loaded,
                 images,
-                controls=controls,
-                embeddings=embeddings,
-                layers=layers,
-                pooling=pooling,
-                seen=seen,
+                **how,
                 batch_size=batch_size,
                 progress=progress,
             )
@@ -97,3 +164,89 @@ def score(
         session.say(
             f"{len(values)} scores in {out}: mean {values.mean():.3f}, from {values.min():.3f} to {values.max():.3f}"
         )
+
+
+def _check_of_file(on_error: str, *, resume: bool, share: tuple[int, int], engine: str) -> None:
+    """Raise where an option is given that needs a folder to write to."""
+    meant = {"--resume": resume, "--num-shards": share != (0, 1), "--engine": engine != "local",
+             "--on-error nan": on_error == "nan"}  # fmt: skip
+    given = [name for name, is_given in meant.items() if is_given]
+    if given:
+        raise ConfigError(f"{' and '.join(given)} need a folder to write to: --out scores, without a suffix.")
+
+
+def _into_folder(
+    session: Session,
+    job: Job,
+    data: list[Path],
+    *,
+    how: dict[str, Any],
+    n_rows: int,
+    limit: int | None,
+    share: tuple[int, int],
+    engine: str,
+    jobs: int | None,
+    resume: bool,
+    overwrite: bool,
+    dry_run: bool,
+) -> None:
+    """Score shard by shard into a folder."""
+    import os
+    from functools import partial
+
+    from gan_probe.names import check_name
+    from gan_probe.scoring.engines import ENGINES, LOCAL, Processes
+    from gan_probe.scoring.score import score
+    from gan_probe.scoring.sharded import score_shards
+
+    check_name("engine", engine, ENGINES)
+    if "WORLD_SIZE" in os.environ and share == (0, 1):
+        share = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])  # torchrun's ranks share the work
+    _check_folder(job.out, data, resume=resume or share[1] > 1, overwrite=overwrite)
+    session.plan(dry_run, {"critic": job.critic, "data": ", ".join(map(str, data)), "engine": engine, "out": job.out})
+    session.resume_hint = f"What was scored is kept. Go on with: {command_line('--resume')}"
+    if share[1] == 1:
+        session.hold(job.out)
+    if overwrite and not resume and job.out.is_dir():
+        remove_folder(job.out)
+    who = Processes(jobs) if engine == "processes" else LOCAL if engine == "local" else ENGINES[engine]()
+    with session.each("scoring shards") as progress:
+        done = score_shards(
+            job, data, n_rows=n_rows, limit=limit, share=share, engine=who, progress=progress,
+            embed=partial(score, **how, batch_size=job.batch_size), on_step=session.log,
+        )  # fmt: skip
+    session.warn(f"{name} could not be scored: {why}" for name, why in done.failures.items())
+    session.outputs["scores"] = str(job.out)
+    session.metrics |= {"n_shards": done.n_shards, "n_shards_missing": done.n_missing}
+    if done.summary is None:
+        session.n_skipped = len(done.failures)
+        session.say(f"{done.n_missing} of {done.n_shards} shards in {job.out} are not scored yet.")
+        return
+    summary, classes = done.summary, done.summary.classes()
+    if summary.n_bad:
+        session.warn([f"{summary.n_bad} pictures could not be read: {'; '.join(summary.bad)}"])
+    session.warn(f"{count} images were {note}." for note, count in summary.notes.items())
+    session.n_skipped = summary.n_bad
+    mean = float((classes["mean"] * classes["n"]).sum() / classes["n"].sum())
+    low, high = float(classes["min"].min()), float(classes["max"].max())
+    session.metrics |= {
+        "n_images": summary.n_images, "n_skipped": summary.n_bad, "mean": mean, "min": low, "max": high,
+        "critic_hash": done.folder.plan["critic_hash"],
+    }  # fmt: skip
+    session.say(f"{summary.n_images} scores in {job.out}: mean {mean:.3f}, from {low:.3f} to {high:.3f}")
+
+
+def _check_folder(out: Path, data: list[Path], *, resume: bool, overwrite: bool) -> None:
+    """Raise unless scores may be written to a folder."""
+    from gan_probe.scoring.folder import MARKER
+    from synthetic.files import check_free
+
+    if out.resolve() in [path.resolve() for path in data]:
+        raise ConfigError(f"{out} is the data itself; name another folder.")
+    try:
+        check_free(out, marker=MARKER, overwrite=overwrite or resume)
+    except FileExistsError as error:
+        if not (out / MARKER).is_file():
+            raise
+        raise FileExistsError(f"{out} holds scores. Go on with them with --resume, or replace them with --overwrite."
+                              ) from error  # fmt: skip

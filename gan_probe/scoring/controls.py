@@ -20,7 +20,7 @@ from gan_probe.types import Column, Images, Rows, Scores
 if TYPE_CHECKING:
     from gan_probe.critics.critic import Critic
 
-CHUNK = 1024  # images that statistics are computed of at a time
+CHUNK = 32  # images that statistics are computed of at a time, so that they stay in a core's cache
 SEEDS = (101, 102, 103)  # of randomly initialised critics; none that a user is likely to train with
 MAX_DESCRIBED = 5000  # images that the slow baselines are made for
 

@@ -14,7 +14,6 @@ from PIL import Image
 
 from gan_probe.types import Column, Images, OneImage
 
-CHUNK = 1024  # images converted to float at a time
 N_COMPONENTS = 50
 EDGE_STEP = 0.1  # grey-level difference, in [0, 1], from which two neighbours are an edge
 

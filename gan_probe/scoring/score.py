@@ -13,7 +13,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.names import check_name
 from gan_probe.scoring.controls import encode, first_components, measure_statistics, random_inits
-from gan_probe.scoring.engines import BATCH_SIZE, LOCAL, Engine, Wanted
+from gan_probe.scoring.engines import LOCAL, Engine, Wanted
 from gan_probe.scoring.image_statistics import pixel_components
 from gan_probe.scoring.table import UNCERTAINTY, ScoreTable, columns_of, drop_ours
 from gan_probe.stats.beside import Beside
@@ -30,7 +30,7 @@ def score(
     layers: Sequence[str] | None = None,
     pooling: str = "mean",
     seen: Sequence[str] | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     engine: Engine = LOCAL,
     progress: Progress = iter,
 ) -> ScoreTable:
@@ -55,7 +55,7 @@ def score(
     seen : sequence of str, optional
         Labels of the data that the critic was trained on. Default: its training classes; where it knows none, a column
         ``seen`` of the data; else seen and unseen stay unknown.
-    batch_size : int
+    batch_size : int, optional
     engine : Engine
         Who passes the images through the networks.
     progress : callable, optional
@@ -125,6 +125,17 @@ def _check_seen(data: ImageSet, seen: Sequence[str] | None) -> tuple[str, ...]:
 def describe_origin(critic: Critic, data: ImageSet) -> dict[str, Any]:
     """Return where numbers come from: which critic, which data, which version."""
     return {
+        **describe_critic(critic),
+        "data_source": str(data.source),
+        "image_shape": list(data.image_shape),
+        "data_fingerprint": data.fingerprint,
+        "version": VERSION,
+    }
+
+
+def describe_critic(critic: Critic) -> dict[str, Any]:
+    """Return which critic numbers come from."""
+    return {
         "critic_hash": critic.hash,
         "critic_source": critic.source,
         "gauge": critic.gauge,
@@ -132,8 +143,4 @@ def describe_origin(critic: Critic, data: ImageSet) -> dict[str, Any]:
         "run_id": critic.config.run_id,
         "step": critic.config.step,
         "training_classes": list(critic.config.training_classes),
-        "data_source": str(data.source),
-        "image_shape": list(data.image_shape),
-        "data_fingerprint": data.fingerprint,
-        "version": VERSION,
     }

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from gan_probe.errors import InputError
 from gan_probe.records import CHECKSUM, check_seal, read_table, seal
 from gan_probe.scoring.controls import CONTROLS, SCORED
+from gan_probe.scoring.folder import SAMPLE, ScoreFolder
 from gan_probe.stats.beside import RANDOM_INIT, Beside
 from gan_probe.types import Rows, Scores
 from synthetic.files import atomic_path
@@ -220,7 +221,7 @@ def write_scores(scores: ScoreTable, path: str | Path, *, overwrite: bool = True
 
 
 def read_scores(path: str | Path) -> ScoreTable:
-    """Return the table that `write_scores` wrote.
+    """Return the table that `write_scores` wrote, or the sample in a folder of scores.
 
     Raises
     ------
@@ -228,6 +229,8 @@ def read_scores(path: str | Path) -> ScoreTable:
         When the file is missing, not Parquet, has no ``critic_score``, or holds scores that are not numbers.
     """
     path = Path(path)
+    if path.is_dir():
+        return _read_sample(path)
     if not path.is_file():
         raise InputError(f"{path} is not a file. Make scores with: gan-probe score CRITIC DATA --out scores.parquet")
     table = read_table(path)
@@ -236,6 +239,22 @@ def read_scores(path: str | Path) -> ScoreTable:
     if provenance["schema"] != SCHEMA:
         frame = frame.rename(columns=_new_name)
     return ScoreTable(_checked(frame, path), provenance)
+
+
+def _read_sample(path: Path) -> ScoreTable:
+    """Return the sample of a folder of scores, with a word on what it is a sample of."""
+    folder = ScoreFolder(path)
+    folder.check_complete()
+    found = read_scores(path / SAMPLE)
+    n, n_scored = len(found.table), folder.summary.n_images
+    if n == n_scored:
+        return found
+    said = (
+        f"{n:,} of {n_scored:,} images that were scored are looked at here: a sample, chosen by the hashes of the"
+        " images, the same number of each class as far as there are so many."
+    )
+    warnings = [said, *found.provenance.get("warnings", [])]
+    return ScoreTable(found.table, {**found.provenance, "warnings": warnings})
 
 
 def _provenance(table: pa.Table, path: Path) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def named_columns(table: pd.DataFrame, origin: Path) -> pd.DataFrame:
 # --- CSV ---------------------------------------------------------------------------------------------------------
 
 
-def _csv(file: Path) -> pd.DataFrame:
+def read_csv(file: Path) -> pd.DataFrame:
     """Return a CSV file: what is text as written, numbers where a column has nothing else, None for blanks."""
     header = _rows(file, header=None, nrows=1, dtype=str, keep_default_na=False)
     named_columns(header.set_axis(header.iloc[0], axis="columns"), file)  # pandas would rename what is there twice
@@ -174,7 +174,11 @@ def _json_column(name: str, values: list[Any]) -> pd.Series:
 
 def read_parquet(file: Path) -> pd.DataFrame:
     """Return a Parquet file; labels that are numbers of named classes (Hugging Face) by their names."""
-    table = pq.read_table(file)
+    return as_frame(pq.read_table(file))
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """Return an Arrow table as read_parquet returns the file that it came from."""
     frame = table.to_pandas()
     for name in set(TEXT) & set(table.column_names):
         if pa.types.is_integer(table.schema.field(name).type) and table[name].null_count:
@@ -198,6 +202,6 @@ def _class_names(schema: pa.Schema) -> list[str]:
 
 METADATA: dict[str, Callable[[Path], pd.DataFrame]] = {
     "metadata.parquet": read_parquet,  # it keeps types
-    "metadata.csv": _csv,
+    "metadata.csv": read_csv,
     "metadata.jsonl": _jsonl,
 }

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from gan_probe.errors import InputError
 from gan_probe.images.readers.entries import Entries, Refusal, decode_entry
 from gan_probe.images.readers.metadata import named_columns, read_parquet
@@ -20,7 +22,18 @@ def read_parquet_images(path: Path, split: str | None) -> Entries:
         When it has no column of them.
     """
     file = path if path.is_file() else path / "images.parquet"
-    table = named_columns(read_parquet(file), file)
+    return encoded_entries(read_parquet(file), file, origin=path)
+
+
+def encoded_entries(rows: pd.DataFrame, file: Path, *, first: int = 0, origin: Path | None = None) -> Entries:
+    """Return rows of a Parquet file that begin with its row ``first`` as entries.
+
+    Raises
+    ------
+    InputError
+        When they have no column of encoded images.
+    """
+    table, path = named_columns(rows, file), origin or file
     if "image" not in table:
         raise InputError(f"{path} has no column image. Columns: {', '.join(table.columns)}.")
     cells = table["image"].tolist()
@@ -28,17 +41,17 @@ def read_parquet_images(path: Path, split: str | None) -> Entries:
         raise InputError(f"{path}: the column image must hold structs {{bytes, path}} with the encoded image in bytes.")
     return Entries(
         sources=[_encoded(cell) for cell in cells],
-        names=cell_names(cells, file),
+        names=cell_names(cells, file, first=first),
         table=table.drop(columns=["image", "mask", "file_name"], errors="ignore"),
         decode=decode_entry,
         origin=file,
     )
 
 
-def cell_names(cells: Sequence[Any], file: Path) -> list[str]:
+def cell_names(cells: Sequence[Any], file: Path, *, first: int = 0) -> list[str]:
     """Return what each image goes by: the path in its cell, or the row of the file."""
     paths = [cell.get("path") if isinstance(cell, dict) else None for cell in cells]
-    return [str(path or f"{file.name}#{row}") for row, path in enumerate(paths)]
+    return [str(path or f"{file.name}#{row}") for row, path in enumerate(paths, start=first)]
 
 
 def _encoded(cell: Any) -> bytes | Refusal:

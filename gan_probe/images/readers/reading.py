@@ -118,7 +118,8 @@ def _whole(entries: Entries, origin: Path, size_px: int | None) -> ImageSet:
     return name_rows(images, replace(entries, warnings=warnings), origin)
 
 
-def _attempt(decode: Decode, size_px: int | None, source: Any) -> Decoded | InputError:
+def attempt(decode: Decode, size_px: int | None, source: Any) -> Decoded | InputError:
+    """Return an image decoded, or why it cannot be."""
     try:
         return decode(source, size_px)
     except InputError as error:
@@ -127,7 +128,7 @@ def _attempt(decode: Decode, size_px: int | None, source: Any) -> Decoded | Inpu
 
 def _decoded(entries: Entries, origin: Path, size_px: int | None, *, skip_bad: bool) -> ImageSet:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(partial(_attempt, entries.decode, size_px), entries.sources))
+        results = list(pool.map(partial(attempt, entries.decode, size_px), entries.sources))
     kept = np.array([not isinstance(r, InputError) for r in results], dtype=bool)
     bad = [f"{n}: {r}" for n, r in zip(entries.names, results, strict=True) if isinstance(r, InputError)]
     if bad and (not skip_bad or not kept.any()):

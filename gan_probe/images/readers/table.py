@@ -17,7 +17,9 @@ from gan_probe.images.readers.entries import Entries, some
 from gan_probe.images.readers.files import list_folder, printable
 from gan_probe.images.readers.folder import own_files, read_folder
 from gan_probe.images.readers.formats import is_picture
+from gan_probe.images.readers.lists import STDIN, is_list, read_list, read_stdin
 from gan_probe.images.readers.parquet import read_parquet_images
+from gan_probe.images.readers.tar import read_tar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ def find_reader(path: Path, *, streamed: bool = False) -> Reader:
     """
     readers = [reader for reader in READERS if reader.can_stream or not streamed]
     titles = ", ".join(title for title in ACCEPTED if any(reader.title == title for reader in readers))
-    if not path.exists():
+    if not path.exists() and path != STDIN:
         raise InputError(f"{printable(path)} does not exist. Give {', '.join(ACCEPTED[:-1])} or {ACCEPTED[-1]}.")
     for reader in readers:
         if reader.matches(path):
@@ -102,6 +104,34 @@ def _holds(suffix: str) -> Callable[[Path], bool]:
 SINGLE_FILES = (".npy", ".npz", ".parquet")
 
 READERS: tuple[Reader, ...] = (
+    Reader(
+        title="- (paths on standard input)",
+        matches=lambda path: path == STDIN,
+        entries=read_stdin,
+        can_stream=False,
+        images="the files that lines on standard input name, from the working folder or whole",
+        labels="none",
+        refused="a name of no picture counts as a broken picture",
+    ),
+    Reader(
+        title=".csv",
+        matches=is_list,
+        entries=read_list,
+        images="the files that a column `file_name` or `path` names, from the table's own folder or whole; also of"
+        " `.parquet` without a column `image`",
+        labels="every other column",
+        refused="a name of no picture, or none, counts as a broken picture",
+    ),
+    Reader(
+        title=".tar",
+        matches=lambda path: path.is_file() and path.suffix.lower() == ".tar",
+        entries=read_tar,
+        images="every picture in it (WebDataset), read where it lies: nothing is unpacked",
+        labels="what shares its name up to the first dot: `.cls`, `.label` or `.txt` is the label, `.json` an object of"
+        " columns",
+        refused="compressed archives and those that were cut short; names that are absolute or hold `..`, and links,"
+        " count as broken pictures",
+    ),
     Reader(
         title=".npy",
         matches=_holds(".npy"),

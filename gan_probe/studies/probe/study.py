@@ -13,7 +13,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.scoring import imagenet
 from gan_probe.scoring.controls import PROBED, SEEDS, random_inits
-from gan_probe.scoring.engines import BATCH_SIZE, LOCAL, Engine, Wanted
+from gan_probe.scoring.engines import LOCAL, Engine, Wanted
 from gan_probe.scoring.score import describe_origin
 from gan_probe.stats.beside import numbered
 from gan_probe.stats.splits import MAX_POOL, Split, split_rows
@@ -34,7 +34,7 @@ def probe(
     pooling: str = "grid4",
     max_pool: int = MAX_POOL,
     controls: bool = True,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     engine: Engine = LOCAL,
     seed: int = 0,
     on_step: Callable[[str], None] | None = None,
@@ -55,7 +55,7 @@ def probe(
     controls : bool
         Run the same probe on randomly initialised critics, on the baselines of `gan_probe.scoring.controls.CONTROLS`
         and, where it is installed, on a network trained on ImageNet.
-    batch_size : int
+    batch_size : int, optional
     engine : Engine
         Who passes the images through the critics.
     seed : int
@@ -134,7 +134,7 @@ def _joined(
     return {probing.joined_name(best): encode}
 
 
-def _features(critic: Critic, images: Images, *, engine: Engine, pooling: str, batch_size: int) -> list[Rows]:
+def _features(critic: Critic, images: Images, *, engine: Engine, pooling: str, batch_size: int | None) -> list[Rows]:
     """Return the features of each layer of a critic, each (n, d), from one pass."""
     widths = [critic.embed(images[:1], layers=[layer], pooling=pooling).shape[1] for layer in critic.config.layers]
     found = engine.run([critic], images, Wanted(None, pooling), batch_size=batch_size)[0].features

@@ -151,9 +151,9 @@ class SeparationResult(StudyResult):
         return [p.pair for p in self.pairs]
 
     @property
-    def examples(self) -> dict[str, list[Images]]:
+    def examples(self) -> dict[str, list[OneImage]]:
         """The first images of each class."""
-        found: dict[str, list[Images]] = {}
+        found: dict[str, list[OneImage]] = {}
         labels = self.table["label"].astype(str).to_numpy()
         for row, image in zip(self.pictured, self.pictures, strict=True):
             if len(of_class := found.setdefault(labels[row], [])) < N_EXAMPLES:

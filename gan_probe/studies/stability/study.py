@@ -16,7 +16,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, fit_channels
 from gan_probe.images.nulls import null_images
 from gan_probe.scoring.controls import random_inits, statistic_rows
-from gan_probe.scoring.engines import BATCH_SIZE, LOCAL, Engine, Wanted
+from gan_probe.scoring.engines import LOCAL, Engine, Wanted
 from gan_probe.stats.agreement import agreement_with_others
 from gan_probe.stats.beside import RANDOM_CRITICS
 from gan_probe.stats.regression import linear_share
@@ -51,7 +51,7 @@ def stability(
     controls: bool = True,
     nulls: bool = False,
     skip_diverged: bool = False,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     seed: int = 0,
     engine: Engine = LOCAL,
     on_step: OnPart = quiet,
@@ -74,7 +74,8 @@ def stability(
         Add images with nothing in them as a class of their own: see `with_nulls`.
     skip_diverged : bool
         Leave critics out whose scores are not finite or all the same, with a warning, in place of raising.
-    batch_size, seed : int
+    batch_size : int, optional
+    seed : int
     engine : Engine
         Who passes the images through the critics.
     on_step : callable, optional
@@ -283,7 +284,7 @@ def agreed_snapshots(
     *,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    batch_size: int = 256,
+    batch_size: int | None = None,
 ) -> dict[str, Path]:
     """Return the late snapshot of each run that agrees best with the other runs, found without labels.
 

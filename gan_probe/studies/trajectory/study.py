@@ -17,7 +17,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.names import check_name
 from gan_probe.scoring.controls import SEEDS, measure_statistics, random_inits
-from gan_probe.scoring.engines import BATCH_SIZE, LOCAL, Engine
+from gan_probe.scoring.engines import LOCAL, Engine
 from gan_probe.scoring.table import factor_columns
 from gan_probe.stats.auroc import n_separated, separate
 from gan_probe.stats.pairwise import class_rows
@@ -60,7 +60,7 @@ def trajectory(
     *,
     reference: str | None = None,
     controls: bool = True,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     device: torch.device | str = "cpu",
     engine: Engine = LOCAL,
     on_step: OnPart = quiet,
@@ -79,7 +79,7 @@ def trajectory(
     controls : bool
         Count the pairs that three randomly initialised critics and the snapshot of step 0, where there is one,
         separate, and those that each image statistic of `gan_probe.scoring.controls.CONTROLS` does.
-    batch_size : int
+    batch_size : int, optional
     device : str or torch.device
     engine : Engine
         Who passes the images through the critics.
