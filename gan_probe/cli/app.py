@@ -20,6 +20,7 @@ UsageError: Any = typer.BadParameter.__base__  # of the click that typer carries
 # What each verb does, in a line; more is said by its function, of the same name in the module of the same name.
 # The order is that of the help.
 VERBS = {
+    "all": "Train a critic on images, check it, score others, and write the report; the last line is the verdict.",
     "demo": "Run the whole story: make data, train a critic on two classes, score ten, cluster them, write the report.",
     "article": "Run the article's experiment to the letter, and say line by line what of its report holds.",
     "synth": "Make a data set of shapes whose every factor is known.",

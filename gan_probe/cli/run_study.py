@@ -1,8 +1,8 @@
-"""What every verb that runs a study repeats: open, read, tell of the work, save the page, say what was found."""
+"""What verbs repeat: open, read, train, score, tell of the work, save the page, say what was found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,8 +12,12 @@ from gan_probe.cli.options import check_gate, command_line, gate_names, parse_ga
 from gan_probe.cli.session import Session
 
 if TYPE_CHECKING:
+    import torch
+
+    from gan_probe.config import TrainConfig
     from gan_probe.critics.critic import Critic
     from gan_probe.images.image_set import ImageSet
+    from gan_probe.scoring.table import ScoreTable
     from gan_probe.studies.base import StudyResult
 
 
@@ -43,6 +47,46 @@ def open_images(session: Session, path: Path, *, size: int | None = None, split:
     session.warn(images.warnings)
     session.n_skipped = images.n_skipped
     return images
+
+
+def train_critic(
+    session: Session, images: ImageSet, out: Path, config: TrainConfig, *, device: torch.device, **more: Any
+) -> Critic:
+    """Train a critic in a run folder, as `gan_probe.train` does with ``more``; tell of its progress, and return it."""
+    from gan_probe.training import train
+
+    with session.progress("training", config.steps) as update:
+        return train(
+            images,
+            out,
+            config,
+            device=device,
+            on_step=lambda step, row: update(step, progress_note(step, row, config)),
+            log=session.log,
+            **more,
+        )
+
+
+def progress_note(step: int, row: Mapping[str, float], config: TrainConfig) -> str:
+    """Return W-distance, penalty and real images per second of critic training."""
+    rate = step * config.n_critic * config.batch_size / max(row["elapsed_s"], 1e-9)
+    return f"W {row['w_distance']:.2f}  penalty {row['penalty']:.3f}  {rate:.0f} images/s"
+
+
+def score_to(session: Session, critic: Critic, images: ImageSet, out: Path, *, reuse: bool = False) -> ScoreTable:
+    """Score images into a file, and return the table; with ``reuse`` the one that is there, where it is of both."""
+    from gan_probe.scoring.score import score
+    from gan_probe.scoring.table import read_scores, write_scores
+
+    if reuse and out.is_file():
+        found = read_scores(out)
+        origin = found.provenance
+        if (origin.get("critic_hash"), origin.get("data_fingerprint")) == (critic.hash, images.fingerprint):
+            return found
+    with session.each("scoring batches") as progress:
+        found = score(critic, images, progress=progress)
+    write_scores(found, out, overwrite=reuse)
+    return found
 
 
 @contextmanager
