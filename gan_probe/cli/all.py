@@ -157,7 +157,7 @@ def read_pair(
     """Return the images to train on and those to test on, of one shape; warn of what is done to them."""
     from gan_probe.images.image_set import hold_out
     from gan_probe.images.readers.reading import read_images
-    from gan_probe.images.readers.sizes import common_side, image_sizes
+    from gan_probe.images.readers.sizes import common_side, image_sizes, sizes_in_words
     from gan_probe.networks import NETWORKS
 
     paths = [train] if test is None else [train, test]
@@ -165,7 +165,8 @@ def read_pair(
         sizes = sum(map(image_sizes, paths), start=Counter[tuple[int, int]]())
         size = common_side(sizes, NETWORKS[config.network].sides_px, at_most=LARGEST_PX)
         if size is not None:
-            session.warn([f"images of {_named(sizes)} become squares of {size} pixels; choose others with --size."])
+            sizes_are = f"images of {sizes_in_words(sizes)}"
+            session.warn([f"{sizes_are} become squares of {size} pixels; choose others with --size."])
     sets = []
     for path in paths:
         found = read_images(path, size_px=size, skip_bad=True)
@@ -179,12 +180,6 @@ def read_pair(
         column = sets[0].table["split"].astype(str)
         return sets[0].take((column == "train").to_numpy()), sets[0].take((column == "test").to_numpy())
     return hold_out(sets[0], TEST_SHARE, seed=config.seed)
-
-
-def _named(sizes: Mapping[tuple[int, int], int]) -> str:
-    first, *others = sorted(sizes, key=lambda size: -sizes[size])
-    more = f" and {len(others)} other sizes" if len(others) > 1 else " and another size" if others else ""
-    return f"{first[0]}x{first[1]}{more}"
 
 
 def _begin(out: Path, settings: Mapping[str, Any], *, goes_on: bool, overwrite: bool) -> None:

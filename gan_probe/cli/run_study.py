@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_probe.cli.options import check_gate, command_line, gate_names, parse_gate
 from gan_probe.cli.session import Session
+from gan_probe.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -39,14 +43,70 @@ def open_critic(path: Path, device: str, *, trust_code: bool = False) -> Critic:
     return Critic.load(path, resolve_device(device), trust_code=trust_code)
 
 
-def open_images(session: Session, path: Path, *, size: int | None = None, split: str | None = None) -> ImageSet:
-    """Return the images at a path; what is converted is warned of, what cannot be read is skipped and counted."""
+def open_images(
+    session: Session,
+    paths: Path | Sequence[Path],
+    *,
+    critic: Critic | None = None,
+    size: int | None = None,
+    split: str | None = None,
+) -> ImageSet:
+    """Return the images at some paths, as one set; see `paths_of` and `fitting_size`.
+
+    What is converted is warned of, what cannot be read is skipped and counted.
+    """
+    from gan_probe.images.image_set import concatenate
     from gan_probe.images.readers.reading import read_images
 
-    images = read_images(path, size_px=size, split=split, skip_bad=True)
+    found = paths_of([paths] if isinstance(paths, Path) else paths)
+    size = fitting_size(session, found, critic=critic, size=size, split=split)
+    images = concatenate([read_images(path, size_px=size, split=split, skip_bad=True) for path in found])
     session.warn(images.warnings)
     session.n_skipped = images.n_skipped
     return images
+
+
+def paths_of(paths: Sequence[Path]) -> list[Path]:
+    """Return paths with patterns (``*``, ``?``, ``[``) as what they match, and ``-`` as the lines of standard input.
+
+    Raises
+    ------
+    InputError
+        For a pattern that matches nothing, and for empty input.
+    """
+    found: list[Path] = []
+    for path in paths:
+        more = [path]
+        if path == Path("-"):
+            more = [Path(line) for line in sys.stdin.read().splitlines() if line.strip()]
+        elif not path.exists() and glob.has_magic(str(path)):
+            more = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - it may be absolute
+        if not more:
+            what = (
+                f"nothing matches {path}" if path != Path("-") else "standard input names no file: give one path a line"
+            )
+            raise InputError(f"{what}.")
+        found += more
+    return found
+
+
+def fitting_size(
+    session: Session, paths: Sequence[Path], *, critic: Critic | None, size: int | None, split: str | None = None
+) -> int | None:
+    """Return the size that was asked for, or the critic's own, where it takes squares and an image is of another size.
+
+    Where its own is taken, that is warned of.
+    """
+    from gan_probe.images.readers.sizes import image_sizes, sizes_in_words
+
+    if size is not None or critic is None or critic.config.image_shape[0] != critic.config.image_shape[1]:
+        return size
+    side = critic.config.image_shape[0]
+    sizes = sum((image_sizes(path, split=split) for path in paths), start=Counter[tuple[int, int]]())
+    if not sizes or set(sizes) == {(side, side)}:
+        return None
+    session.warn([f"images of {sizes_in_words(sizes)} become squares of {side} pixels, which the critic takes."])
+    return side
 
 
 def train_critic(

@@ -7,25 +7,37 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.options import Device, DryRun, Json, Overwrite, SizePx, SplitName, TrustCode, check_file_free
+from gan_probe.cli.options import (
+    BatchSize,
+    CriticFolder,
+    DataPaths,
+    Device,
+    DryRun,
+    Json,
+    Layers,
+    Overwrite,
+    Pooling,
+    SizePx,
+    SplitName,
+    TrustCode,
+    check_file_free,
+)
+from gan_probe.cli.run_study import open_images
 from gan_probe.cli.session import Session
+from gan_probe.config import POOLING
 from gan_probe.errors import ConfigError
 
 
 def score(
-    critic: Annotated[
-        Path, typer.Argument(help="A run folder, a snapshot of one, a critic folder or an ensemble folder.")
-    ],
-    data: Annotated[list[Path], typer.Argument(help="Folders of images, or .npy, .npz or .parquet files.")],
+    critic: CriticFolder,
+    data: DataPaths,
     out: Annotated[Path, typer.Option(help="The Parquet file to write.")] = Path("scores.parquet"),
     controls: Annotated[
         bool, typer.Option("--controls/--no-controls", help="Add the scalars that a separation must beat.")
     ] = True,
     embeddings: Annotated[bool, typer.Option("--embeddings/--no-embeddings", help="Add the critic's features.")] = True,
-    layers: Annotated[
-        list[str] | None, typer.Option("--layer", help="Layer of the embedding; repeatable. Default: all.")
-    ] = None,
-    pooling: Annotated[str, typer.Option(help="Of the embedding: mean, std, max or grid4.")] = "mean",
+    layers: Layers = None,
+    pooling: Pooling = POOLING,
     seen: Annotated[
         list[str] | None,
         typer.Option(
@@ -34,7 +46,7 @@ def score(
             " column seen.",
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Images at a time.", min=1)] = 256,
+    batch_size: BatchSize = 256,
     split: SplitName = None,
     size: SizePx = None,
     trust_code: TrustCode = False,
@@ -47,8 +59,6 @@ def score(
     with Session("score", json) as session:
         from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
-        from gan_probe.images.image_set import concatenate
-        from gan_probe.images.readers.reading import read_images
         from gan_probe.scoring.score import score
         from gan_probe.scoring.table import write_scores
 
@@ -56,8 +66,7 @@ def score(
         if out.resolve() in [path.resolve() for path in data]:
             raise ConfigError(f"{out} is the data itself; name another file.")
         loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
-        images = concatenate([read_images(path, size_px=size, split=split, skip_bad=True) for path in data])
-        session.warn(images.warnings)
+        images = open_images(session, data, critic=loaded, size=size, split=split)
         session.plan(
             dry_run,
             {
@@ -85,7 +94,6 @@ def score(
         session.warn(w for w in scores.provenance["warnings"] if w not in images.warnings)
         write_scores(scores, out, overwrite=overwrite)
         values = scores.table["critic_score"]
-        session.n_skipped = images.n_skipped
         session.outputs["scores"] = str(out)
         session.metrics |= {
             "n_images": len(values),

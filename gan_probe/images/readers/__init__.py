@@ -1,4 +1,4 @@
 """Whatever holds images, as one `ImageSet`."""
 
 # What is read, for help and messages; `table` has one reader for each.
-ACCEPTED = ("a folder of images", ".npy", ".npz", ".parquet")
+ACCEPTED = ("a folder of images", "a picture", ".npy", ".npz", ".parquet")

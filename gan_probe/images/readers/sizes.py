@@ -72,3 +72,16 @@ def common_side(sizes: Mapping[Size, int], sides: Sequence[int], *, at_most: int
     shorter = sorted(min(size) for size, count in sizes.items() for _ in range(count))
     median = shorter[len(shorter) // 2] if shorter else at_most
     return min((side for side in sides if side <= at_most), key=lambda side: abs(math.log(side / median)))
+
+
+def sizes_in_words(sizes: Mapping[Size, int]) -> str:
+    """Return the most frequent size, and how many others there are.
+
+    Examples
+    --------
+    >>> sizes_in_words({(28, 28): 1}), sizes_in_words({(28, 28): 1, (32, 20): 5, (9, 9): 1})
+    ('28x28', '32x20 and 2 other sizes')
+    """
+    first, *others = sorted(sizes, key=lambda size: -sizes[size])
+    more = f" and {len(others)} other sizes" if len(others) > 1 else " and another size" if others else ""
+    return f"{first[0]}x{first[1]}{more}"
