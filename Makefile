@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 QUICK := "not slow and not nightly and not gpu"
 
-.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest check ci docs golden golden-summary benchmarks gallery gpu release clean
+.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest check ci docs site golden golden-summary benchmarks gallery gpu release clean
 
 setup: $(STAMP)
 
@@ -49,6 +49,10 @@ test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is 
 	.venv-lowest/bin/python -m pip install --quiet --constraint .venv-lowest/constraints.txt --editable . pytest beartype 'scikit-learn==1.6.*'
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -p no:cacheprovider tests/estimators/test_checks.py
 
+site: setup  ## the documentation as a site in .site/html, notebooks run; warnings are errors; offline once its extra is there
+	test -e .venv/.docs || { $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]' && touch .venv/.docs; }
+	$(BIN)/python -m sphinx -q -W --keep-going -d .site/trees docs .site/html
+
 golden: setup  ## the same commands on BASE (a commit) and on this tree, compared bit for bit: what a move must not change
 	rm -rf .golden && mkdir .golden && git worktree prune && git worktree add --quiet --detach .golden/tree $(BASE)
 	OMP_NUM_THREADS=1 PYTHONPATH=.golden/tree $(BIN)/python tests/golden/golden.py run .golden/before
@@ -70,7 +74,7 @@ check: setup  ## what a contribution must pass
 	$(MAKE) test
 
 ci:  ## all that .ci/run checks, with the seconds of each part at the end
-	tools/parts.sh setup check test-slow test-lowest
+	tools/parts.sh setup check site test-slow test-lowest
 
 docs: setup  ## the pages that are generated
 	$(BIN)/python docs/generate.py
@@ -97,5 +101,5 @@ release:  ## build, try the wheel in a bare environment, tag; DRY=1 stops before
 	PYTHON=$(PYTHON) tools/release.sh $(if $(DRY),--dry-run)
 
 clean:
-	rm -rf .venv .venv-lowest .demo .gallery .golden .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .venv-lowest .site docs/generated .demo .gallery .golden .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -246,6 +246,20 @@ def gallery(_: str) -> str:
     )
 
 
+def gallery_of_site(_: str) -> str:
+    """Return ``docs/gallery.md``, whole: each report of the gallery with a picture of it."""
+    parts = []
+    for row in remake.ROWS:
+        folder = ROOT / "reports" / row.name
+        kept = {name: folder / "figures" / f"{name}.png" for name in ("margins", "scores", "classes", "maps")}
+        picture = next(
+            (path for path in [*kept.values(), *sorted(folder.glob("figures/*.png"))] if path.is_file()), None
+        )
+        image = f"\n\n![{row.shows}](../{picture.relative_to(ROOT)})" if picture else ""
+        parts.append(f"## {row.name}\n\n[{row.shows}](../reports/{row.name}/report.html){image}")
+    return "\n\n".join(["# Gallery\n\nWritten by `python docs/generate.py` from `reports/remake.py`.", *parts]) + "\n"
+
+
 def what_is_read(_: str) -> str:
     """Return ``docs/what-is-read.md``, whole."""
     sources = [(f"`{r.title}`" if r.title[0] == "." else r.title, r.images, r.labels, r.refused) for r in READERS]
@@ -386,6 +400,7 @@ PAGES: dict[str, Callable[[str], str]] = {
     "docs/verdicts.md": verdicts,
     "docs/metrics/coverage.md": coverage,
     "reports/README.md": gallery,
+    "docs/gallery.md": gallery_of_site,
     "CITATION.cff": citation,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from gan_probe.cli import all as all_
 from gan_probe.cli import demo
 from gan_probe.studies import advantage, judgement
 from gan_probe.studies.check.study import CHECKS
@@ -36,6 +37,7 @@ def rooms() -> dict[str, list[Verdict[Any]]]:
         "trajectory": [*trajectory.VERDICTS],
         **{f"check: {name}": [*rulings] for name, rulings in CHECKS.items()},
         "diagnose": [*diagnosis.TROUBLE, *diagnosis.ADVICE, *diagnosis.NOTHING],
+        "all: the last line": [*all_.VERDICTS],
         "demo": [*demo.VERDICTS],
     }  # fmt: skip
 

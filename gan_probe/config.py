@@ -10,6 +10,7 @@ from typing import Any
 from gan_probe.errors import ConfigError
 from gan_probe.names import check_name
 
+POOLING = "mean"  # of every embedding, unless another is asked for
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 ACCELERATIONS = ("auto", "eager", "compiled", "graph")
 VARIED = ("all", "init", "order", "sample")  # what differs between several runs of one training

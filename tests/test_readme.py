@@ -1,5 +1,6 @@
-"""The README's Python runs, its commands exist, its links lead somewhere."""
+"""The Python and the commands of the pages run, their links lead somewhere, and the README is short."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -11,10 +12,10 @@ from gan_probe.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
-README = (ROOT / "README.md").read_text()
+README, STEPS = ((ROOT / page).read_text() for page in ("README.md", "docs/steps.md"))
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/scikit-learn.md", "docs/bring-your-own.md"])
+@pytest.mark.parametrize("page", ["docs/steps.md", "docs/scikit-learn.md", "docs/bring-your-own.md"])
 def test_the_python_of_the_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
@@ -23,7 +24,31 @@ def test_the_python_of_the_pages_runs(page: str, tmp_path: Path, monkeypatch: py
         exec(compile(block, page, "exec"), {})
 
 
-def test_the_commands_of_the_readme_run_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readme_is_read_in_a_minute() -> None:
+    assert len(README.split()) <= 600
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cell by cell; the site runs it in a kernel. The last expression of a cell shows itself."""
+    monkeypatch.chdir(tmp_path)
+    cells = re.findall(
+        r"```\{code-cell\} python\n(?::.*\n)*(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), re.DOTALL
+    )
+    names: dict[str, object] = {}
+    for cell in cells:
+        *body, last = ast.parse(cell).body
+        exec(compile(ast.Module(body, []), "notebook", "exec"), names)
+        if isinstance(last, ast.Expr):
+            shown = eval(compile(ast.Expression(last.value), "notebook", "eval"), names)
+            assert len(shown._repr_html_() if hasattr(shown, "_repr_html_") else repr(shown)) > 2
+        else:
+            exec(compile(ast.Module([last], []), "notebook", "exec"), names)
+    assert len(cells) == 8
+    assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_the_commands_of_the_steps_run_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     small = {
         "jitter-train": ["--per-class", "50"],  # a tenth is held out, and outliers need ten
@@ -33,7 +58,7 @@ def test_the_commands_of_the_readme_run_on_a_small_scale(tmp_path: Path, monkeyp
         "train": ["--steps", "1", "--set", "n_snapshots=1"],
         "score": ["--no-embeddings"],
     }
-    lines = [line for line in README.splitlines() if re.match(r"gan-probe \w", line)]
+    lines = [line for line in STEPS.splitlines() if re.match(r"gan-probe \w", line)]
     assert len(lines) == 12
     for line in lines:
         words = shlex.split(line, comments=True)[1:]

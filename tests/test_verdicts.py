@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+from gan_probe.cli.all import AllFacts
 from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, ScoreTable
 from gan_probe.stats.beside import RANDOM_CRITICS, Difference
 from gan_probe.stats.clustering import Agreement, Clustering
@@ -421,11 +422,18 @@ def diagnose() -> Cases:
     }
 
 
+def last_line() -> Cases:
+    failed, passed = (
+        AllFacts(failed=names, leads=("It separates.",), check_page=Path("x")) for names in (("dead",), ())
+    )
+    return {"not fit to score": (failed, passed)}
+
+
 ROOMS: dict[str, Callable[[], Cases]] = {
     "The three questions (report, probe, outliers)": questions,
     "The verdict (report, probe, outliers)": verdict, "report": report, "probe": probe, "factors": factors,
     "explain": explain, "stability": stability, "outliers": outliers, "trajectory": trajectory, "check": check,
-    "diagnose": diagnose, "demo": dict,
+    "diagnose": diagnose, "demo": dict, "all": last_line,
 }  # fmt: skip
 OF_THE_MACHINE = {"no GPU"}  # what the machine decides, not a record
 

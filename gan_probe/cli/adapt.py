@@ -41,7 +41,7 @@ def adapt(
     reverse: Annotated[bool, typer.Option("--reverse", help="It returns higher values for fakes.")] = False,
     n_labels: Annotated[int | None, typer.Option(help="Conditional: average its score over so many labels.")] = None,
     labels: Annotated[
-        str, typer.Option(help="Conditional: how it takes them. auto, index, one-hot, or a rarer form.")
+        str, typer.Option("--label-form", help="Conditional: how it takes them. auto, index, one-hot, or a rarer form.")
     ] = "auto",
     training_class: Annotated[
         list[str] | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,46 +14,69 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from gan_probe.cli.verb import Verb
 from gan_probe.version import VERSION
 
 UsageError: Any = typer.BadParameter.__base__  # of the click that typer carries
 
-# What each verb does, in a line; more is said by its function, of the same name in the module of the same name.
-# The order is that of the help.
-VERBS = {
-    "demo": "Run the whole story: make data, train a critic on two classes, score ten, cluster them, write the report.",
-    "article": "Run the article's experiment to the letter, and say line by line what of its report holds.",
-    "synth": "Make a data set of shapes whose every factor is known.",
-    "train": "Train a GAN (WGAN-GP by default) on images without labels and keep its critic.",
-    "diagnose": "Say how trainings went: balance, gradients, mode collapse, memorising; as words and as a page.",
-    "sample": "Draw images from a trained generator.",
-    "arithmetic": "Ask whether A - B + C = D holds among a generator's latents, as its critic's own features see it.",
-    "adapt": "Bring your own discriminator: build it, load its weights, keep it as a critic that every verb takes.",
-    "check": "Look for what goes wrong with critics: batch dependence, direction, value range, dead layers.",
-    "score": "Score images: higher = more like what the critic was trained on.",
-    "cluster": "Group scores and embeddings without labels, and compare the groups with the classes.",
-    "report": "Write a report: one HTML page that works offline, figures, and every number as JSON.",
-    "stability": "Ask whether scores and embeddings survive a retraining: what is gauge, what is conflict, what runs"
-                 " agree on.",
-    "settle": "Train the critics of several runs on against one bank of fakes, so that their scores agree better.",
-    "ensemble": "Put several trainings together: one critic that every verb takes, and how sure it is of each score.",
-    "trajectory": "Show how the scores of classes fall apart during a training: which pairs separate when, and which"
-                  " are lost.",
-    "probe": "Ask how many labels the critic's features need, beside random critics, pixels, PCA, HOG, k-means.",
-    "explain": "Show which pixels move the score, beside maps of randomly initialised critics, and measure them against"
-               " masks.",
-    "factors": "Show which factors score and embedding follow, with images whose every factor is known: colour, size,"
-               " noise.",
-    "outliers": "Find images unlike the training data, with a bound on the share of false alarms.",
-    "doctor": "Say what this machine has: versions, device, arithmetic, extras.",
+# What each verb does, in a line, by the part of the help that it stands in; more is said by its function, of the same
+# name in the module of the same name. The order is that of the help.
+PANELS: dict[str, dict[str, str]] = {
+    "Start here": {
+        "all": "Train a critic on images, check it, score others, and write the report; the last line is the"
+        " verdict.",
+        "demo": "Run the whole story: make data, train a critic on two classes, score ten, cluster them, write"
+        " the report.",
+        "list": "List what has a name: data sets, recipes, networks, controls.",
+        "doctor": "Say what this machine has: versions, device, arithmetic, extras.",
+    },
+    "Data and training": {
+        "synth": "Make a data set of shapes whose every factor is known.",
+        "train": "Train a GAN (WGAN-GP by default) on images without labels and keep its critic.",
+        "diagnose": "Say how trainings went: balance, gradients, mode collapse, memorising; as words and as a page.",
+        "sample": "Draw images from a trained generator.",
+        "settle": "Train the critics of several runs on against one bank of fakes, so that their scores agree"
+        " better.",
+        "article": "Run the article's experiment to the letter, and say line by line what of its report holds.",
+    },
+    "Critics": {
+        "adapt": "Bring your own discriminator: build it, load its weights, keep it as a critic that every"
+        " verb takes.",
+        "check": "Look for what goes wrong with critics: batch dependence, direction, value range, dead layers.",
+        "layers": "Say what can be asked of a critic: its images, its layers and their widths, what is known"
+        " of its training.",
+        "ensemble": "Put several trainings together: one critic that every verb takes, and how sure it is of"
+        " each score.",
+    },
+    "Scores and features": {
+        "score": "Score images: higher = more like what the critic was trained on.",
+        "report": "Write a report: one HTML page that works offline, figures, and every number as JSON.",
+        "outliers": "Find images unlike the training data, with a bound on the share of false alarms.",
+        "cluster": "Group scores and embeddings without labels, and compare the groups with the classes.",
+        "embed": "Write the critic's features of images as a table (.parquet) or an array (.npy).",
+    },
+    "Questions to a critic": {
+        "probe": "Ask how many labels the critic's features need, beside random critics, pixels, PCA, HOG, k-means.",
+        "stability": "Ask whether scores and embeddings survive a retraining: what is gauge, what is conflict,"
+        " what runs agree on.",
+        "trajectory": "Show how the scores of classes fall apart during a training: which pairs separate when,"
+        " and which are lost.",
+        "explain": "Show which pixels move the score, beside maps of randomly initialised critics, and measure"
+        " them against masks.",
+        "factors": "Show which factors score and embedding follow, with images whose every factor is known:"
+        " colour, size, noise.",
+        "arithmetic": "Ask whether A - B + C = D holds among a generator's latents, as its critic's own"
+        " features see it.",
+    },
 }  # fmt: skip
+VERBS = {verb: line for panel in PANELS.values() for verb, line in panel.items()}
 
 
 @cache
 def _command(verb: str) -> Any:
     """Return the command of a verb, made from its function."""
     one = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    one.command(verb)(getattr(import_module(f"gan_probe.cli.{verb}"), verb))
+    one.command(verb, cls=Verb)(getattr(import_module(f"gan_probe.cli.{verb}"), verb))
     return typer.main.get_command(one)
 
 
@@ -70,8 +94,9 @@ class Verbs(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of verbs, each with its whole line."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+        for title, verbs in PANELS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(verbs.items()))
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Return the context; keep the words as they were typed."""
@@ -94,6 +119,10 @@ class Verbs(TyperGroup):
             from gan_probe.cli.session import INTERRUPTED
 
             raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # of the help: a verb's own words are its session's, which outlives its reader
+            with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - pathlib takes longer to import than the help to print
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            raise typer.Exit from None
         except UsageError as error:
             if "--json" in words:
                 from gan_probe.cli.session import print_record

@@ -35,7 +35,7 @@ def arithmetic(
 
         check_start(out, overwrite=overwrite)
         critic, generator = open_critic(run_folder, device), Generator.load(run_folder, resolve_device(device))
-        images = open_images(session, data, size=size, split=split)
+        images = open_images(session, data, critic=critic, size=size, split=split)
         session.plan(
             dry_run, {"run": run_folder, "images": len(images), "equation": equation, "draws": draws, "out": out}
         )

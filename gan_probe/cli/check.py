@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.options import CriticFolder, Device, Json, SizePx, SplitName, TrustCode
+from gan_probe.cli.options import DATA_HELP, CriticFolder, Device, Json, SizePx, SplitName, TrustCode
 from gan_probe.cli.run_study import open_critic, open_images
 from gan_probe.cli.session import Session
 from gan_probe.errors import GateError
@@ -16,7 +16,7 @@ from gan_probe.errors import GateError
 
 def check(
     critic: CriticFolder,
-    data: Annotated[Path, typer.Argument(help="Images of its training data.")],
+    data: Annotated[list[Path], typer.Argument(metavar="DATA", help=f"Images of its training data. {DATA_HELP}")],
     fakes: Annotated[
         Path | None,
         typer.Option(
@@ -37,7 +37,7 @@ def check(
         from gan_probe.studies.check.study import check_critic, read_fakes
 
         loaded = open_critic(critic, device, trust_code=trust_code)
-        images = open_images(session, data, size=size, split=split)
+        images = open_images(session, data, critic=loaded, size=size, split=split)
         result = check_critic(loaded, images, None if fakes is None else read_fakes(fakes))
         session.warn(w for w in result.warnings if w not in images.warnings)
         session.show(check_table(result).terminal())

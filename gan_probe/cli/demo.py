@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gan_probe.cli.options import Device, DryRun, Json, Overwrite, Seed, command_line
-from gan_probe.cli.run_study import save, tell
+from gan_probe.cli.run_study import save, score_to, tell, train_critic
 from gan_probe.cli.session import Session
 from gan_probe.config import TrainConfig
 from gan_probe.config import preset as find_preset
@@ -96,15 +96,11 @@ def _begin(out: Path, *, overwrite: bool, seed: int) -> None:
 
 
 def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None, seed: int, device: str) -> None:
-    from gan_probe.cli.train import progress_note
     from gan_probe.device import environment, resolve_device
     from gan_probe.images.readers.reading import read_images
-    from gan_probe.scoring.score import score
-    from gan_probe.scoring.table import write_scores
     from gan_probe.studies.cluster.result import assignments
     from gan_probe.studies.separation.study import separation
     from gan_probe.text import as_csv
-    from gan_probe.training import train
     from synthetic import make_dataset, write_dataset
     from synthetic.files import write_atomically
 
@@ -113,17 +109,9 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     write_dataset(make_dataset("article-train", seed=seed), out / "data-train")
     write_dataset(make_dataset("article-test", per_class=per_class, seed=seed), out / "data-test")
     session.log(f"2/5 training a critic on the two classes: {config.steps} steps on {chosen}")
-    with session.progress("training", config.steps) as update:
-        critic = train(
-            read_images(out / "data-train"),
-            out / "run",
-            config,
-            device=chosen,
-            on_step=lambda step, row: update(step, progress_note(step, row, config)),
-        )
+    critic = train_critic(session, read_images(out / "data-train"), out / "run", config, device=chosen)
     session.log("3/5 scoring ten classes, eight of them never seen, and the controls")
-    scores = score(critic, read_images(out / "data-test"))
-    write_scores(scores, out / "scores.parquet")
+    scores = score_to(session, critic, read_images(out / "data-test"), out / "scores.parquet")
     session.log("4/5 clustering without labels, 5/5 writing the report")
     result = separation(scores, seed=seed)
     write_atomically(out / "clusters.csv", as_csv(assignments(result.table, result.clusterings)))

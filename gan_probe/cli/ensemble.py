@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gan_probe.cli.options import Device, DryRun, Json, Overwrite, Seed, SizePx, SplitName, TrustCode, run_names
+from gan_probe.cli.run_study import open_images
 from gan_probe.cli.session import Session
 from gan_probe.errors import InputError
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 def ensemble(
     runs: Annotated[list[Path], typer.Argument(help="Run or critic folders, at least 2; with --late one will do.")],
     panel: Annotated[
-        Path, typer.Option(help="Real images that no run was trained on; they fix shift, scale and sign of each run.")
+        Path,
+        typer.Option(
+            "--data", help="Real images that no run was trained on; they fix shift, scale and sign of each run."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The ensemble folder to write.")],
     late: Annotated[
@@ -42,7 +46,6 @@ def ensemble(
         from gan_probe.critics.critic import Critic
         from gan_probe.critics.ensemble import ENSEMBLE, EnsembleCritic
         from gan_probe.device import resolve_device
-        from gan_probe.images.readers.reading import read_images
         from gan_probe.report.tables import Col, Table
         from gan_probe.scoring.controls import random_inits
         from gan_probe.training import RunFolder
@@ -62,9 +65,7 @@ def ensemble(
                 )
         chosen = resolve_device(device)
         critics = {name: Critic.load(run, chosen, trust_code=trust_code) for name, run in named.items()}
-        images = read_images(panel, size_px=size, split=split, skip_bad=True)
-        session.warn(images.warnings)
-        session.n_skipped = images.n_skipped
+        images = open_images(session, panel, critic=next(iter(critics.values())), size=size, split=split)
         session.plan(
             dry_run, {"runs": ", ".join(named), "alignment": alignment, "panel": f"{len(images)} images", "out": out}
         )

@@ -20,7 +20,7 @@ from gan_probe.cli.options import (
     Title,
     TrustCode,
 )
-from gan_probe.cli.run_study import check_start, finish, open_critic, open_images
+from gan_probe.cli.run_study import check_start, finish, fitting_size, open_critic, open_images
 from gan_probe.cli.session import Session
 
 BOTH = "both"
@@ -39,7 +39,7 @@ def explain(
     patch: Annotated[
         int | None, typer.Option(help="Side of the patch of occlusion, in pixels. Default: an eighth of the image.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Points on the path of integrated gradients.", min=1)] = 64,
+    steps: Annotated[int, typer.Option("--points", help="Points on the path of integrated gradients.", min=1)] = 64,
     baseline: Annotated[
         str, typer.Option(help="What images are compared with: border (its median colour), white, black or blurred.")
     ] = "border",
@@ -68,6 +68,7 @@ def explain(
         check_start(out, overwrite=overwrite)
         check_name("method", method, (*METHODS, BOTH))
         loaded = open_critic(critic, device, trust_code=trust_code)
+        size = fitting_size(session, [data], critic=loaded, size=size)
         every = open_images(session, data, size=size)
         images, found = keep_split(every, split), masks or find_masks(every)
         methods = METHODS if method == BOTH else (method,)

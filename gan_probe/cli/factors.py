@@ -11,7 +11,9 @@ from gan_probe.cli.options import (
     Device,
     DryRun,
     Json,
+    Layers,
     Overwrite,
+    Pooling,
     ReportFolder,
     Seed,
     Title,
@@ -19,6 +21,7 @@ from gan_probe.cli.options import (
 )
 from gan_probe.cli.run_study import check_start, finish, open_critic, parts
 from gan_probe.cli.session import Session
+from gan_probe.config import POOLING
 
 
 def factors(
@@ -35,10 +38,8 @@ def factors(
             "--controls/--no-controls", help="Ask randomly initialised critics, pixels and image statistics, too."
         ),
     ] = True,
-    layers: Annotated[
-        list[str] | None, typer.Option("--layer", help="Layer of the embedding; repeatable. Default: all.")
-    ] = None,
-    pooling: Annotated[str, typer.Option(help="Of the embedding: mean, std, max or grid4.")] = "mean",
+    layers: Layers = None,
+    pooling: Pooling = POOLING,
     title: Title = None,
     trust_code: TrustCode = False,
     seed: Seed = 0,

@@ -13,20 +13,32 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
+from gan_probe.cli.verb import EVERY
 from gan_probe.errors import ConfigError, GateError, InputError
 from synthetic.files import check_name_of
 
 CriticFolder = Annotated[
-    Path, typer.Argument(metavar="CRITIC", help="A run folder, a snapshot of one, or a critic folder.")
+    Path, typer.Argument(metavar="CRITIC", help="A run folder, a snapshot of one, a critic or an ensemble folder.")
 ]
+DATA_HELP = (
+    "A folder of images, a .npy, .npz, .parquet or .tar file, a list of paths (.csv), or pictures; several, patterns"
+    " such as 'a/*.jpg', or -: paths on standard input."
+)
+DataPaths = Annotated[list[Path], typer.Argument(metavar="DATA", help=DATA_HELP)]
 ReportFolder = Annotated[Path, typer.Option(help="The report folder to write.")]
 Title = Annotated[str | None, typer.Option(help="Heading of the page.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout in place of text.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output of the same kind.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
-Device = Annotated[str, typer.Option(help="auto (CUDA when there is one), cpu, cuda or cuda:N.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout in place of text.", **EVERY)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.", **EVERY)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output of the same kind.", **EVERY)]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", **EVERY, min=0, max=2**32 - 1)]
+Device = Annotated[str, typer.Option(help="auto (CUDA when there is one), cpu, cuda or cuda:N.", **EVERY)]
 SizePx = Annotated[int | None, typer.Option("--size", help="Resize every image to a square of this many pixels.")]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option("--layer", help="Layer of the embedding (gan-probe layers CRITIC); repeatable. Default: all."),
+]
+Pooling = Annotated[str, typer.Option(help="Of each layer over the image: mean, std, max or grid4 (as in DCGAN).")]
+BatchSize = Annotated[int | None, typer.Option(help="Images at a time. Default: 32 on a CPU, 256 on a GPU.", min=1)]
 Jobs = Annotated[int | None, typer.Option(help="Runs trained at a time. Default: one a core, or one a GPU.", min=1)]
 TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run the code that an adapted critic names.")]
 SplitName = Annotated[str | None, typer.Option(help="Use only rows whose split is this.")]
@@ -60,11 +72,12 @@ def check_plain(named: Mapping[str, Path]) -> None:
             raise InputError(f"two runs have the folder name {run.resolve().name}; rename one, so that they differ.")
 
 
-def check_file_free(path: Path, overwrite: bool, *, suffix: str) -> None:
-    """Raise unless a file of this kind may be written to ``path``."""
+def check_file_free(path: Path, overwrite: bool, *, suffix: str | tuple[str, ...]) -> None:
+    """Raise unless a file of this kind, or of these, may be written to ``path``."""
     check_name_of(path)
-    if path.suffix != suffix:
-        raise ConfigError(f"{path} must end in {suffix}: that is what is written.")
+    suffixes = (suffix,) if isinstance(suffix, str) else suffix
+    if path.suffix not in suffixes:
+        raise ConfigError(f"{path} must end in {' or '.join(suffixes)}: that is what is written.")
     if path.is_dir():
         raise FileExistsError(f"{path} is a folder; name a file.")
     if path.exists() and not overwrite:

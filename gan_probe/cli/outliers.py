@@ -29,7 +29,8 @@ def outliers(
     reference: Annotated[
         Path | None,
         typer.Option(
-            help="Scores of held-out reals by the same critic. Default: those that the training kept beside the critic."
+            "--reals",
+            help="Scores of held-out reals by the same critic. Default: those kept beside the critic.",
         ),
     ] = None,
     fdr: Annotated[

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from gan_probe.cli.options import (
+    DATA_HELP,
+    BatchSize,
     CriticFolder,
     Device,
     DryRun,
@@ -27,7 +29,12 @@ from gan_probe.studies.probe.metrics import ProbeMetrics
 
 def probe(
     critic: CriticFolder,
-    data: Annotated[Path, typer.Argument(help="Images with labels; rows of split 'test' are tested on, if there are.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA", help=f"Images with labels; rows of split 'test' are tested on, if there are. {DATA_HELP}"
+        ),
+    ],
     out: ReportFolder,
     per_class: Annotated[
         list[int] | None,
@@ -46,9 +53,7 @@ def probe(
     ] = True,
     title: Title = None,
     fail_if: Annotated[str | None, gate_option(ProbeMetrics)] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Images at a time. Default: 32 on a CPU, 256 on a GPU.", min=1)
-    ] = None,
+    batch_size: BatchSize = None,
     size: SizePx = None,
     trust_code: TrustCode = False,
     seed: Seed = 0,
@@ -65,7 +70,7 @@ def probe(
 
         check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=ProbeMetrics)
         loaded = open_critic(critic, device, trust_code=trust_code)
-        images = open_images(session, data, size=size)
+        images = open_images(session, data, critic=loaded, size=size)
         chosen = tuple(classifiers or CLASSIFIERS)
         session.plan(
             dry_run,

@@ -1,8 +1,10 @@
-"""What every verb that runs a study repeats: open, read, tell of the work, save the page, say what was found."""
+"""What verbs repeat: open, read, train, score, tell of the work, save the page, say what was found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import glob
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -10,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from gan_probe.cli.options import check_gate, command_line, gate_names, parse_gate
 from gan_probe.cli.session import Session
+from gan_probe.errors import InputError
 
 if TYPE_CHECKING:
+    import torch
+
+    from gan_probe.config import TrainConfig
     from gan_probe.critics.critic import Critic
     from gan_probe.images.image_set import ImageSet
+    from gan_probe.scoring.table import ScoreTable
     from gan_probe.studies.base import StudyResult
 
 
@@ -35,14 +42,111 @@ def open_critic(path: Path, device: str, *, trust_code: bool = False) -> Critic:
     return Critic.load(path, resolve_device(device), trust_code=trust_code)
 
 
-def open_images(session: Session, path: Path, *, size: int | None = None, split: str | None = None) -> ImageSet:
-    """Return the images at a path; what is converted is warned of, what cannot be read is skipped and counted."""
+def open_images(
+    session: Session,
+    paths: Path | Sequence[Path],
+    *,
+    critic: Critic | None = None,
+    size: int | None = None,
+    split: str | None = None,
+    skip_bad: bool = True,
+    limit: int | None = None,
+) -> ImageSet:
+    """Return the images at some paths, the first ``limit``, as one set; see `paths_of` and `fitting_size`.
+
+    What is converted is warned of; what cannot be read is skipped and counted, or raises without ``skip_bad``.
+    """
+    import numpy as np
+
+    from gan_probe.images.image_set import concatenate
     from gan_probe.images.readers.reading import read_images
 
-    images = read_images(path, size_px=size, split=split, skip_bad=True)
+    found = paths_of([paths] if isinstance(paths, Path) else paths)
+    size = fitting_size(session, found, critic=critic, size=size, split=split)
+    images = concatenate([read_images(path, size_px=size, split=split, skip_bad=skip_bad) for path in found])
+    if limit is not None and limit < len(images):
+        images = images.take(np.arange(limit))
     session.warn(images.warnings)
     session.n_skipped = images.n_skipped
     return images
+
+
+def paths_of(paths: Sequence[Path]) -> list[Path]:
+    """Return paths with patterns (``*``, ``?``, ``[``) as what they match.
+
+    Raises
+    ------
+    InputError
+        For a pattern that matches nothing.
+    """
+    found: list[Path] = []
+    for path in paths:
+        more = [path]
+        if not path.exists() and glob.has_magic(str(path)):
+            more = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - it may be absolute
+        if not more:
+            raise InputError(f"nothing matches {path}.")
+        found += more
+    return found
+
+
+def fitting_size(
+    session: Session, paths: Sequence[Path], *, critic: Critic | None, size: int | None, split: str | None = None
+) -> int | None:
+    """Return the size that was asked for, or the critic's own, where it takes squares and an image is of another size.
+
+    Where its own is taken, that is warned of.
+    """
+    from gan_probe.images.readers.sizes import image_sizes, sizes_in_words
+
+    if size is not None or critic is None or critic.config.image_shape[0] != critic.config.image_shape[1]:
+        return size
+    side = critic.config.image_shape[0]
+    sizes = sum((image_sizes(path, split=split) for path in paths), start=Counter[tuple[int, int]]())
+    if not sizes or set(sizes) == {(side, side)}:
+        return None
+    session.warn([f"images of {sizes_in_words(sizes)} become squares of {side} pixels, which the critic takes."])
+    return side
+
+
+def train_critic(
+    session: Session, images: ImageSet, out: Path, config: TrainConfig, *, device: torch.device, **more: Any
+) -> Critic:
+    """Train a critic in a run folder, as `gan_probe.train` does with ``more``; tell of its progress, and return it."""
+    from gan_probe.training import train
+
+    with session.progress("training", config.steps) as update:
+        return train(
+            images,
+            out,
+            config,
+            device=device,
+            on_step=lambda step, row: update(step, progress_note(step, row, config)),
+            log=session.log,
+            **more,
+        )
+
+
+def progress_note(step: int, row: Mapping[str, float], config: TrainConfig) -> str:
+    """Return W-distance, penalty and real images per second of critic training."""
+    rate = step * config.n_critic * config.batch_size / max(row["elapsed_s"], 1e-9)
+    return f"W {row['w_distance']:.2f}  penalty {row['penalty']:.3f}  {rate:.0f} images/s"
+
+
+def score_to(session: Session, critic: Critic, images: ImageSet, out: Path, *, reuse: bool = False) -> ScoreTable:
+    """Score images into a file, and return the table; with ``reuse`` the one that is there, where it is of both."""
+    from gan_probe.scoring.score import score
+    from gan_probe.scoring.table import read_scores, write_scores
+
+    if reuse and out.is_file():
+        found = read_scores(out)
+        origin = found.provenance
+        if (origin.get("critic_hash"), origin.get("data_fingerprint")) == (critic.hash, images.fingerprint):
+            return found
+    with session.each("scoring batches") as progress:
+        found = score(critic, images, progress=progress)
+    write_scores(found, out, overwrite=reuse)
+    return found
 
 
 @contextmanager

@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gan_probe.cli.options import (
+    BatchSize,
+    CriticFolder,
+    DataPaths,
     Device,
     DryRun,
     Json,
+    Layers,
     Overwrite,
+    Pooling,
     SizePx,
     SplitName,
     TrustCode,
     check_file_free,
     command_line,
 )
+from gan_probe.cli.run_study import open_images, paths_of
 from gan_probe.cli.session import Session
+from gan_probe.config import POOLING
 from gan_probe.errors import ConfigError
 from synthetic.files import remove_folder
 
@@ -27,13 +34,8 @@ if TYPE_CHECKING:
 
 
 def score(
-    critic: Annotated[
-        Path, typer.Argument(help="A run folder, a snapshot of one, a critic folder or an ensemble folder.")
-    ],
-    data: Annotated[
-        list[Path],
-        typer.Argument(help="Folders of images, .npy, .npz, .parquet or .tar files, lists of paths (.csv), or -."),
-    ],
+    critic: CriticFolder,
+    data: DataPaths,
     out: Annotated[
         Path, typer.Option(help="The Parquet file to write; or a folder, for images that do not fit in memory.")
     ] = Path("scores.parquet"),
@@ -41,10 +43,8 @@ def score(
         bool, typer.Option("--controls/--no-controls", help="Add the scalars that a separation must beat.")
     ] = True,
     embeddings: Annotated[bool, typer.Option("--embeddings/--no-embeddings", help="Add the critic's features.")] = True,
-    layers: Annotated[
-        list[str] | None, typer.Option("--layer", help="Layer of the embedding; repeatable. Default: all.")
-    ] = None,
-    pooling: Annotated[str, typer.Option(help="Of the embedding: mean, std, max or grid4.")] = "mean",
+    layers: Layers = None,
+    pooling: Pooling = POOLING,
     seen: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,9 +53,7 @@ def score(
             " column seen.",
         ),
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Images at a time. Default: 32 on a CPU, 256 on a GPU.", min=1)
-    ] = None,
+    batch_size: BatchSize = None,
     split: SplitName = None,
     size: SizePx = None,
     on_error: Annotated[
@@ -87,14 +85,8 @@ def score(
     With a folder as --out, images are scored shard by shard: memory does not grow, and --resume goes on after a kill.
     """
     with Session("score", json) as session:
-        from functools import partial
-
-        import numpy as np
-
         from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
-        from gan_probe.images.image_set import concatenate
-        from gan_probe.images.readers.reading import read_images
         from gan_probe.scoring.score import score
         from gan_probe.scoring.table import write_scores
 
@@ -115,8 +107,8 @@ def score(
             )  # fmt: skip
             share = (shard_index, num_shards)
             _into_folder(
-                session, job, data, how=how, n_rows=shard_size, limit=limit, share=share, engine=engine, jobs=jobs,
-                resume=resume, overwrite=overwrite, dry_run=dry_run,
+                session, job, paths_of(data), how=how, n_rows=shard_size, limit=limit, share=share, engine=engine,
+                jobs=jobs, resume=resume, overwrite=overwrite, dry_run=dry_run,
             )  # fmt: skip
             return
         _check_of_file(on_error, resume=resume, share=(shard_index, num_shards), engine=engine)
@@ -124,11 +116,9 @@ def score(
         if out.resolve() in [path.resolve() for path in data]:
             raise ConfigError(f"{out} is the data itself; name another file.")
         loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
-        read = partial(read_images, size_px=size, split=split, skip_bad=on_error == "skip")
-        images = concatenate([read(path) for path in data])
-        if limit is not None:
-            images = images.take(np.arange(min(limit, len(images))))
-        session.warn(images.warnings)
+        images = open_images(
+            session, data, critic=loaded, size=size, split=split, skip_bad=on_error == "skip", limit=limit
+        )
         session.plan(
             dry_run,
             {
@@ -152,7 +142,6 @@ def score(
         session.warn(w for w in scores.provenance["warnings"] if w not in images.warnings)
         write_scores(scores, out, overwrite=overwrite)
         values = scores.table["critic_score"]
-        session.n_skipped = images.n_skipped
         session.outputs["scores"] = str(out)
         session.metrics |= {
             "n_images": len(values),

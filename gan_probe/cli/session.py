@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from gan_probe.cli.verb import MANNER
 from gan_probe.ending import TERMINATED, Terminated, exit_code, in_words, terminable
 from gan_probe.errors import GateError, InputError
 from gan_probe.text import visible
@@ -89,6 +90,7 @@ class Session:
     quiet: bool = False
 
     def __post_init__(self) -> None:
+        self._manner = MANNER.get()
         self._stdout, self._stderr = Voice(soft_wrap=True, highlight=False), Voice(stderr=True, highlight=False)
         self._until_the_end = ExitStack()
 
@@ -101,9 +103,12 @@ class Session:
 
     def log(self, text: str) -> None:
         """Print news of the work on stderr."""
-        if self.quiet:
-            return
-        self._stderr.print(visible(text), markup=False, soft_wrap=True)
+        if not self._manner.quiet:
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        if not self.quiet:
+            self._stderr.print(visible(text), markup=False, soft_wrap=True)
 
     def show(self, table: Any) -> None:
         """Print a rich table on stdout (not under ``--json``)."""
@@ -114,7 +119,7 @@ class Session:
         """Print warnings on stderr and keep them for ``--json``."""
         for text in texts:
             self.warnings.append(text)
-            self.log(f"warning: {text}")
+            self._tell(f"warning: {text}")
 
     def plan(self, dry_run: bool, steps: Mapping[str, Any]) -> None:
         """Under ``--dry-run`` print what would be done and end the command."""
@@ -138,7 +143,7 @@ class Session:
     @contextmanager
     def progress(self, text: str, total: int | None = None) -> Iterator[Callable[[int, str], None]]:
         """Yield ``update(n_done, note)``: a bar on a terminal, a line every ten seconds elsewhere."""
-        if self._stderr.is_terminal and not self.quiet:
+        if self._stderr.is_terminal and not (self.quiet or self._manner.quiet):
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -236,6 +241,8 @@ class Session:
         elif isinstance(error, KeyboardInterrupt):
             self._fail(f"interrupted. {self.resume_hint}".strip(), "interrupted", INTERRUPTED)
         elif words := in_words(error):
+            if self._manner.verbose:
+                traceback.print_exception(error, file=sys.stderr)
             self._fail(words, "gate" if isinstance(error, GateError) else "error", exit_code(error))
         else:
             traceback.print_exception(error, file=sys.stderr)

@@ -36,8 +36,10 @@ def stability(
     step: Annotated[
         str | None,
         typer.Option(
+            "--snapshot",
+            metavar="STEP",
             help="Compare the snapshots of this step in place of the finished critics; 'agreed': of each run the late"
-            " snapshot that agrees best with the other runs, found without labels."
+            " snapshot that agrees best with the other runs, found without labels.",
         ),
     ] = None,
     against: Annotated[
@@ -77,7 +79,13 @@ def stability(
         if against is not None:
             check_plain(named)
         rivals = None if against is None else {name: against / name for name in named}
-        images = open_images(session, data, size=size, split=split)
+        images = open_images(
+            session,
+            data,
+            critic=open_critic(next(iter(named.values())), device, trust_code=trust_code),
+            size=size,
+            split=split,
+        )
         if step == AGREED:
             named = agreed_snapshots(named, images, seed=seed, device=resolve_device(device))
             session.metrics["snapshots"] = {name: path.name for name, path in named.items()}
@@ -113,7 +121,7 @@ def stability(
 
 def _number(step: str) -> int:
     if not (step.isascii() and step.isdigit()):
-        raise typer.BadParameter(f"--step takes the number of a step, or {AGREED!r}; got {step!r}.")
+        raise typer.BadParameter(f"--snapshot takes the number of a step, or {AGREED!r}; got {step!r}.")
     return int(step)
 
 

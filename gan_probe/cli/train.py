@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, SizePx, SplitName, command_line, parse_settings
+from gan_probe.cli.run_study import train_critic
 from gan_probe.cli.session import Session
 from gan_probe.config import OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
@@ -160,18 +161,16 @@ def train(
                 )
                 session.outputs["runs"], session.metrics["runs"] = str(out), list(ended.values())
                 return
-            with session.progress("training", config.steps) as update:
-                run_training(
-                    images,
-                    out,
-                    config,
-                    origins=origins[out],
-                    resume=resume,
-                    overwrite=overwrite,
-                    device=chosen,
-                    on_step=lambda step, row: update(step, progress_note(step, row, config)),
-                    log=session.log,
-                )
+            train_critic(
+                session,
+                images,
+                out,
+                config,
+                device=chosen,
+                origins=origins[out],
+                resume=resume,
+                overwrite=overwrite,
+            )
         if is_first:
             session.outputs |= {"run": str(out), "critic": str(out / "critic")}
             session.metrics |= _tell(session, out, used, str(chosen))
@@ -238,9 +237,3 @@ def _origins(config: TrainConfig, preset: str, given: Mapping[str, Any]) -> dict
         name: "given" if name in given else "default" if value == defaults[name] else f"preset {preset}"
         for name, value in config.as_dict().items()
     }
-
-
-def progress_note(step: int, row: Mapping[str, float], config: TrainConfig) -> str:
-    """Return W-distance, penalty and real images per second of critic training."""
-    rate = step * config.n_critic * config.batch_size / max(row["elapsed_s"], 1e-9)
-    return f"W {row['w_distance']:.2f}  penalty {row['penalty']:.3f}  {rate:.0f} images/s"

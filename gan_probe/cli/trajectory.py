@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gan_probe.cli.options import (
+    DATA_HELP,
     Device,
     DryRun,
     Json,
@@ -18,14 +19,16 @@ from gan_probe.cli.options import (
     Title,
     gate_option,
 )
-from gan_probe.cli.run_study import check_start, finish, open_images, parts
+from gan_probe.cli.run_study import check_start, finish, open_critic, open_images, parts
 from gan_probe.cli.session import Session
 from gan_probe.studies.trajectory.metrics import TrajectoryMetrics
 
 
 def trajectory(
     run: Annotated[Path, typer.Argument(help="A run folder with snapshots, finished or not.")],
-    data: Annotated[Path, typer.Argument(help="Images with labels, such as the test set.")],
+    data: Annotated[
+        list[Path], typer.Argument(metavar="DATA", help=f"Images with labels, such as the test set. {DATA_HELP}")
+    ],
     out: ReportFolder,
     reference: Annotated[
         str | None,
@@ -54,7 +57,9 @@ def trajectory(
 
         check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=TrajectoryMetrics)
         chosen, found = resolve_device(device), find_snapshots(run)
-        images = open_images(session, data, size=size, split=split)
+        images = open_images(
+            session, data, critic=open_critic(next(iter(found.values())), device), size=size, split=split
+        )
         steps = ", ".join(map(str, found))
         session.plan(dry_run, {"run": run, "steps": steps, "images": len(images), "controls": controls, "out": out})
         session.hold(out)

@@ -232,7 +232,7 @@ class EnsembleCritic(Critic):
         folder = Path(path)
         if not (folder / ENSEMBLE).is_file():
             raise InputError(
-                f"{folder} holds no {ENSEMBLE}. Make one with: gan-probe ensemble RUN RUN ... --panel DATA --out DIR"
+                f"{folder} holds no {ENSEMBLE}. Make one with: gan-probe ensemble RUN RUN ... --data DATA --out DIR"
             )
         found = open_folder(folder, device, trust_code=trust_code)
         assert isinstance(found, EnsembleCritic)

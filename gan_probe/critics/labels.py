@@ -112,7 +112,7 @@ def find_form(call: Callable[[Tensor], Any], n_labels: int, images: Tensor) -> s
         if not all(_agree(results[first], other) for other in results.values()):
             raise InputError(
                 f"the discriminator takes labels as {' and as '.join(results)}, with different results. Choose one with"
-                " --labels (in Python: labels=)."
+                " --label-form (in Python: labels=)."
             )
         if results:
             return first

@@ -43,7 +43,7 @@ class ImageLoader(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     image_shape_ : tuple of int
-        Height, width, channels; for numeric rows (n_features_in_,).
+        Height, width, channels; for numeric rows one number, ``n_features_in_``.
 
     Examples
     --------

@@ -151,6 +151,35 @@ class ImageSet:
         return replace(self, images=fit_channels(self.images, n_channels), warnings=(*self.warnings, note))
 
 
+def hold_out(data: ImageSet, share: float, *, seed: int = 0) -> tuple[ImageSet, ImageSet]:
+    """Return a set in two parts, the second with about a ``share`` of each class.
+
+    An image goes where its content says: the same one to the same part in whatever order files are read, and copies of
+    it with it.
+
+    Raises
+    ------
+    InputError
+        When a part would be empty.
+    """
+
+    def place(sample: str) -> str:
+        return hashlib.sha256(f"{seed} {sample}".encode()).hexdigest()
+
+    facts = pd.DataFrame({"sample": data.table["sample_id"], "label": data.table.get("label", "")})
+    chosen: set[str] = set()
+    for _, of_class in facts.drop_duplicates("sample").groupby("label", sort=True):
+        ordered = sorted(of_class["sample"], key=place)
+        chosen.update(ordered[: round(share * len(ordered))])
+    is_held_out = facts["sample"].isin(chosen).to_numpy()
+    if is_held_out.all() or not is_held_out.any():
+        raise InputError(
+            f"{data.source} holds {len(facts.drop_duplicates('sample'))} different images, too few to hold out"
+            f" {share:.0%} of each class. Give more, or a second folder to test on."
+        )
+    return data.take(~is_held_out), data.take(is_held_out)
+
+
 def from_synthetic(dataset: Dataset) -> ImageSet:
     """Return a data set of `synthetic` as an `ImageSet`, without a detour over the disk."""
     table = dataset.table.copy()

@@ -33,7 +33,5 @@ def read_held_out(path: str | Path, scores: ScoreTable) -> npt.NDArray[np.float6
             if facts.get("critic_hash", min(hashes)) in hashes:  # version 0.1.0 did not write whose they are
                 return np.asarray(table["critic_score"].to_pandas(), dtype=np.float64)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{file} holds no scores of held-out reals ({error}). Name a table: --reference."
-            ) from error
+            raise InputError(f"{file} holds no scores of held-out reals ({error}). Name a table: --reals.") from error
     return None

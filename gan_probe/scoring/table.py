@@ -433,7 +433,7 @@ def average_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
         When scores are in the units of their own training (gauge "raw"), in different gauges, or of different images.
     """
     gauges = [t.provenance.get("gauge") or {"alignment": "raw", "panel": ""} for t in tables]
-    how = "Put the trainings together: gan-probe ensemble RUN RUN ... --panel DATA --out DIR; and score with that."
+    how = "Put the trainings together: gan-probe ensemble RUN RUN ... --data DATA --out DIR; and score with that."
     if any(gauge["alignment"] == "raw" for gauge in gauges):
         raise InputError(f"raw scores of different trainings have different units, so they have no mean. {how}")
     found = sorted({f"{gauge['alignment']} on panel {gauge['panel']}" for gauge in gauges})

@@ -187,7 +187,7 @@ def conformal_p(scores: Values, reference: Values, direction: str = "low") -> Va
     if len(reference) < MIN_REFERENCE:
         raise InputError(
             f"conformal p-values need at least {MIN_REFERENCE} held-out reals, got {len(reference)}. Give more: score"
-            " real images that the critic was not trained on and name that table with --reference."
+            " real images that the critic was not trained on and name that table with --reals."
         )
     ordered = np.sort(reference)
     below = (1 + np.searchsorted(ordered, scores, side="right")) / (len(ordered) + 1)

@@ -97,7 +97,7 @@ def test_labels_that_cannot_be_given_are_told() -> None:
     scalar = foreign.Labelled(nn.Linear(1, 1), lambda layer, y: layer(y.float().view(-1, 1)).flatten())
     wants_three = foreign.one_hot()
     cases = [
-        (lambda: made(scalar, n_labels=1), InputError, "as index and as one-hot, .* Choose one with --labels"),
+        (lambda: made(scalar, n_labels=1), InputError, "as index and as one-hot, .* Choose one with --label-form"),
         (lambda: made(wants_three, n_labels=5), InputError, r"As one-hot rows: .*\(2, 5\) of float32: .*Is --n-labels"),
         (lambda: made(wants_three, n_labels=3, labels="index"), InputError, r"with labels \(2,\) of int64: it raised"),
         (lambda: made(wants_three, n_labels=0), ConfigError, "n_labels must be at least 1, got 0"),

@@ -81,6 +81,12 @@ def read_folder(folder: Path, split: str | None) -> Entries:
     )
 
 
+def read_picture(path: Path, split: str | None) -> Entries:
+    """Return one image file by itself."""
+    del split  # it has none
+    return Entries(sources=[path], names=[path.name], table=pd.DataFrame(index=[0]), decode=decode_entry)
+
+
 def inside(folder: Path, name: str) -> Path:
     """Return ``folder/name``, unless the name leads out of the folder.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 import pyarrow as pa
@@ -57,8 +59,13 @@ def read_stdin(path: Path, split: str | None) -> Entries:
     InputError
         When there are none.
     """
-    names = [line.rstrip("\r\n") for line in sys.stdin]
-    return _entries([name for name in names if name.strip()], Path(), pd.DataFrame())
+    return _entries([name for name in _lines(sys.stdin) if name.strip()], Path(), pd.DataFrame())
+
+
+@lru_cache(maxsize=1)
+def _lines(stream: TextIO) -> list[str]:
+    """Return the lines of a stream, which can be read only once: sizes are looked at before pictures are."""
+    return [line.rstrip("\r\n") for line in stream]
 
 
 def _entries(names: list[str], folder: Path, table: pd.DataFrame) -> Entries:

@@ -15,7 +15,7 @@ from gan_probe.images.readers import ACCEPTED
 from gan_probe.images.readers.arrays import read_npy, read_npz
 from gan_probe.images.readers.entries import Entries, some
 from gan_probe.images.readers.files import list_folder, printable
-from gan_probe.images.readers.folder import own_files, read_folder
+from gan_probe.images.readers.folder import own_files, read_folder, read_picture
 from gan_probe.images.readers.formats import is_picture
 from gan_probe.images.readers.lists import STDIN, is_list, read_list, read_stdin
 from gan_probe.images.readers.parquet import read_parquet_images
@@ -158,6 +158,14 @@ READERS: tuple[Reader, ...] = (
         " labels); `seen` (true or false for each image), `split`",
         refused="labels that are not one for each image; other uint8 arrays of 3 or 4 axes count as images left out,"
         " all other arrays are named",
+    ),
+    Reader(
+        title="a picture",
+        matches=lambda path: path.is_file() and is_picture(path.name),
+        entries=read_picture,
+        images="one file of a format below; several are several paths",
+        labels="none: a folder gives labels",
+        refused="what is no picture by its name",
     ),
     Reader(
         title="a folder of images",

@@ -216,7 +216,7 @@ VERDICTS: tuple[Verdict[OutlierFacts], ...] = (
         " would have to for any to be called",
         holds=lambda f: f.is_limited,
         says="{n_extreme} images lie beyond every held-out real, and none is called: with {numbers.n_reference} of"
-        " these reals it takes {n_needed} such images among {numbers.n_images}. More reals (--reference)"
+        " these reals it takes {n_needed} such images among {numbers.n_images}. More reals (--reals)"
         " or fewer images at a time make the test sharper.",
     ),
     Verdict(

@@ -74,7 +74,7 @@ def outliers(
         raise InputError(
             "no held-out reals are known: beside the critic there are fewer than ten, or its folder was not found as it"
             " was when these scores were made; and the table has no seen images. Score real images that the critic was"
-            " not trained on and name that table with --reference."
+            " not trained on and name that table with --reals."
         )
     seen = np.flatnonzero(table["seen"].astype(bool))
     half = np.random.default_rng(seed).permutation(seen)[: len(seen) // 2]

@@ -123,7 +123,8 @@ def test_folders_and_files_that_hold_no_images_are_named(tmp_path: Path) -> None
         read_images(tmp_path / "empty")
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(
-        InputError, match="is not a kind of file that is known. Accepted: a folder of images, .npy, .npz, .parquet"
+        InputError,
+        match="is not a kind of file that is known. Accepted: a folder of images, a picture, .npy, .npz, .parquet",
     ):
         read_images(tmp_path / "notes.txt")
     (tmp_path / "meta").mkdir()

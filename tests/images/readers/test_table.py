@@ -29,5 +29,5 @@ def test_entries_decode_to_what_was_written(format_name: str, tmp_path: Path) ->
 def test_what_cannot_be_streamed_is_said_with_what_can(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", x=np.zeros((2, 8, 8), np.uint8))
     assert find_reader(tmp_path / "x.npz").title == ".npz"
-    with pytest.raises(InputError, match="cannot be streamed. Accepted: a folder of images, .npy, .parquet"):
+    with pytest.raises(InputError, match="cannot be streamed. Accepted: a folder of images, a picture, .npy, .parquet"):
         find_reader(tmp_path / "x.npz", streamed=True)

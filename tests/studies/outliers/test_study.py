@@ -48,7 +48,7 @@ def test_a_reference_must_be_the_same_critic_s_and_other_images(scores: ScoreTab
 
 def test_without_any_reals_there_is_nothing_to_compare_with(scores: ScoreTable) -> None:
     table = scores.table.drop(columns="seen")
-    with pytest.raises(InputError, match="no held-out reals are known.*--reference"):
+    with pytest.raises(InputError, match="no held-out reals are known.*--reals"):
         outliers(ScoreTable(table, {}))
 
 
