@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gan_probe.critics.attribution import slope_norms
 from gan_probe.critics.features import POOLINGS
+from gan_probe.critics.stored import KINDS
 from gan_probe.scoring.controls import PROBED
 from gan_probe.scoring.engines import LOCAL, Engine, Wanted
-from gan_probe.stats.novelty import ROWS, SCORE, UNCERTAIN, View
+from gan_probe.stats.novelty import ROWS, SCORE, SLOPE, UNCERTAIN, View
 from gan_probe.types import Images, Rows
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def viewer(critic: Critic, kinds: Sequence[str], *, engine: Engine = LOCAL) -> V
     """
     poolings = [kind for kind in POOLINGS if kind in kinds] if critic.config.layers else []
     widths: dict[tuple[str, str], int] = {}
+    has_slopes = critic.config.factory not in KINDS  # a stored graph has no gradients
 
     def view(images: Images) -> dict[View, Rows]:
         found: dict[View, Rows] = {}
@@ -46,6 +49,8 @@ def viewer(critic: Critic, kinds: Sequence[str], *, engine: Engine = LOCAL) -> V
                 found[SCORE, ""] = passed.scores[:, None].astype(np.float64)
             if UNCERTAIN in kinds and passed.spread is not None:
                 found[UNCERTAIN, ""] = passed.spread[:, None].astype(np.float64)
+        if SLOPE in kinds and has_slopes:
+            found[SLOPE, ""] = slope_norms(critic, images, batch_size=BATCH_SIZE)[:, None].astype(np.float64)
         return found
 
     return view
@@ -72,11 +77,11 @@ def _by_layer(
     return {(pooling, layer): part for layer, part in zip(layers, parts, strict=True)}
 
 
-def baseline_viewers(reals: Images, seed: int = 0) -> dict[str, Viewer]:
+def baseline_viewers(reals: Images, names: Sequence[str] = BASELINES, seed: int = 0) -> dict[str, Viewer]:
     """Return what turns images into rows without a critic, by name; fitted on the reals where it is fitted at all."""
-    encoders = {name: PROBED[name](reals, seed) for name in BASELINES}
 
     def viewer_of(name: str) -> Viewer:
-        return lambda images: {(ROWS, name): encoders[name](images)}
+        encode = PROBED[name](reals, seed)
+        return lambda images: {(ROWS, name): encode(images)}
 
-    return {name: viewer_of(name) for name in BASELINES}
+    return {name: viewer_of(name) for name in names}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -40,16 +41,22 @@ TINY = 1e-12
 
 def by_value(reals: Rows, labels: AnyLabels | None) -> Unlike:
     """Return the number itself: one that is large where images are unlike, such as the spread of an ensemble."""
-    return lambda rows: rows[:, 0].astype(np.float64)
+    return partial(_in_direction, direction="", reference=reals[:, 0])
 
 
-def by_score(direction: str) -> Callable[[Rows, AnyLabels | None], Unlike]:
-    """Return the method that takes scores in a direction of `gan_probe.stats.conformal.DIRECTIONS`."""
+def low_score(reals: Rows, labels: AnyLabels | None) -> Unlike:
+    """Return the negative score: what a critic_score promises."""
+    return partial(_in_direction, direction="low", reference=reals[:, 0])
 
-    def fit(reals: Rows, labels: AnyLabels | None) -> Unlike:
-        return lambda rows: DIRECTIONS[direction](rows[:, 0], reals[:, 0])
 
-    return fit
+def unusual_score(reals: Rows, labels: AnyLabels | None) -> Unlike:
+    """Return the distance of a score from the median of the reals."""
+    return partial(_in_direction, direction="two-sided", reference=reals[:, 0])
+
+
+def _in_direction(rows: Rows, *, direction: str, reference: Values) -> Values:
+    values = rows[:, 0].astype(np.float64)
+    return DIRECTIONS[direction](values, reference) if direction else values
 
 
 def nearest_reals(reals: Rows, labels: AnyLabels | None) -> Unlike:
@@ -61,9 +68,13 @@ def nearest_reals(reals: Rows, labels: AnyLabels | None) -> Unlike:
     networks Sun, Ming, Zhu, Li 2022, "Out-of-distribution detection with deep nearest neighbors". Deviation: the mean
     of the distances in place of the largest, and columns standardised in place of rows of length 1.
     """
-    scale = standardiser(reals)
+    scale = Scale.of(reals)
     index = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(reals)), algorithm="brute").fit(scale(reals))
-    return lambda rows: index.kneighbors(scale(rows))[0].mean(1).astype(np.float64)
+    return partial(_mean_distance, scale=scale, index=index)
+
+
+def _mean_distance(rows: Rows, *, scale: Scale, index: NearestNeighbors) -> Values:
+    return index.kneighbors(scale(rows))[0].mean(1).astype(np.float64) if len(rows) else np.empty(0)
 
 
 def mahalanobis(reals: Rows, labels: AnyLabels | None) -> Unlike:
@@ -74,7 +85,12 @@ def mahalanobis(reals: Rows, labels: AnyLabels | None) -> Unlike:
     Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices"; with features of
     networks Lee, Lee, Lee, Shin 2018, "A simple unified framework for detecting out-of-distribution samples".
     """
-    return _squares(reals, np.zeros(len(reals), dtype=np.intp), root=True)
+    squared = Ellipsoids.of(reals, np.zeros(len(reals), dtype=np.intp))
+    return partial(_root, squared=squared)
+
+
+def _root(rows: Rows, *, squared: Ellipsoids) -> Values:
+    return np.sqrt(squared(rows))
 
 
 def relative_mahalanobis(reals: Rows, labels: AnyLabels | None) -> Unlike:
@@ -89,39 +105,56 @@ def relative_mahalanobis(reals: Rows, labels: AnyLabels | None) -> Unlike:
     ----------
     Ren, Fort, Liu, Roy, Padhy, Lakshminarayanan 2021, "A simple fix to Mahalanobis distance", equation 3.
     """
-    codes, classes = pd.factorize(np.asarray(labels, dtype=object)) if labels is not None else (None, ())
-    if codes is None or len(classes) < 2:
+    codes = pd.factorize(np.asarray(labels, dtype=object))[0] if labels is not None else np.zeros(1, dtype=np.intp)
+    if codes.max() < 1:
         raise InputError("the relative Mahalanobis distance needs reals of at least two classes, with their labels.")
-    near, far = _squares(reals, codes), _squares(reals, np.zeros(len(reals), dtype=np.intp))
-    return lambda rows: near(rows) - far(rows)
+    near, far = Ellipsoids.of(reals, codes), Ellipsoids.of(reals, np.zeros(len(reals), dtype=np.intp))
+    return partial(_relative, near=near, far=far)
+
+
+def _relative(rows: Rows, *, near: Ellipsoids, far: Ellipsoids) -> Values:
+    return near(rows) - far(rows)
 
 
 METHODS: dict[str, Callable[[Rows, AnyLabels | None], Unlike]] = {
     "value": by_value,
-    "low": by_score("low"),
-    "two-sided": by_score("two-sided"),
+    "low": low_score,
+    "two-sided": unusual_score,
     "nearest": nearest_reals,
     "mahalanobis": mahalanobis,
     "relative": relative_mahalanobis,
 }
 
 
-def standardiser(reals: Rows) -> Callable[[Rows], Rows]:
-    """Return what gives columns mean 0 and standard deviation 1 on reals; small variances are raised by `FLOOR`.
+@dataclass(frozen=True)
+class Scale:
+    """Gives columns mean 0 and standard deviation 1 on reals; small variances are raised by `FLOOR`.
 
     Columns of one view share a unit, so a variance is small when it is small beside the others.
-
-    Raises
-    ------
-    InputError
-        Where no column varies.
     """
-    mean, variance = reals.mean(0, dtype=np.float64), reals.var(0, dtype=np.float64)
-    width = np.sqrt(variance + FLOOR * variance.mean())
-    if not width.min() > TINY * max(1.0, float(np.abs(mean).max())):
-        raise InputError("these features are the same in every real image, so nothing can be called unlike them.")
-    shift, factor = mean.astype(np.float32), (1 / width).astype(np.float32)
-    return lambda rows: (rows.astype(np.float32) - shift) * factor
+
+    shift: Values
+    width: Values
+
+    @classmethod
+    def of(cls, reals: Rows) -> Scale:
+        """Return the scale of some reals.
+
+        Raises
+        ------
+        InputError
+            Where no column varies.
+        """
+        mean, variance = reals.mean(0, dtype=np.float64), reals.var(0, dtype=np.float64)
+        width = np.sqrt(variance + FLOOR * variance.mean())
+        if not width.min() > TINY * max(1.0, float(np.abs(mean).max())):
+            raise InputError("these features are the same in every real image, so nothing can be called unlike them.")
+        return cls(mean, width)
+
+    def __call__(self, rows: Rows) -> Rows:
+        """Return rows (n, d) in units of the reals; float32 stays float32."""
+        kind = np.result_type(rows.dtype, np.float32)
+        return (rows - self.shift.astype(kind)) / self.width.astype(kind)
 
 
 def shrunken_axes(centred: Values) -> tuple[Values, Values, float]:
@@ -145,27 +178,46 @@ def shrunken_axes(centred: Values) -> tuple[Values, Values, float]:
     return axes, (1 - share) * values + share * mean, share * mean
 
 
-def _squares(reals: Rows, codes: Codes, *, root: bool = False) -> Unlike:
-    """Return the squared Mahalanobis distance from the nearest class, or its root; one covariance, within classes."""
-    scale = standardiser(reals)
-    scaled = scale(reals).astype(np.float64)
-    means = np.stack([scaled[codes == code].mean(0) for code in range(int(codes.max()) + 1)])
-    axes, variances, other = shrunken_axes(scaled - means[codes])
+@dataclass(frozen=True, kw_only=True)
+class Ellipsoids:
+    """The squared Mahalanobis distance from the nearest class; one covariance, within classes, shrunken.
 
-    def distance(rows: Rows) -> Values:
-        found = []
-        for start in range(0, len(rows), CHUNK):
-            chunk = scale(rows[start : start + CHUNK]).astype(np.float64)
-            squares = []
-            for mean in means:
-                along = (chunk - mean) @ axes.T  # (n, r)
-                rest = np.maximum(((chunk - mean) ** 2).sum(1) - (along**2).sum(1), 0)
-                squares.append((along**2 / variances).sum(1) + rest / other)
-            found.append(np.min(squares, axis=0))
-        together = np.concatenate(found) if found else np.empty(0)
-        return np.sqrt(together) if root else together
+    Attributes
+    ----------
+    scale : Scale
+    means : ndarray, shape (classes, d)
+    axes, variances, other
+        See `shrunken_axes`.
+    """
 
-    return distance
+    scale: Scale
+    means: Values
+    axes: Values
+    variances: Values
+    other: float
+
+    @classmethod
+    def of(cls, reals: Rows, codes: Codes) -> Ellipsoids:
+        """Return the classes of some reals; ``codes`` are their numbers, from 0."""
+        scale = Scale.of(reals)
+        scaled = scale(reals).astype(np.float64)
+        means = np.stack([scaled[codes == code].mean(0) for code in range(int(codes.max()) + 1)])
+        axes, variances, other = shrunken_axes(scaled - means[codes])
+        return cls(scale=scale, means=means, axes=axes, variances=variances, other=other)
+
+    def __call__(self, rows: Rows) -> Values:
+        """Return squared distances (n,) of rows (n, d)."""
+        found = [self._squares(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK)]
+        return np.concatenate(found) if found else np.empty(0)
+
+    def _squares(self, rows: Rows) -> Values:
+        scaled, found = self.scale(rows).astype(np.float64), []
+        for mean in self.means:
+            away = scaled - mean
+            along = away @ self.axes.T  # (n, r)
+            rest = np.maximum((away**2).sum(1) - (along**2).sum(1), 0)
+            found.append((along**2 / self.variances).sum(1) + rest / self.other)
+        return np.min(found, axis=0)
 
 
 # --- from numbers to p-values --------------------------------------------------------------------------------------
@@ -371,7 +423,7 @@ def _out_of_fold(
     return found
 
 
-def combine(fitted: Sequence[FittedDetector], views: Views) -> Values:
+def unlike_together(fitted: Sequence[FittedDetector], views: Views) -> Values:
     """Return how unlike reals each image is by several detectors together, (n,): Fisher's sum, or that of one alone."""
     if len(fitted) == 1:
         return fitted[0].unlike(views)

@@ -12,11 +12,11 @@ from gan_probe.stats.novelty import (
     DETECTORS,
     METHODS,
     MIN_REALS,
+    Scale,
     Surprise,
-    combine,
     fit_detector,
     shrunken_axes,
-    standardiser,
+    unlike_together,
 )
 
 RNG = np.random.default_rng(0)
@@ -95,10 +95,10 @@ def test_the_shrunken_covariance_is_ledoit_and_wolf_s(shape: tuple[int, int]) ->
 def test_a_column_that_is_constant_among_reals_counts_and_does_not_outweigh_all() -> None:
     reals = np.c_[RNG.normal(size=(200, 4)), np.zeros(200)]
     lit = np.array([[0, 0, 0, 0, 1.0]])
-    scaled = standardiser(reals)(lit)[0, 4]
+    scaled = Scale.of(reals)(lit)[0, 4]
     assert 5 < scaled < 15  # a tenth of the mean width is its unit
     with pytest.raises(InputError, match="the same in every real image"):
-        standardiser(np.ones((20, 3)))
+        Scale.of(np.ones((20, 3)))
 
 
 def test_surprise_is_the_share_of_reals_beyond_and_goes_on_where_they_end() -> None:
@@ -133,8 +133,8 @@ def test_several_layers_are_one_number_and_say_which_of_them_it_was() -> None:
 def test_a_combination_holds_what_one_detector_knows_and_one_alone_stays_itself() -> None:
     reals, new, seen = views(500), views(500, shift=3.0), views(500)
     good, poor = (fit_detector(DETECTORS[name], reals) for name in ("nearest-quadrants", "score-low"))
-    assert combine([good], new).tolist() == good.unlike(new).tolist()
-    together = auroc(combine([good, poor], new), combine([good, poor], seen))
+    assert unlike_together([good], new).tolist() == good.unlike(new).tolist()
+    together = auroc(unlike_together([good, poor], new), unlike_together([good, poor], seen))
     assert auroc(poor.unlike(new), poor.unlike(seen)) == pytest.approx(0.5, abs=0.06)
     assert together > 0.9
 
