@@ -29,6 +29,7 @@ from gan_probe.stats.novelty import (
     FittedDetector,
     Scale,
     View,
+    check_rows,
     fit_detector,
     unlike_together,
 )
@@ -102,6 +103,9 @@ def detect_outliers(
     choice, view = _chosen(critic, fitting, labels, detector=detector, seed=seed)
     on_step("choice")
     seen_by = {name: view(images.images) for name, images in (("fit", fitting), ("usual", calibration), ("new", data))}
+    for views in seen_by.values():
+        for rows in views.values():
+            check_rows(rows)
     fitted = _fit_all(seen_by["fit"], labels, choice.used)
     if not fitted:
         raise InputError("; ".join(choice.notes) or f"the detector {detector!r} cannot be fitted on these reals.")

@@ -1,5 +1,6 @@
 """The whole way on a real critic: reals, data, detectors, controls, and what is refused."""
 
+import copy
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from gan_probe.critics.critic import Critic
+from gan_probe.critics.ensemble import EnsembleCritic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet, from_synthetic
 from gan_probe.report.outliers import PAGE
@@ -113,6 +115,28 @@ def test_without_layers_the_score_remains_and_it_is_said(critic: Critic, few_set
     assert any("shows no layers" in line for line in found.warnings)
     with pytest.raises(InputError, match="needs 'mean' of each image, and there is none"):
         detect_outliers(bare, few_set, reals, detector="nearest-mean")
+
+
+def test_members_of_an_ensemble_that_disagree_are_a_detector_and_one_critic_has_none(
+    runs: list[Path], critic: Critic, train_set: ImageSet, few_set: ImageSet, reals: ImageSet
+) -> None:
+    members = {run.name: Critic.load(run) for run in runs}
+    ensemble = EnsembleCritic.fit(members, train_set)
+    found = detect_outliers(ensemble, few_set, reals, detector="uncertainty", controls=False)
+    assert found.novelty is not None
+    assert {"uncertainty", "nearest-quadrants", "slope"} <= {row["name"] for row in found.novelty.compared}
+    _, spread = ensemble.score_with_uncertainty(few_set.images)
+    of = dict(zip(few_set.table["sample_id"], spread, strict=True))
+    np.testing.assert_allclose(found.table["unlike"], [of[name] for name in found.table["sample_id"]], rtol=1e-4)
+    with pytest.raises(InputError, match="needs 'uncertainty' of each image, and there is none"):
+        detect_outliers(critic, few_set, reals, detector="uncertainty")
+
+
+def test_scores_that_are_no_numbers_are_refused(critic: Critic, few_set: ImageSet, reals: ImageSet) -> None:
+    broken = Critic(copy.deepcopy(critic.module), critic.config)
+    next(iter(broken.module.parameters())).data.fill_(float("nan"))
+    with pytest.raises(InputError, match=r"are not finite numbers: the critic's training diverged"):
+        detect_outliers(broken, few_set, reals, detector="score-low", controls=False)
 
 
 def test_one_class_and_no_labels_are_judged_too(critic: Critic, few_set: ImageSet, reals: ImageSet) -> None:
