@@ -25,7 +25,7 @@ import record
 from scipy.stats import binomtest, norm
 
 from gan_probe.stats.agreement import MEASURES, measures
-from gan_probe.stats.auroc import separate
+from gan_probe.stats.auroc import auroc_ahead, placements, separate
 from gan_probe.stats.clustering import AGREEMENTS, agreement_interval
 from gan_probe.stats.conformal import detect
 from gan_probe.stats.information import bits_interval, named_by_score
@@ -130,6 +130,25 @@ def detection(n: tuple[int, int], place: float, direction: str) -> Once:
         found = detect("x", place + rng.normal(size=n[0]), seen, reference=reference, direction=direction)
         centre = float(np.median(reference))
         truth = norm.cdf(-place / np.sqrt(2)) if direction == "low" else folded_auroc(place - centre, -centre)
+        return (found.ci_low, found.ci_high), float(truth)
+
+    return once
+
+
+def ahead_of_control(n: int, own: float, other: float, *, correlation: float = 0.0, seeds: int = 1) -> Once:
+    """AUROC of unseen against seen images minus a control's, on the same images; seeds differ in their shift."""
+    between = 0.3 if seeds > 1 else 0.0
+
+    def once(rng: Rng) -> tuple[Ends, float]:
+        common, is_new = rng.normal(size=2 * n), np.arange(2 * n) < n
+        shifts = other + between * rng.normal(size=(seeds, 1))
+        noise = np.sqrt(1 - correlation**2) * rng.normal(size=(seeds, 2 * n))
+        controls = correlation * common + noise + is_new * shifts
+        critic = common + is_new * own
+        found = auroc_ahead(
+            placements(critic[is_new], critic[~is_new]), [placements(row[is_new], row[~is_new]) for row in controls]
+        )
+        truth = norm.cdf(own / np.sqrt(2)) - norm.cdf(other / np.sqrt(2 + between**2))
         return (found.ci_low, found.ci_high), float(truth)
 
     return once
@@ -466,6 +485,7 @@ def called(n: int, p: float) -> Once:
 
 NO_EFFECT, CEILING, BROKEN = "conservative: no effect", "conservative: ceiling", "assumption broken"
 WIDE = "conservative: the noise of scores is in both parts"
+ADDED = "conservative: two images are added, which is much beside so small a difference"
 GRID = "conservative: lies on swept values"
 RUNS = "new images and, with several trainings, new runs"
 
@@ -508,6 +528,19 @@ INTERVALS = (
             Cell("40 and 200, AUROC 0.98", detection((40, 200), -3.0, "low")),
             Cell("40 and 40, two-sided, no effect", detection((40, 40), 0.0, "two-sided")),
             Cell("40 and 40, two-sided, AUROC 0.85", detection((40, 40), -2.0, "two-sided")),
+        ),
+    ),
+    Interval(
+        "AUROC of unseen images, critic minus control", "stats.auroc.auroc_ahead", "outliers",
+        "new images and, with several, new randomly initialised critics",
+        (
+            Cell("10 and 10 images, no difference", ahead_of_control(10, 1.0, 1.0)),
+            Cell("40 and 40, no difference, correlation 0.9", ahead_of_control(40, 1.0, 1.0, correlation=0.9), ADDED),
+            Cell("40 and 40, ahead by 0.16", ahead_of_control(40, 2.0, 1.0, correlation=0.5)),
+            Cell("200 and 200, ahead by 0.16", ahead_of_control(200, 2.0, 1.0, correlation=0.5)),
+            Cell("40 and 40, ahead by 0.22", ahead_of_control(40, 3.0, 1.0)),
+            Cell("40 and 40, 3 random critics, ahead by 0.16", ahead_of_control(40, 2.0, 1.0, seeds=3)),
+            Cell("40 and 40, both at 0.9999", ahead_of_control(40, 5.2, 5.2), CEILING),
         ),
     ),
     Interval(

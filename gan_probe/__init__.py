@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gan_probe.studies.diagnose.study import diagnose as diagnose
     from gan_probe.studies.explain.study import explain as explain
     from gan_probe.studies.factors.study import factors as factors
+    from gan_probe.studies.outliers.detection import detect_outliers as detect_outliers
     from gan_probe.studies.outliers.study import outliers as outliers
     from gan_probe.studies.probe.study import probe as probe
     from gan_probe.studies.separation.study import separation as separation
@@ -39,6 +40,7 @@ _PUBLIC = {
     "arithmetic": "studies.arithmetic.study",
     "check_critic": "studies.check.study",
     "cluster_scores": "studies.cluster.study",
+    "detect_outliers": "studies.outliers.detection",
     "diagnose": "studies.diagnose.study",
     "explain": "studies.explain.study",
     "factors": "studies.factors.study",
@@ -56,8 +58,8 @@ _PUBLIC = {
 }
 __all__ = [
     "Critic", "EnsembleCritic", "Generator", "TrainConfig", "__version__", "arithmetic", "check_critic",
-    "cluster_scores", "diagnose", "explain", "factors", "from_synthetic", "outliers", "probe", "read_images",
-    "read_scores", "score", "separation", "stability", "train", "trajectory", "write_scores",
+    "cluster_scores", "detect_outliers", "diagnose", "explain", "factors", "from_synthetic", "outliers", "probe",
+    "read_images", "read_scores", "score", "separation", "stability", "train", "trajectory", "write_scores",
 ]  # fmt: skip
 
 

@@ -39,7 +39,7 @@ from gan_probe.studies.factors.disentanglement import Disentanglement
 from gan_probe.studies.factors.responses import ALONE, AMONG
 from gan_probe.studies.factors.result import FactorsFacts
 from gan_probe.studies.judgement import TOLERATED, Judged, judge
-from gan_probe.studies.outliers.result import OutlierFacts, find
+from gan_probe.studies.outliers.result import Novelty, OutlierFacts, call_novel, find
 from gan_probe.studies.separation.analysis import analyse
 from gan_probe.studies.separation.findings import FIRST_INIT, PIXELS, SeparationFacts
 from gan_probe.studies.stability.result import Comparison, StabilityFacts
@@ -306,8 +306,20 @@ def outliers() -> Cases:
         scores = np.r_[rng.uniform(-1, 1, 1000 - n), np.full(n, -99.0)]
         return OutlierFacts(find(pd.DataFrame({"critic_score": scores}), np.resize(rng.normal(size=200), n_reals)))
 
+    def by_layers(shift: float, ahead: Difference = OPEN) -> OutlierFacts:
+        frame = pd.DataFrame({"critic_score": 0.0, "seen": np.arange(200) < 100, "label": "real"})
+        frame.loc[100:, "label"] = "new"
+        unlike = rng.normal(size=200) + np.where(frame["seen"], 0.0, shift)
+        used = Novelty(names=("nearest-mean",), title="nearest", n_fitted=100, how="named", over_score=ahead)
+        return OutlierFacts(call_novel(frame, unlike, reals, novelty=used))
+
     below, above, nearly = of(rng.normal(-3, 1, 200)), of(rng.normal(3, 1, 200)), of(rng.normal(0.5, 0.5, 200))
     return {
+        "called": (below, by_layers(0.0)),
+        "called by detectors": (by_layers(0.0), below),
+        "better than the score": (by_layers(1.0, AHEAD), by_layers(1.0, OPEN)),
+        "worse than the score": (by_layers(1.0, BEHIND), by_layers(1.0, OPEN)),
+        "not told by these detectors": (by_layers(-1.0), by_layers(0.0)),
         "too few held-out reals": (extreme(2, 998), extreme(2, 1000)),
         "seen called": (below, extreme(2, 998)),
         "unseen against seen": (below, extreme(2, 998)),

@@ -20,7 +20,7 @@ from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
-from gan_probe.types import Images, Maps
+from gan_probe.types import Column, Images, Maps
 
 Box = tuple[slice, slice]
 
@@ -256,6 +256,20 @@ def _slopes(critic: Critic, x: Tensor) -> Tensor:
         ):
             (slopes,) = torch.autograd.grad(scores.float().sum(), x)
     return slopes
+
+
+def slope_norms(critic: Critic, images: Images, *, batch_size: int = BATCH_SIZE) -> Column:
+    """Return how steep each image's score is in its pixels: the norm of the gradient, (n,).
+
+    Raises
+    ------
+    InputError
+        For images of another shape or type, or a critic without gradients.
+    """
+    critic.check_images(images)
+    starts = range(0, len(images), batch_size)
+    slopes = [_slopes(critic, to_network(images[s : s + batch_size], critic.device)) for s in starts]
+    return torch.cat([slope.flatten(1).norm(dim=1) for slope in slopes]).float().cpu().numpy()
 
 
 def image_alone(images: Images, method: str, *, baseline: str = "border", patch_px: int | None = None) -> Maps:

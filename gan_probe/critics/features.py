@@ -39,7 +39,24 @@ def grid4(x: Tensor) -> Tensor:
     return (F.adaptive_max_pool2d(x, 4) if min(x.shape[2:]) > 4 else x).flatten(1)
 
 
-POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {"mean": mean, "std": std, "max": maximum, "grid4": grid4}
+def quadrants(x: Tensor) -> Tensor:
+    """Return the standard deviation in each quarter: how uneven a feature is, and where. (n, c, h, w) to (n, 4c).
+
+    Of maps of one position, as of layers without positions, the value itself.
+    """
+    if max(x.shape[2:]) < 2:
+        return x.flatten(1)
+    rows, columns = -(-x.shape[2] // 2), -(-x.shape[3] // 2)
+    return torch.cat([std(cell) for band in x.split(rows, 2) for cell in band.split(columns, 3)], dim=1)
+
+
+POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "mean": mean,
+    "std": std,
+    "max": maximum,
+    "grid4": grid4,
+    "quadrants": quadrants,
+}
 
 
 def pool(activation: Tensor, pooling: str) -> Tensor:

@@ -167,7 +167,8 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "unseen",
         "Telling unseen from seen",
         "Images of each unseen class against new images of seen ones. A critic promises low scores for what it does not"
-        " know; where the AUROC is below 0.5 it does the opposite.",
+        " know; where the AUROC is below 0.5 it does the opposite. What its layers know of them:"
+        " gan-probe outliers CRITIC DATA --reals REALS.",
         lambda m: evidence.unseen(m.detections),
         says=_wrong_way,
         is_notable=lambda m: any(d.is_reversed for d in m.detections),

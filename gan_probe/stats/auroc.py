@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, rankdata
 
-from gan_probe.stats.intervals import auroc_interval, widen
+from gan_probe.stats.beside import Difference
+from gan_probe.stats.intervals import auroc_interval, mean_over_margins, widen
 from gan_probe.stats.pairwise import Pairwise, compare_pairs
 from gan_probe.types import AnyLabels, Values
 
@@ -76,6 +77,41 @@ def auroc(high: Values, low: Values) -> float:
     m, n = len(high), len(low)
     ranks = rankdata(np.concatenate([high, low]))
     return float((ranks[:m].sum() - m * (m + 1) / 2) / (m * n))
+
+
+def placements(high: Values, low: Values) -> tuple[Values, Values]:
+    """Return for each high value the share of low ones below it, and for each low one that of high ones above it.
+
+    Both have the AUROC as their mean; ties count one half.
+
+    References
+    ----------
+    DeLong, DeLong, Clarke-Pearson 1988, "Comparing the areas under two or more correlated receiver operating
+    characteristic curves", equations 4 and 5 (structural components).
+    """
+    below = [np.searchsorted(np.sort(low), high, side) / len(low) for side in ("left", "right")]
+    above = [1 - np.searchsorted(np.sort(high), low, side) / len(high) for side in ("left", "right")]
+    return np.mean(below, axis=0), np.mean(above, axis=0)
+
+
+def auroc_ahead(own: tuple[Values, Values], others: Sequence[tuple[Values, Values]]) -> Difference:
+    """Return how far an AUROC is above the mean of others, over new images of both kinds and, with several, new others.
+
+    Parameters
+    ----------
+    own : tuple of ndarray
+        Its `placements`.
+    others : sequence of tuple
+        Those of each other scalar, of the same images.
+
+    References
+    ----------
+    DeLong, DeLong and Clarke-Pearson 1988: the variance is the sum of those of both components' means.
+    """
+    high, low = (part - np.mean([other[k] for other in others], axis=0) for k, part in enumerate(own))
+    by_other = np.array([other[0].mean() for other in others])
+    value, ci_low, ci_high = mean_over_margins(high, [(low, 0.0), (by_other, 0.0)], extra=(1.0, -1.0))
+    return Difference(value, max(ci_low, -1.0), min(ci_high, 1.0))
 
 
 def null_auroc(m: npt.ArrayLike, n: npt.ArrayLike, n_pairs: int = 1) -> Any:

@@ -23,6 +23,7 @@ from gan_probe.types import Values
 
 MIN_REFERENCE = 10
 ACCEPTED = 0.95  # share of the positives that are found where FPR95 is measured
+FALSE_ALARMS = 0.01  # share of the seen that may be called where the last measure is taken
 FDR = 0.1
 
 
@@ -61,6 +62,9 @@ class Detection:
     fpr95_class : float
         Share of the seen images that are rejected where 95 % of the class are (the class is the positive, as in
         pytorch-ood and in papers on outlier exposure).
+    tpr01 : float
+        Share of the class that is found where at most 1 % of the seen images are called (with fewer than a hundred of
+        these: none of them).
     is_reversed : bool
         The interval of the AUROC lies below 0.5: the critic ranks this class above its own reals.
     """
@@ -75,6 +79,7 @@ class Detection:
     prevalence: float
     fpr95: float
     fpr95_class: float
+    tpr01: float = math.nan
 
     @property
     def is_reversed(self) -> bool:
@@ -112,6 +117,7 @@ def detect(label: str, scores: Values, seen: Values, *, reference: Values, direc
         prevalence=len(unlike) / len(is_new),
         fpr95=float((unlike <= np.quantile(usual, ACCEPTED, method="inverted_cdf")).mean()),
         fpr95_class=float((usual >= -np.quantile(-unlike, ACCEPTED, method="inverted_cdf")).mean()),
+        tpr01=float((unlike > np.quantile(usual, 1 - FALSE_ALARMS, method="inverted_cdf")).mean()),
     )
 
 
@@ -215,5 +221,5 @@ def least_detectable(n_images: int, n_reference: int, *, fdr: float = FDR, direc
 
     With few held-out reals no p-value is small: among many images a single outlier then cannot be called one.
     """
-    smallest = (1 if direction == "low" else 2) / (n_reference + 1)
+    smallest = (2 if direction == "two-sided" else 1) / (n_reference + 1)
     return max(1, math.ceil(n_images * smallest / fdr - 1e-9))

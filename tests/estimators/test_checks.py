@@ -14,6 +14,7 @@ from gan_probe.estimators import CriticClassifier, CriticEmbedder, CriticNovelty
         CriticEmbedder(n_components=1, random_state=0),
         CriticScorer(random_state=0),
         CriticNovelty(random_state=0),
+        CriticNovelty(detector="score-low", random_state=0),
         CriticClassifier(random_state=0),
         CriticClassifier(mode="finetune", max_epochs=3, random_state=0),
         ImageLoader(),

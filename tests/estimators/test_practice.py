@@ -21,6 +21,8 @@ from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.estimators import CriticEmbedder, CriticNovelty, CriticScorer, ImageLoader
 from gan_probe.images.image_set import ImageSet
+from synthetic import make_dataset
+from tests.conftest import small_spec
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,36 @@ def test_novelty_keeps_its_rate_of_false_alarms(run: Path, train_set: ImageSet) 
     assert (strict.predict(real[:20]) == 1).all()
     assert detector.guaranteed_rate_ == pytest.approx(2 / 21)
     assert strict.guaranteed_rate_ == pytest.approx(1 / 21)  # twenty rows cannot promise 0.01
+
+
+@pytest.mark.parametrize("name", ["score-two-sided", "nearest-mean", "mahalanobis-quadrants", "relative-quadrants"])
+def test_detectors_of_layers_keep_the_rate_and_find_noise(run: Path, name: str) -> None:
+    data = make_dataset(small_spec("article-train", 40), seed=3)
+    real, y = data.images.reshape(80, -1), data.table["label"].to_numpy(str)
+    new = make_dataset(small_spec("article-train", 40), seed=4).images.reshape(80, -1)
+    noise = np.random.default_rng(0).integers(0, 256, (10, 32 * 32 * 3), dtype=np.uint8)
+    detector = CriticNovelty(str(run), detector=name, false_alarm_rate=0.1).fit(real, y)
+    assert (detector.detector_, detector.n_calibration_) == (name, 40)
+    assert detector.guaranteed_rate_ == pytest.approx(4 / 41)
+    assert (detector.predict(new) == -1).mean() < 0.3
+    if name != "score-two-sided":
+        assert (detector.predict(noise) == -1).all()
+    again = pickle.loads(pickle.dumps(detector))
+    assert again.score_samples(new).tolist() == detector.score_samples(new).tolist()
+    np.testing.assert_allclose(detector.score_samples(new[:1]), detector.score_samples(new)[:1], rtol=1e-3, atol=1e-4)
+
+
+def test_which_detector_is_used_follows_from_the_rows_and_is_said(run: Path, train_set: ImageSet) -> None:
+    rows = train_set.images.reshape(len(train_set), -1)
+    few, many = (CriticNovelty(str(run)).fit(rows[:n]) for n in (39, 40))
+    assert (few.detector_, few.n_calibration_) == ("score-low", 39)
+    assert (many.detector_, many.n_calibration_) == ("mahalanobis-quadrants", 20)
+    with pytest.raises(InputError, match="takes 20 rows at least, .* got 19 samples"):
+        CriticNovelty(str(run), detector="nearest-mean").fit(rows[:19])
+    with pytest.raises(ConfigError, match="nearest-mean"):
+        CriticNovelty(str(run), detector="nearest-means").fit(rows)
+    with pytest.raises(InputError, match="at least two classes, with their labels"):
+        CriticNovelty(str(run), detector="relative-quadrants").fit(rows)
 
 
 def test_without_a_critic_one_is_built_seeded_and_random_init(X: np.ndarray) -> None:

@@ -24,7 +24,8 @@ NO_INTERVAL = {
     "stats.alignment": "quantiles that scores are mapped by",
     "stats.conformal": "the score at which 95 % are accepted, beside AUROCs of the inventory",
     "studies.check.study": "asks auroc_interval",
-    "studies.outliers.result": "asks mean_over_margins, of differences of AUROCs, which no cell has yet",
+    "stats.novelty": "the number beyond which p-values fall exponentially",
+    "studies.outliers.detection": "asks auroc_interval",
     "studies.separation.analysis": "asks bits_interval and hierarchical_bootstrap",
     "studies.separation.distances": "asks distance_interval",
 }

@@ -24,6 +24,10 @@ class OutlierMetrics:
         Every unseen class: AUROC, interval, share called.
     share_of_seen : float or None
         Of images of seen classes that are called outliers; None where none is known.
+    auroc : float or None
+        Of all unseen images against seen ones; None where that is not known.
+    over_score, over_best_control : float or None
+        How far it is above that of the low score alone, and of the best control.
     """
 
     n_images: int
@@ -34,3 +38,6 @@ class OutlierMetrics:
     fdr: float
     classes: list[dict[str, Any]]
     share_of_seen: float | None = None
+    auroc: float | None = None
+    over_score: float | None = None
+    over_best_control: float | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 
 from gan_probe.errors import InputError
 from gan_probe.scoring.table import CRITIC, Source
+from gan_probe.stats.auroc import auroc_ahead, placements
 from gan_probe.stats.beside import RANDOM_INIT, Difference
 from gan_probe.stats.conformal import (
     DIRECTIONS,
@@ -19,17 +20,70 @@ from gan_probe.stats.conformal import (
     Detection,
     call_outliers,
     conformal_p,
+    detect,
     detections,
     least_detectable,
 )
-from gan_probe.stats.intervals import mean_over_margins
 from gan_probe.studies.advantage import Advantage, answers, difference_record
-from gan_probe.studies.base import StudyResult
+from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.outliers.metrics import OutlierMetrics
-from gan_probe.types import Values
-from gan_probe.verdicts import Verdict, always, conclude
+from gan_probe.types import Images, Values
+from gan_probe.verdicts import Verdict, conclude
 
+Placed = tuple[Values, Values]  # the placements of new images and of usual ones
+NAMES_TOGETHER = " + "  # between detectors that are combined
 LARGE_SHARE = 0.01  # of the images: where it takes more to call one, the held-out reals are few
+
+
+@dataclass(frozen=True, kw_only=True)
+class Novelty:
+    """Which detectors were used, why, and what they say of the strangest images.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Rows of `gan_probe.stats.novelty.DETECTORS` that were used; several are combined.
+    title : str
+        Of them together.
+    n_fitted : int
+        Reals that they were fitted on.
+    how : str
+        How they were chosen, in words.
+    choice : list of dict
+        The candidates, as `gan_probe.studies.outliers.choice.DetectorChoice` has them; empty where the user chose.
+    compared : list of dict
+        AUROC of all unseen images against seen ones, with its interval, by every detector and layer alone, and by the
+        controls: ``of`` ("critic", "layer", "control"), ``name``, ``auroc``, ``ci_low``, ``ci_high``, ``used``.
+    over_score : Difference or None
+        AUROC minus that of the low score alone.
+    strangest : list of dict
+        ``row`` of the table, ``layer`` that is most surprised, its ``surprise`` (-ln p), and ``nearest``, the training
+        images that are most alike there.
+    pictures : ndarray, shape (k, 1 + nearest, h, w, c)
+        Each of the strangest beside those.
+    """
+
+    names: tuple[str, ...]
+    title: str
+    n_fitted: int
+    how: str
+    choice: list[dict[str, Any]] = field(default_factory=list)
+    compared: list[dict[str, Any]] = field(default_factory=list)
+    over_score: Difference | None = None
+    strangest: list[dict[str, Any]] = field(default_factory=list)
+    pictures: Images | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain data, without pictures."""
+        return {
+            "detectors": list(self.names),
+            "n_fitted": self.n_fitted,
+            "how": self.how,
+            "choice": [plain(row) for row in self.choice],
+            "compared": [plain(row) for row in self.compared],
+            "over_score": difference_record(self.over_score),
+            "strangest": self.strangest,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +107,8 @@ class OutlierResult(StudyResult):
         AUROC of all unseen images against seen ones beside that of the controls; None where that is not known.
     auroc : float
         Of all unseen images against seen ones; NaN where that is not known.
+    novelty : Novelty or None
+        Where detectors of `gan_probe.stats.novelty` were used, in place of the score.
     provenance : dict
     warnings : list of str
     """
@@ -68,6 +124,7 @@ class OutlierResult(StudyResult):
     other_way: list[Detection] = field(default_factory=list)
     advantage: Advantage | None = None
     auroc: float = math.nan
+    novelty: Novelty | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def by_class(self) -> list[tuple[Detection, float]]:
@@ -96,6 +153,9 @@ class OutlierResult(StudyResult):
             fdr=self.fdr,
             classes=self.class_rows(),
             share_of_seen=of_seen,
+            auroc=None if math.isnan(self.auroc) else self.auroc,
+            over_score=None if self.novelty is None or not self.novelty.over_score else self.novelty.over_score.value,
+            over_best_control=self.advantage.use.value if self.advantage and self.advantage.use else None,
         )
 
     def class_rows(self) -> list[dict[str, Any]]:
@@ -117,7 +177,10 @@ class OutlierResult(StudyResult):
                 "training_added": difference_record(found.training),
                 "over_best_control": difference_record(found.use),
             }
-        return {**asdict(self.metrics()), "unseen_against_seen": beside}
+        more = {} if self.novelty is None else {"novelty": self.novelty.record()}
+        numbers = asdict(self.metrics())
+        numbers["classes"] = [plain(row) for row in numbers["classes"]]
+        return {**numbers, "unseen_against_seen": beside, **more}
 
 
 @dataclass(frozen=True)
@@ -139,7 +202,7 @@ class OutlierFacts:
     @property
     def n_extreme(self) -> int:
         """Images with the smallest p-value that there can be: beyond every held-out real."""
-        smallest = (1 if self.result.direction == "low" else 2) / (self.result.n_reference + 1)
+        smallest = (2 if self.result.direction == "two-sided" else 1) / (self.result.n_reference + 1)
         return int((self.result.table["p_value"] <= smallest * (1 + 1e-9)).sum())
 
     @property
@@ -176,6 +239,42 @@ class OutlierFacts:
         return [d for d in self.wrong.values() if d.ci_low <= 0.5]
 
     @property
+    def novelty(self) -> Novelty:
+        """The detectors that were used."""
+        assert self.result.novelty is not None
+        return self.result.novelty
+
+    @property
+    def scored(self) -> str:
+        """How far their AUROC is above that of the score alone, in words."""
+        assert self.novelty.over_score is not None
+        return self.novelty.over_score.plain()
+
+    def _over_score(self, verdict: str) -> bool:
+        found = self.result.novelty
+        return found is not None and found.over_score is not None and found.over_score.verdict == verdict
+
+    @property
+    def is_over_score(self) -> bool:
+        """Whether they are certainly better than the score alone."""
+        return self._over_score("ahead")
+
+    @property
+    def is_under_score(self) -> bool:
+        """Whether they are certainly worse."""
+        return self._over_score("behind")
+
+    @property
+    def reversed(self) -> list[Detection]:
+        """Unseen classes that look certainly more usual than new reals, by a detector that is not the score alone."""
+        return [d for d in self.result.detections if d.is_reversed and self.result.novelty is not None]
+
+    @property
+    def not_by_detector(self) -> str:
+        """Those classes, with their AUROC."""
+        return _with_auroc(self.reversed)
+
+    @property
     def n_unseen(self) -> int:
         """Unseen classes."""
         return len(self.result.detections)
@@ -203,9 +302,17 @@ def _with_auroc(found: list[Detection]) -> str:
 
 VERDICTS: tuple[Verdict[OutlierFacts], ...] = (
     Verdict(
+        name="called by detectors",
+        when="detectors of features were used (gan-probe outliers CRITIC DATA --reals REALS)",
+        holds=lambda f: f.result.novelty is not None,
+        says="{numbers.n_outliers} of {numbers.n_images} images are unlike the training data by {novelty.title}: of"
+        " such calls at most {numbers.fdr:.0%} are wrong on average, as long as the {numbers.n_reference} held-out"
+        " reals of the calibration set are like those that will come.",
+    ),
+    Verdict(
         name="called",
-        when="always",
-        holds=always,
+        when="else",
+        holds=lambda f: f.result.novelty is None,
         says="{numbers.n_outliers} of {numbers.n_images} images have scores too {sided} for the training data: of such"
         " calls at most {numbers.fdr:.0%} are wrong on average, as long as the {numbers.n_reference} held-out reals of"
         " the calibration set are like those that will come.",
@@ -230,6 +337,25 @@ VERDICTS: tuple[Verdict[OutlierFacts], ...] = (
         when="the table has images of seen and of unseen classes",
         holds=lambda f: f.result.advantage is not None,
         says="All unseen images against seen ones: AUROC {result.auroc:.2f}. {answered}",
+    ),
+    Verdict(
+        name="better than the score",
+        when="the interval of the detectors' AUROC minus that of the low score lies above 0",
+        holds=lambda f: f.is_over_score,
+        says="That is better than the score alone: {scored}.",
+    ),
+    Verdict(
+        name="worse than the score",
+        when="it lies below 0",
+        holds=lambda f: f.is_under_score,
+        says="The score alone is better: {scored}. --detector score-low takes it.",
+    ),
+    Verdict(
+        name="not told by these detectors",
+        when="the interval of an unseen class's AUROC lies below 0.5, by detectors of features",
+        holds=lambda f: bool(f.reversed),
+        says="Careful: {not_by_detector} look more usual than new reals, by their AUROC. These detectors will never"
+        " find them.",
     ),
     Verdict(
         name="unseen unknown",
@@ -265,50 +391,32 @@ def against_seen(table: pd.DataFrame, reference: Values, direction: str) -> tupl
     is_seen = table["seen"].to_numpy(dtype=bool)
     sources = {str(c): Source.parse(str(c)) for c in table}
     columns = {c: s for c, s in sources.items() if s is not None and not s.is_embedding and s.of != CRITIC}
-    groups: dict[str, list[tuple[Values, Values]]] = {}
+    groups: dict[str, list[Placed]] = {}
     for column, source in columns.items():
         values = table[column].to_numpy(dtype=np.float64)
         if np.isfinite(values).all():
             unlike = DIRECTIONS[direction](values, values[is_seen])
-            found = _placements(unlike[~is_seen], unlike[is_seen])
+            found = placements(unlike[~is_seen], unlike[is_seen])
             if direction == "low" and found[0].mean() < 0.5:
                 found = (1 - found[0], 1 - found[1])
             groups.setdefault(RANDOM_INIT if source.of == RANDOM_INIT else source.short, []).append(found)
     unlike = DIRECTIONS[direction](table["critic_score"].to_numpy(dtype=np.float64), reference)
-    own = _placements(unlike[~is_seen], unlike[is_seen])
+    own = placements(unlike[~is_seen], unlike[is_seen])
+    return float(own[0].mean()), stand_beside(own, groups)
+
+
+def stand_beside(own: Placed, groups: Mapping[str, Sequence[Placed]]) -> Advantage:
+    """Return an AUROC beside that of its controls, from the placements of each; seeds of one control are one group."""
     means = {name: float(np.mean([new.mean() for new, _ in seeds])) for name, seeds in groups.items()}
     best = max(means, key=means.__getitem__, default="")
-    return float(own[0].mean()), Advantage(
-        training=_ahead(own, groups[RANDOM_INIT]) if RANDOM_INIT in groups else None,
+    return Advantage(
+        training=auroc_ahead(own, groups[RANDOM_INIT]) if RANDOM_INIT in groups else None,
         randomly=means.get(RANDOM_INIT, math.nan),
-        use=_ahead(own, groups[best]) if best else None,
+        use=auroc_ahead(own, groups[best]) if best else None,
         control=best,
         best=means.get(best, math.nan),
         in_points=False,
     )
-
-
-def _placements(new: Values, usual: Values) -> tuple[Values, Values]:
-    """Return for each new image the share of usual ones below it, and for each usual one that of new ones above it.
-
-    Both have the AUROC as their mean; ties count one half (DeLong's structural components).
-    """
-    below = [np.searchsorted(np.sort(usual), new, side) / len(usual) for side in ("left", "right")]
-    above = [1 - np.searchsorted(np.sort(new), usual, side) / len(new) for side in ("left", "right")]
-    return np.mean(below, axis=0), np.mean(above, axis=0)
-
-
-def _ahead(own: tuple[Values, Values], seeds: list[tuple[Values, Values]]) -> Difference:
-    """Return how far an AUROC is above the mean of others, over new images of both kinds and, with several, seeds.
-
-    References
-    ----------
-    DeLong, DeLong and Clarke-Pearson 1988: the variance is the sum of those of both components' means.
-    """
-    new, usual = (part - np.mean([seed[k] for seed in seeds], axis=0) for k, part in enumerate(own))
-    by_seed = np.array([seed[0].mean() for seed in seeds])
-    value, low, high = mean_over_margins(new, [(usual, 0.0), (by_seed, 0.0)], extra=(1.0, -1.0))
-    return Difference(value, max(low, -1.0), min(high, 1.0))
 
 
 def find(
@@ -354,5 +462,56 @@ def find(
         other_way=[d for d in measured if d.direction != direction],
         advantage=beside,
         auroc=value,
+        warnings=warnings,
+    )
+
+
+def call_novel(
+    table: pd.DataFrame, unlike: Values, usual: Values, *, novelty: Novelty, fdr: float = FDR
+) -> OutlierResult:
+    """Return which rows of a table are outliers by how unlike reals they are, against reals held out for calibration.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``critic_score``; ``sample_id``, ``path``, ``label``, ``seen`` where known.
+    unlike : ndarray, shape (n,)
+        Higher = more unlike.
+    usual : ndarray, shape (r,)
+        Of the calibration set.
+    novelty : Novelty
+        What made these numbers.
+    fdr : float
+
+    Raises
+    ------
+    InputError
+        For fewer than ten reals of calibration or a false discovery rate that is none.
+    """
+    named = table[[c for c in ("sample_id", "path", "label", "seen", "critic_score") if c in table]].copy()
+    named["unlike"] = unlike
+    p_values = conformal_p(-unlike, -usual)
+    named["p_value"], named["is_outlier"] = p_values, call_outliers(p_values, fdr=fdr)
+    measured: list[Detection] = []
+    warnings: list[str] = []
+    value = math.nan
+    if "seen" in named and "label" in named and named["seen"].nunique() == 2:
+        is_seen = named["seen"].to_numpy(dtype=bool)
+        value = float(placements(unlike[~is_seen], unlike[is_seen])[0].mean())
+        measured = [
+            replace(
+                detect(str(label), -unlike[rows.to_numpy()], -unlike[is_seen], reference=-usual),
+                direction=NAMES_TOGETHER.join(novelty.names),
+            )
+            for label, rows in named.loc[~is_seen].groupby("label", sort=False).groups.items()
+        ]
+    return OutlierResult(
+        table=named.iloc[np.lexsort((-unlike, p_values))].reset_index(drop=True),
+        n_reference=len(usual),
+        direction=NAMES_TOGETHER.join(novelty.names),
+        fdr=fdr,
+        detections=sorted(measured, key=lambda d: d.auroc),
+        auroc=value,
+        novelty=novelty,
         warnings=warnings,
     )
