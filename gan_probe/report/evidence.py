@@ -34,7 +34,7 @@ SHARE_NAMES = {
 
 def margin_bars(measures: Sequence[Margin]) -> Figure:
     """Return each measure of the critic beside its controls, and the margin over the best one."""
-    figure = canvas(6.8, 0.66 * len(measures) + 1.5)
+    figure = canvas(6.8, 0.66 * len(measures) + 1.7)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.2, 1.0])
     for place, e in enumerate(measures):
         left.scatter(list(e.controls.values()), [place] * len(e.controls), s=26, color=CONTROL_COLOUR, zorder=2)
@@ -55,9 +55,9 @@ def margin_bars(measures: Sequence[Margin]) -> Figure:
     left.set_ylim(len(measures) - 0.4, -0.7)
     left.set_xlim(-0.02, 1.02)
     left.xaxis.set_major_formatter(PercentFormatter(1.0))
-    left.set_xlabel("images right: critic (blue), controls (grey), always the largest class (line)", fontsize=8)
+    left.set_xlabel("images right: critic (blue),\ncontrols (grey), always the largest class (line)", fontsize=8)
     right.axvline(0, color="black", linewidth=0.8)
-    right.set_xlabel("margin over the best control, points (95 %)", fontsize=8)
+    right.set_xlabel("margin over the best control,\npoints (95 %)", fontsize=8)
     right.margins(x=0.15)
     for axis in (left, right):
         axis.tick_params(labelsize=8)
