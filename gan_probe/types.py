@@ -30,13 +30,14 @@ if TYPE_CHECKING:  # for type checkers the kind of number, for the tests the sha
     Indices = npt.NDArray[np.intp]
     Mask = npt.NDArray[np.bool_]
     Masks = npt.NDArray[np.bool_]
+    SomeMask = npt.NDArray[np.bool_]
     SomeMasks = npt.NDArray[np.bool_]
     Maps = npt.NDArray[np.floating[Any]]
 else:
     Images = UInt8[np.ndarray, "n h w c"]  # c = 3 (RGB) or 1 (grey), 0..255
     SomeImages = UInt8[np.ndarray, "m h w c"]  # others than the n of the same call
     OneImage = UInt8[np.ndarray, "_ _ _"]  # of its own height, width and channels
-    Walks = UInt8[np.ndarray, "paths steps h w c"]
+    Walks = UInt8[np.ndarray, "rows columns h w c"]  # pictures side by side
     Scores = Float[np.ndarray, "*runs n"]  # higher = more like the training data
     Rows = Real[np.ndarray, "n ..."]  # (n, d): an embedding, or the pixels of images
     Values = Real[np.ndarray, "..."]  # numbers of any shape
@@ -46,6 +47,7 @@ else:
     Indices = Int[np.ndarray, "..."]  # row numbers
     Mask = Bool[np.ndarray, "n"]  # which images
     Masks = Bool[np.ndarray, "n h w"]  # which pixels of each image
+    SomeMask = Bool[np.ndarray, "m"]
     SomeMasks = Bool[np.ndarray, "m h w"]
     Maps = Float[np.ndarray, "n h w"]  # one number a pixel
 

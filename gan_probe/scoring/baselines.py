@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from skimage.feature import hog
 
-from gan_probe.types import Images, Rows
+from gan_probe.types import Images, Rows, SomeImages
 
 Encoder = Callable[[Images], Rows]
 
@@ -145,7 +145,7 @@ def _sample(images: Images, n: int, seed: int) -> Images:
     return images[np.sort(np.random.default_rng(seed).choice(len(images), n, replace=False))]
 
 
-def _chunks(images: Images) -> list[Images]:
+def _chunks(images: Images) -> list[SomeImages]:
     return [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
 
 

@@ -36,7 +36,7 @@ from gan_probe.stats.novelty import (
 from gan_probe.studies.base import quiet
 from gan_probe.studies.outliers.choice import DetectorChoice, choose_detectors
 from gan_probe.studies.outliers.result import Novelty, OutlierResult, Placed, call_novel, stand_beside
-from gan_probe.types import AnyLabels, Indices, Mask, OnPart, Rows, Values
+from gan_probe.types import AnyLabels, Indices, OnPart, Rows, SomeMask, Values
 
 if TYPE_CHECKING:
     from gan_probe.critics.critic import Critic
@@ -243,7 +243,7 @@ class _Compared:
     fitting: ImageSet
     data: ImageSet
     labels: AnyLabels | None
-    is_new: Mask
+    is_new: SomeMask
     seed: int
 
 

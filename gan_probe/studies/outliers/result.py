@@ -27,7 +27,7 @@ from gan_probe.stats.conformal import (
 from gan_probe.studies.advantage import Advantage, answers, difference_record
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.outliers.metrics import OutlierMetrics
-from gan_probe.types import Images, Values
+from gan_probe.types import Values, Walks
 from gan_probe.verdicts import Verdict, conclude
 
 Placed = tuple[Values, Values]  # the placements of new images and of usual ones
@@ -71,7 +71,7 @@ class Novelty:
     compared: list[dict[str, Any]] = field(default_factory=list)
     over_score: Difference | None = None
     strangest: list[dict[str, Any]] = field(default_factory=list)
-    pictures: Images | None = None
+    pictures: Walks | None = None
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data, without pictures."""

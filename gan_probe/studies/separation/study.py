@@ -21,7 +21,7 @@ from gan_probe.studies.diagnose.study import training_record
 from gan_probe.studies.separation.analysis import analyse
 from gan_probe.studies.separation.projection import PROJECTIONS
 from gan_probe.studies.separation.result import N_EXAMPLES, SeparationResult
-from gan_probe.types import Images, Indices, OnPart
+from gan_probe.types import Indices, OneImage, OnPart
 from synthetic import sample_id
 
 MAX_PICTURES = 2000
@@ -110,7 +110,7 @@ def read_training(path: str | Path, scores: ScoreTable) -> tuple[TrainingRecord 
     return record, ""
 
 
-def read_pictures(scores: ScoreTable, data: str | Path | None) -> tuple[Indices, list[Images], str]:
+def read_pictures(scores: ScoreTable, data: str | Path | None) -> tuple[Indices, list[OneImage], str]:
     """Return up to 2,000 rows, each class in its share, and their images; or none and why."""
     source = Path(data or scores.provenance.get("data_source") or "(no source known)")
     n_classes = scores.table["label"].nunique() if "label" in scores.table else 1
