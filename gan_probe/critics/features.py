@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_probe.config import POOLING
+
 
 def mean(x: Tensor) -> Tensor:
     """Return the mean over positions: how much of a feature there is, wherever it is. (n, c, h, w) to (n, c)."""
@@ -39,7 +41,18 @@ def grid4(x: Tensor) -> Tensor:
     return (F.adaptive_max_pool2d(x, 4) if min(x.shape[2:]) > 4 else x).flatten(1)
 
 
-POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {"mean": mean, "std": std, "max": maximum, "grid4": grid4}
+def moments(x: Tensor) -> Tensor:
+    """Return mean and standard deviation over positions: how much there is, how unevenly. (n, c, h, w) to (n, 2c)."""
+    return torch.cat([mean(x), std(x)], dim=1)
+
+
+POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "moments": moments,
+    "mean": mean,
+    "std": std,
+    "max": maximum,
+    "grid4": grid4,
+}
 
 
 def pool(activation: Tensor, pooling: str) -> Tensor:
@@ -81,7 +94,7 @@ class Passed(NamedTuple):
     features: Tensor | None  # (n, d); None where no layer was asked for
 
 
-def passed(module: nn.Module, batch: Tensor, layers: Sequence[str] = (), pooling: str = "mean") -> Passed:
+def passed(module: nn.Module, batch: Tensor, layers: Sequence[str] = (), pooling: str = POOLING) -> Passed:
     """Return scores and, of chosen layers, features of a batch (n, c, h, w) in [-1, 1], from one forward pass.
 
     Features are the pooled activations of the layers, side by side.

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
+from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic, Forward
 from gan_probe.critics.features import POOLINGS
 from gan_probe.errors import ConfigError
@@ -28,7 +29,7 @@ class Wanted(NamedTuple):
     """
 
     layers: Sequence[str] | None = ()
-    pooling: str = "mean"
+    pooling: str = POOLING
 
     def layers_of(self, critic: Critic) -> tuple[str, ...]:
         """Return the layers of one critic; none where it shows none and none was named."""
