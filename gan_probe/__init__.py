@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gan_probe.critics.critic import Critic as Critic
     from gan_probe.critics.ensemble import EnsembleCritic as EnsembleCritic
     from gan_probe.critics.generator import Generator as Generator
+    from gan_probe.images.image_set import from_arrays as from_arrays
     from gan_probe.images.image_set import from_synthetic as from_synthetic
     from gan_probe.images.readers.reading import read_images as read_images
     from gan_probe.scoring.score import score as score
@@ -44,6 +45,7 @@ _PUBLIC = {
     "diagnose": "studies.diagnose.study",
     "explain": "studies.explain.study",
     "factors": "studies.factors.study",
+    "from_arrays": "images.image_set",
     "from_synthetic": "images.image_set",
     "outliers": "studies.outliers.study",
     "probe": "studies.probe.study",
@@ -58,7 +60,8 @@ _PUBLIC = {
 }
 __all__ = [
     "Critic", "EnsembleCritic", "Generator", "TrainConfig", "__version__", "arithmetic", "check_critic",
-    "cluster_scores", "detect_outliers", "diagnose", "explain", "factors", "from_synthetic", "outliers", "probe",
+    "cluster_scores", "detect_outliers", "diagnose", "explain", "factors", "from_arrays", "from_synthetic", "outliers",
+    "probe",
     "read_images", "read_scores", "score", "separation", "stability", "train", "trajectory", "write_scores",
 ]  # fmt: skip
 
@@ -67,9 +70,16 @@ def __getattr__(name: str) -> Any:
     """Import the public names when they are first used, so that ``gan-probe --help`` waits for nothing."""
     if name in _PUBLIC:
         return getattr(import_module(f"gan_probe.{_PUBLIC[name]}"), name)
+    if name == "estimators":
+        return import_module("gan_probe.estimators")
     if name in moved.MOVED:
         return import_module(f"gan_probe.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return what a user needs: the public names, and the estimators' module."""
+    return sorted([*__all__, "estimators"])
 
 
 moved.install()

@@ -32,7 +32,8 @@ def resolve_device(name: str = "auto") -> torch.device:
         name = f"cuda:{local_rank}" if local_rank else "cuda"
     kind, _, number = name.partition(":")
     if kind != "cuda" or (number and not number.isdigit()):
-        raise ConfigError(f"unknown device {name!r}. Known: auto, cpu, cuda, cuda:N.")
+        untested = " Arithmetic on mps was not checked against the CPU, so it is not taken." if kind == "mps" else ""
+        raise ConfigError(f"unknown device {name!r}. Known: auto, cpu, cuda, cuda:N.{untested}")
     if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
         raise MissingError(f"device {name!r} is not there: {torch.cuda.device_count()} CUDA devices. Use --device cpu.")
     return torch.device(name)

@@ -14,7 +14,7 @@ import pandas as pd
 from synthetic.draw import draw_factors, draw_images
 from synthetic.errors import SpecError, unknown_name
 from synthetic.presets import PRESETS
-from synthetic.spec import Spec, is_integer
+from synthetic.spec import Spec, is_integer, load_spec
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,17 @@ def sample_id(image: npt.NDArray[np.uint8]) -> str:
 
 
 def resolve_spec(preset_or_spec: str | Spec) -> Spec:
-    """Return a preset by its name, or the spec itself.
+    """Return a preset by its name, the spec in a .toml file, or the spec itself.
 
     Raises
     ------
     SpecError
-        For an unknown name, with the nearest one.
+        For an unknown name, with the nearest one; see `load_spec` for files.
     """
     if isinstance(preset_or_spec, Spec):
         return preset_or_spec
+    if str(preset_or_spec).endswith(".toml"):
+        return load_spec(preset_or_spec)
     if preset_or_spec not in PRESETS:
         raise SpecError(unknown_name("preset", preset_or_spec, PRESETS))
     return PRESETS[preset_or_spec]
@@ -74,7 +76,7 @@ def make_dataset(
     Parameters
     ----------
     preset_or_spec : str or Spec
-        A key of `PRESETS`, or a spec from `load_spec`.
+        A key of `PRESETS`, a ``.toml`` file, or a spec from `load_spec`.
     per_class : int, optional
         Images of each type in place of the spec's own number.
     seed : int

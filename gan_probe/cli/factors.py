@@ -52,11 +52,10 @@ def factors(
     with Session("factors", json) as session:
         from gan_probe.studies.factors.study import N_PARTS, fitted, questions
         from gan_probe.studies.factors.study import factors as run
-        from synthetic import load_spec
 
         check_start(out, overwrite=overwrite)
         loaded = open_critic(critic, device, trust_code=trust_code)
-        chosen = fitted(load_spec(spec) if spec.endswith(".toml") else spec, loaded)
+        chosen = fitted(spec, loaded)
         asked = questions(chosen)
         session.plan(
             dry_run,

@@ -37,7 +37,12 @@ Layers = Annotated[
     list[str] | None,
     typer.Option("--layer", help="Layer of the embedding (gan-probe layers CRITIC); repeatable. Default: all."),
 ]
-Pooling = Annotated[str, typer.Option(help="Of each layer over the image: mean, std, max or grid4 (as in DCGAN).")]
+Pooling = Annotated[
+    str,
+    typer.Option(
+        help="Of each layer over the image: moments (mean and std), mean, std, max, grid4 (as in DCGAN) or quadrants."
+    ),
+]
 BatchSize = Annotated[int | None, typer.Option(help="Images at a time. Default: 32 on a CPU, 256 on a GPU.", min=1)]
 Jobs = Annotated[int | None, typer.Option(help="Runs trained at a time. Default: one a core, or one a GPU.", min=1)]
 TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run the code that an adapted critic names.")]

@@ -15,6 +15,7 @@ from gan_probe.cli.options import (
     DryRun,
     Json,
     Overwrite,
+    Pooling,
     ReportFolder,
     Seed,
     SizePx,
@@ -24,6 +25,7 @@ from gan_probe.cli.options import (
 )
 from gan_probe.cli.run_study import check_start, finish, open_critic, open_images, parts
 from gan_probe.cli.session import Session
+from gan_probe.config import POOLING
 from gan_probe.studies.probe.metrics import ProbeMetrics
 
 
@@ -44,7 +46,7 @@ def probe(
     classifiers: Annotated[
         list[str] | None, typer.Option("--classifier", help="linear or knn; repeatable. Default: both.")
     ] = None,
-    pooling: Annotated[str, typer.Option(help="Of the features: grid4 (as in DCGAN), mean, std or max.")] = "grid4",
+    pooling: Pooling = POOLING,
     max_pool: Annotated[
         int, typer.Option(help="Images at most that labels are drawn from; more are thinned by class.", min=4)
     ] = 20_000,

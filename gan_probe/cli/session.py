@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
@@ -13,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import typer
 from rich.console import Console
@@ -26,7 +27,7 @@ from gan_probe.text import visible
 
 SCHEMA = "gan_probe.command/1"
 OK, BUG, USAGE, SKIPPED, INTERRUPTED = 0, 1, 2, 5, 130
-PLAIN_LINE_EVERY_S = 10.0
+FIRST_LINE_AFTER_S, PLAIN_LINE_EVERY_S = 2.0, 10.0
 
 
 class Done(Exception):
@@ -59,6 +60,47 @@ class Voice(Console):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.file.fileno())
             os.close(nowhere)
+
+
+class _Lines:
+    """Progress where there is no terminal: a line after two seconds, one every ten, and one at the end of long work.
+
+    They come on time also while nothing ends: a thread writes them.
+    """
+
+    def __init__(self, log: Callable[[str], None], text: str, total: int | None) -> None:
+        self._log, self._text, self._total = log, text, total
+        self._begun, self._done, self._note, self._said = time.perf_counter(), 0, "", False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
+
+    def update(self, done: int, note: str) -> None:
+        """Take down how far the work is; the last part is told at once, where a line came before it."""
+        self._done, self._note = done, note
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        if self._said and self._done:
+            self._log(self._line(0.0))
+
+    def _tick(self) -> None:
+        wait = FIRST_LINE_AFTER_S
+        while not self._ended.wait(wait):
+            wait, self._said = PLAIN_LINE_EVERY_S, True
+            self._log(self._line(time.perf_counter() - self._begun))
+
+    def _line(self, spent_s: float) -> str:
+        """Return how far the work is; of work under way with the seconds that are left, if the rest goes as fast."""
+        of = f" of {self._total}" if self._total else ""
+        left = ""
+        if spent_s and self._total and 0 < self._done < self._total:
+            left = f", about {spent_s * (self._total - self._done) / self._done:.0f} s left"
+        return f"{self._text}: {self._done}{of}{left} {self._note}".rstrip()
 
 
 @dataclass
@@ -142,7 +184,7 @@ class Session:
 
     @contextmanager
     def progress(self, text: str, total: int | None = None) -> Iterator[Callable[[int, str], None]]:
-        """Yield ``update(n_done, note)``: a bar on a terminal, a line every ten seconds elsewhere."""
+        """Yield ``update(n_done, note)``: a bar on a terminal, lines elsewhere; both with what is left, once known."""
         if self._stderr.is_terminal and not (self.quiet or self._manner.quiet):
             columns = (
                 TextColumn("{task.description}"),
@@ -156,15 +198,8 @@ class Session:
                 task = bar.add_task(text, total=total, note="")
                 yield lambda done, note: bar.update(task, completed=done, note=visible(note, keep=""))
             return
-        last = time.perf_counter()
-
-        def line(done: int, note: str) -> None:
-            nonlocal last
-            if time.perf_counter() - last >= PLAIN_LINE_EVERY_S or done == total:
-                last = time.perf_counter()
-                self.log(f"{text}: {done}{f' of {total}' if total else ''} {note}".rstrip())
-
-        yield line
+        with _Lines(self.log, text, total) as lines:
+            yield lines.update
 
     @contextmanager
     def each(self, text: str) -> Iterator[Callable[[Iterable[Any]], Iterable[Any]]]:

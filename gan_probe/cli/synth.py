@@ -36,12 +36,12 @@ def synth(
             return
         if preset is None or out is None:
             raise typer.BadParameter("give a PRESET_OR_TOML and --out DIR, or --list.")
-        from synthetic import load_spec, make_dataset, write_dataset
+        from synthetic import make_dataset, write_dataset
         from synthetic.dataset import resolve_spec
         from synthetic.files import check_free
         from synthetic.writer import MARKER
 
-        spec = load_spec(preset) if preset.endswith(".toml") else resolve_spec(preset)
+        spec = resolve_spec(preset)
         spec = spec.with_per_class(per_class)
         check_free(out, marker=MARKER, overwrite=overwrite)
         session.plan(

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from gan_probe.config import POOLING
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.features import POOLINGS, passed, watched
 from gan_probe.critics.foreign import AdaptedCritic, build_from_factory, find_layers, prepared
@@ -92,6 +93,11 @@ class Critic:
         self.config = config
         self.source = str(source or "")
         self.remarks: tuple[str, ...] = ()  # what is to be said once, of how it was made
+
+    def __repr__(self) -> str:
+        shape, n = "x".join(map(str, self.config.image_shape)), len(self.config.layers)
+        trained = f"{self.config.step} steps" if self.config.step else "no record of a training"
+        return f"<{type(self).__name__} {self.config.network} {shape}, {trained}, {n} layers, {self.hash}>"
 
     # --- where critics come from ---
 
@@ -418,7 +424,7 @@ class Critic:
         images: Images,
         *,
         layers: Sequence[str] | None = None,
-        pooling: str = "mean",
+        pooling: str = POOLING,
         batch_size: int = 256,
         progress: Progress = iter,
     ) -> npt.NDArray[np.float32]:
@@ -430,7 +436,7 @@ class Critic:
         layers : sequence of str, optional
             Some of ``config.layers``, which is the default.
         pooling : str
-            A row of `gan_probe.critics.features.POOLINGS`: "mean", "std", "max" or "grid4".
+            A row of `gan_probe.critics.features.POOLINGS`: "moments", "mean", "std", "max" or "grid4".
         batch_size : int
         progress : callable, optional
 
@@ -470,7 +476,7 @@ class Critic:
         images: Images,
         *,
         layers: Sequence[str] = (),
-        pooling: str = "mean",
+        pooling: str = POOLING,
         batch_size: int = 256,
         progress: Progress = iter,
     ) -> Forward:
@@ -500,7 +506,7 @@ class Critic:
             parts = [self.forward_batch(batch, layers, pooling) for batch in batches]
         return Forward.together(parts)
 
-    def forward_batch(self, batch: Tensor, layers: Sequence[str] = (), pooling: str = "mean") -> Forward:
+    def forward_batch(self, batch: Tensor, layers: Sequence[str] = (), pooling: str = POOLING) -> Forward:
         """Return scores and features of one batch (n, c, h, w) in [-1, 1], on the critic's device."""
         with products_of("fp32"):
             scores, found = passed(self.module, batch, layers, pooling)
@@ -515,6 +521,11 @@ class Critic:
 
     def check_images(self, images: Images | LazyImages) -> None:
         """Raise `InputError` unless images have the critic's shape and type."""
+        if not hasattr(images, "dtype") or not hasattr(images, "shape"):
+            raise InputError(
+                f"a critic takes an array of images, got {type(images).__name__}. Of a path or an ImageSet:"
+                " gan_probe.read_images(path).images; of a list of arrays: np.stack(images)."
+            )
         if images.dtype != np.uint8 or images.shape[1:] != tuple(self.config.image_shape):
             wanted = "x".join(map(str, self.config.image_shape))
             raise InputError(

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic, Forward, rebuild
 from gan_probe.critics.features import Passed, pool, watched
 from gan_probe.critics.identity import CriticConfig, digest_of, hash_of, old_hash_of
@@ -200,7 +201,7 @@ class EnsembleCritic(Critic):
         module.shifts.copy_(torch.from_numpy(shifts))
         module.scales.copy_(torch.from_numpy(scales))
         if config.layers:
-            lengths = [float(np.linalg.norm(member.embed(images), axis=1).mean()) for member in members]
+            lengths = [float(np.linalg.norm(member.embed(images, pooling="mean"), axis=1).mean()) for member in members]
             module.norms.copy_(torch.tensor([length or 1.0 for length in lengths]))
         return cls(module, config, members[0].device, panel=images)
 
@@ -311,7 +312,7 @@ class EnsembleCritic(Critic):
         found = self.forward(images, batch_size=batch_size, progress=progress)
         return found.scores, np.empty(0, np.float32) if found.spread is None else found.spread
 
-    def forward_batch(self, batch: Tensor, layers: Sequence[str] = (), pooling: str = "mean") -> Forward:
+    def forward_batch(self, batch: Tensor, layers: Sequence[str] = (), pooling: str = POOLING) -> Forward:
         """Return scores, features and the spread over members of one batch (n, c, h, w) in [-1, 1]."""
         aligned, found = self.module.passed(batch, layers, pooling)
         scores, spread = aligned.mean(0).cpu().numpy(), aligned.std(0).cpu().numpy()

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_probe.config import POOLING
+
 
 def mean(x: Tensor) -> Tensor:
     """Return the mean over positions: how much of a feature there is, wherever it is. (n, c, h, w) to (n, c)."""
@@ -50,7 +52,13 @@ def quadrants(x: Tensor) -> Tensor:
     return torch.cat([std(cell) for band in x.split(rows, 2) for cell in band.split(columns, 3)], dim=1)
 
 
+def moments(x: Tensor) -> Tensor:
+    """Return mean and standard deviation over positions: how much there is, how unevenly. (n, c, h, w) to (n, 2c)."""
+    return torch.cat([mean(x), std(x)], dim=1)
+
+
 POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "moments": moments,
     "mean": mean,
     "std": std,
     "max": maximum,
@@ -98,7 +106,7 @@ class Passed(NamedTuple):
     features: Tensor | None  # (n, d); None where no layer was asked for
 
 
-def passed(module: nn.Module, batch: Tensor, layers: Sequence[str] = (), pooling: str = "mean") -> Passed:
+def passed(module: nn.Module, batch: Tensor, layers: Sequence[str] = (), pooling: str = POOLING) -> Passed:
     """Return scores and, of chosen layers, features of a batch (n, c, h, w) in [-1, 1], from one forward pass.
 
     Features are the pooled activations of the layers, side by side.

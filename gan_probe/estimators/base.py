@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import validate_data
 
+from gan_probe.config import POOLING
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.critic import Critic, rebuild
 from gan_probe.critics.features import features
@@ -175,7 +176,7 @@ class CriticEstimator(BaseEstimator):
             _MODULES[key] = module.to(device, dtype).eval().requires_grad_(False)
         return _MODULES[key]
 
-    def _forward(self, X: Rows, layers: Sequence[str] = (), pooling: str = "mean") -> Rows:
+    def _forward(self, X: Rows, layers: Sequence[str] = (), pooling: str = POOLING) -> Rows:
         """Return scores (n, 1), or the features of ``layers`` (n, d), in the type of ``X`` (float32 for uint8)."""
         results = []
         with torch.inference_mode():

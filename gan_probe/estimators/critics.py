@@ -11,6 +11,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OutlierMixin, Transfor
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
+from gan_probe.config import POOLING
 from gan_probe.critics.features import POOLINGS
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.estimators.base import CriticEstimator
@@ -35,7 +36,7 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CriticEs
     layers : sequence of str, optional
         Some of the critic's layers; default all.
     pooling : str
-        "mean", "std", "max" or "grid4": see `gan_probe.critics.features`.
+        "moments", "mean", "std", "max" or "grid4": see `gan_probe.critics.features`.
     n_components : int, optional
         Reduce the features to so many principal components, fitted on the training rows.
     network : str
@@ -81,7 +82,7 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CriticEs
         critic: str | None = None,
         *,
         layers: Sequence[str] | None = None,
-        pooling: str = "mean",
+        pooling: str = POOLING,
         n_components: int | None = None,
         network: str = "compact",
         image_shape: ImageShape | None = None,

@@ -18,7 +18,7 @@ from skimage.util import montage
 
 from gan_probe.errors import InputError
 from gan_probe.types import Images
-from synthetic import Dataset
+from synthetic import Dataset, sample_id
 
 SHEET_COLUMNS = 8
 
@@ -121,6 +121,11 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        classes = f", {self.table['label'].astype(str).nunique()} classes" if "label" in self.table else ", no labels"
+        shape = "x".join(map(str, self.image_shape))
+        return f"<ImageSet: {len(self)} images of {shape}{classes}, from {self.source}>"
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels."""
@@ -178,6 +183,49 @@ def hold_out(data: ImageSet, share: float, *, seed: int = 0) -> tuple[ImageSet, 
             f" {share:.0%} of each class. Give more, or a second folder to test on."
         )
     return data.take(~is_held_out), data.take(is_held_out)
+
+
+def from_arrays(images: Images, labels: Sequence[Any] | None = None, *, name: str = "array") -> ImageSet:
+    """Return images that are in memory already as an `ImageSet`.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, h, w), (n, h, w, 1) or (n, h, w, 3)
+        0 to 255.
+    labels : sequence, optional
+        One for each image.
+    name : str
+        What the images go by, for records.
+
+    Raises
+    ------
+    InputError
+        For another type or shape, with what makes it fit; for labels that are not one an image.
+
+    Examples
+    --------
+    >>> from_arrays(np.zeros((4, 32, 32), np.uint8), ["a", "b", "a", "b"])
+    <ImageSet: 4 images of 32x32x1, 2 classes, from array>
+    """
+    array = np.asarray(images)
+    if array.dtype != np.uint8:
+        raise InputError(
+            f"images must be uint8 from 0 to 255, got {array.dtype}. Of values from 0 to 1 make them with"
+            " (255 * images).round().astype(np.uint8)."
+        )
+    array = array[..., None] if array.ndim == 3 and array.shape[-1] != 3 else array
+    if array.ndim != 4 or array.shape[-1] not in (1, 3):
+        raise InputError(
+            f"images must be (n, h, w), (n, h, w, 1) or (n, h, w, 3), got {array.shape}. One image is a set of one:"
+            " images[None]; channels come last: images.transpose(0, 2, 3, 1)."
+        )
+    table = pd.DataFrame({"sample_id": [sample_id(image) for image in array]})
+    table["path"] = [f"{name}#{i}" for i in range(len(array))]
+    if labels is not None:
+        if len(labels) != len(array):
+            raise InputError(f"{len(array)} images and {len(labels)} labels; give one label for each image.")
+        table["label"] = [str(label) for label in labels]
+    return ImageSet(array, table, Path(name))
 
 
 def from_synthetic(dataset: Dataset) -> ImageSet:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 import torch
 from joblib import cpu_count
 
+from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic, Forward
 from gan_probe.critics.features import POOLINGS
 from gan_probe.ending import TERMINATED, Terminated, terminable
@@ -46,7 +47,7 @@ class Wanted(NamedTuple):
     """
 
     layers: Sequence[str] | None = ()
-    pooling: str = "mean"
+    pooling: str = POOLING
 
     def layers_of(self, critic: Critic) -> tuple[str, ...]:
         """Return the layers of one critic; none where it shows none and none was named."""

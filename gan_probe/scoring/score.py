@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
+from gan_probe.images.readers.reading import as_images
 from gan_probe.names import check_name
 from gan_probe.scoring.controls import encode, first_components, measure_statistics, random_inits
 from gan_probe.scoring.engines import LOCAL, Engine, Wanted
 from gan_probe.scoring.image_statistics import pixel_components
 from gan_probe.scoring.table import UNCERTAINTY, ScoreTable, columns_of, drop_ours
 from gan_probe.stats.beside import Beside
-from gan_probe.types import Column, Progress, Rows
+from gan_probe.types import Column, Images, Progress, Rows
 from gan_probe.version import VERSION
 
 
 def score(
     critic: Critic,
-    data: ImageSet,
+    data: ImageSet | str | Path | Images,
     *,
     controls: bool = True,
     embeddings: bool = True,
     layers: Sequence[str] | None = None,
-    pooling: str = "mean",
+    pooling: str = POOLING,
     seen: Sequence[str] | None = None,
     batch_size: int | None = None,
     engine: Engine = LOCAL,
@@ -40,7 +43,7 @@ def score(
     ----------
     critic : Critic
         An ensemble adds ``critic_uncertainty``, the standard deviation over its members.
-    data : ImageSet
+    data : ImageSet, path or ndarray
         Grey images are repeated into three channels, or colour reduced to grey, where the critic needs it.
     controls : bool
         Add ``control.*``: the scores of three randomly initialised critics of the same architecture, image statistics
@@ -68,6 +71,7 @@ def score(
     ConfigError
         For a label in ``seen`` that no image has, with the nearest.
     """
+    data = as_images(data, image_shape=critic.config.image_shape)
     known = _check_seen(data, seen) or critic.config.training_classes
     data = data.with_channels(critic.config.image_shape[2])
     warnings = [*data.warnings, *(f"the critic was {note}" for note in critic.notes)]

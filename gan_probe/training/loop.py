@@ -19,6 +19,7 @@ from gan_probe.device import environment, resolve_precision
 from gan_probe.errors import ConfigError, GanProbeError, InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.nulls import null_images
+from gan_probe.images.readers.reading import as_images
 from gan_probe.networks import NETWORKS, check_image_shape
 from gan_probe.training.acceleration import accelerate
 from gan_probe.training.batches import ImageSource, batches
@@ -34,6 +35,7 @@ from synthetic.files import atomic_folder, hold, remove_temporaries, write_atomi
 REPORT_EVERY = 10  # steps between looks at the metrics: each look waits for the device
 CHECKPOINT_EVERY_S = 60.0
 N_ANCHORS = 64
+DEFAULTS = TrainConfig()
 
 OnStep = Callable[[int, Mapping[str, float]], None]
 
@@ -76,9 +78,9 @@ def split_held_out(data: ImageSet, share: float, seed: int) -> tuple[ImageSet, I
 
 
 def train(
-    data: ImageSet,
+    data: ImageSet | str | Path | Images,
     out: str | Path,
-    config: TrainConfig,
+    config: TrainConfig = DEFAULTS,
     *,
     origins: Mapping[str, str] | None = None,
     resume: bool = False,
@@ -91,11 +93,12 @@ def train(
 
     Parameters
     ----------
-    data : ImageSet
+    data : ImageSet, path or ndarray
         Labels are not used, only recorded.
     out : path
         The run folder.
     config : TrainConfig
+        Default: the recipe `compact`.
     origins : mapping, optional
         Where each setting comes from, for ``config.json``.
     resume : bool
@@ -119,7 +122,7 @@ def train(
     DivergedError
         When a metric is no longer a number; snapshots until then are kept.
     """
-    device, out = torch.device(device), Path(out).resolve()
+    device, out, data = torch.device(device), Path(out).resolve(), as_images(data)
     check_trainable(data, config)
     ranks = join(device)
     ranks.check(config)

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 import gan_probe.cli
 from gan_probe.cli.app import VERBS
+from gan_probe.cli.session import Session
 from tests.cli.conftest import call, call_json
 
 
@@ -112,3 +114,24 @@ def test_no_slip_of_the_keyboard_deletes_what_gan_probe_did_not_write(
     inside = call("train", tmp_path / "d" / "images", "--out", tmp_path / "d", "--overwrite", "--steps", "1")
     assert inside.exit_code == 3
     assert (tmp_path / "d" / "dataset.json").is_file()
+
+
+def test_long_work_says_how_far_it_is_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("FIRST_LINE_AFTER_S", "PLAIN_LINE_EVERY_S"):
+        monkeypatch.setattr(f"gan_probe.cli.session.{name}", 0.01)
+    session, said = Session("score"), ""
+    with session.progress("scoring", 4) as update:
+        update(1, "of the critic")
+        while "1 of 4" not in said:  # a thread of its own tells it, though nothing ends meanwhile
+            said += capsys.readouterr().err
+        update(4, "")
+    assert re.search(r"^scoring: 1 of 4, about \d+ s left of the critic$", said, re.MULTILINE)
+    assert capsys.readouterr().err.endswith("scoring: 4 of 4\n")
+
+
+def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with Session("score").progress("scoring", 1) as update:
+        update(1, "")
+    assert capsys.readouterr().err == ""

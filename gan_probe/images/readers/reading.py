@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gan_probe.errors import InputError
-from gan_probe.images.image_set import ImageSet, LazyImages
+from gan_probe.images.image_set import ImageSet, LazyImages, from_arrays
 from gan_probe.images.readers.decode import Decoded, resize_array
 from gan_probe.images.readers.entries import N_NAMED, Decode, Entries
 from gan_probe.images.readers.files import foreign, printable
@@ -81,6 +81,33 @@ def read_images(
     if not len(found):
         raise InputError(f"{printable(path)} holds no images.")
     return found
+
+
+def as_images(data: object, *, image_shape: tuple[int, int, int] | None = None) -> ImageSet:
+    """Return a set of images as it is, or what lies at a path, or in an array, as one.
+
+    Parameters
+    ----------
+    data : ImageSet, path or ndarray
+    image_shape : tuple of int, optional
+        What a critic takes: images at a path are resized to it, where it is square.
+
+    Raises
+    ------
+    InputError
+        For anything else, and see `read_images` and `gan_probe.images.image_set.from_arrays`.
+    """
+    if isinstance(data, ImageSet):
+        return data
+    if isinstance(data, str | Path):
+        side = image_shape[0] if image_shape is not None and image_shape[0] == image_shape[1] else None
+        return read_images(data, size_px=side)
+    if isinstance(data, np.ndarray):
+        return from_arrays(data)
+    raise InputError(
+        f"images are an ImageSet (gan_probe.read_images, from_arrays, from_synthetic), a path or an array; got"
+        f" {type(data).__name__}."
+    )
 
 
 def keep_split(found: ImageSet, split: str | None) -> ImageSet:

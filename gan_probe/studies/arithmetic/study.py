@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from sklearn.linear_model import RidgeClassifier
 
+from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.generator import Generator
 from gan_probe.critics.sampling import paths
@@ -22,7 +23,6 @@ from gan_probe.version import VERSION
 N_PATHS = 6
 N_LATENTS = 2000  # samples among which examples of a concept are looked for
 MAX_FIT = 5000  # labelled images that the classifier is fitted on
-POOLING = "grid4"
 
 
 def arithmetic(

@@ -21,7 +21,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, fit_channels
 from gan_probe.images.nulls import null_images
 from gan_probe.images.pixels import to_network
-from gan_probe.images.readers.reading import read_images
+from gan_probe.images.readers.reading import as_images, read_images
 from gan_probe.scoring.score import describe_origin
 from gan_probe.stats.auroc import auroc
 from gan_probe.stats.intervals import auroc_interval
@@ -581,13 +581,13 @@ def _ruled(subject: Subject, rulings: tuple[Ruling[Subject], ...]) -> tuple[str,
         return FAIL, str(error), "It runs in other batches only: keep to one --batch-size, or mend its forward."
 
 
-def check_critic(critic: Critic, data: ImageSet, fakes: Images | None = None) -> CheckResult:
+def check_critic(critic: Critic, data: ImageSet | str | Path | Images, fakes: Images | None = None) -> CheckResult:
     """Return what each check found on up to 64 images of the critic's training data.
 
     Parameters
     ----------
     critic : Critic
-    data : ImageSet
+    data : ImageSet, path or ndarray
     fakes : ndarray of uint8, shape (n, h, w, c), optional
         Images that its generator made, at least eight: they tell which way the critic points, and its value range.
         Default: of the generator that lies beside it, where there is one.
@@ -597,6 +597,7 @@ def check_critic(critic: Critic, data: ImageSet, fakes: Images | None = None) ->
     InputError
         For fewer than eight images, or images that do not fit the critic.
     """
+    data = as_images(data, image_shape=critic.config.image_shape)
     if len(data) < MIN_IMAGES:
         raise InputError(f"the checks need at least eight images, got {len(data)}.")
     warnings = list(data.warnings)

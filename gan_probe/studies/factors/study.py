@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import fit_channels, from_synthetic
@@ -166,7 +167,7 @@ def factors(
     n_bases: int = N_BASES,
     controls: bool = True,
     layers: Sequence[str] | None = None,
-    pooling: str = "mean",
+    pooling: str = POOLING,
     seed: int = 0,
     engine: Engine = LOCAL,
     on_step: OnPart = lambda name: None,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from pathlib import Path
 
 import numpy as np
 
+from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
+from gan_probe.images.readers.reading import as_images
 from gan_probe.scoring import imagenet
 from gan_probe.scoring.controls import PROBED, SEEDS, random_inits
 from gan_probe.scoring.engines import LOCAL, Engine, Wanted
@@ -26,12 +29,12 @@ IMAGENET = "imagenet"
 
 def probe(
     critic: Critic,
-    data: ImageSet,
+    data: ImageSet | str | Path | Images,
     *,
     per_class: Sequence[int] | None = None,
     n_draws: int = probing.N_DRAWS,
     classifiers: Sequence[str] = tuple(probing.CLASSIFIERS),
-    pooling: str = "grid4",
+    pooling: str = POOLING,
     max_pool: int = MAX_POOL,
     controls: bool = True,
     batch_size: int | None = None,
@@ -44,7 +47,7 @@ def probe(
     Parameters
     ----------
     critic : Critic
-    data : ImageSet
+    data : ImageSet, path or ndarray
         With labels. Its ``split`` column, where it has one, says which images are tested on.
     per_class, n_draws, classifiers
         See `gan_probe.studies.probe.result.probe`.
@@ -70,7 +73,7 @@ def probe(
     ConfigError
         For an unknown classifier or pooling, or a number out of range.
     """
-    data = data.with_channels(critic.config.image_shape[2])
+    data = as_images(data, image_shape=critic.config.image_shape).with_channels(critic.config.image_shape[2])
     if "label" not in data.table:
         raise InputError(f"{data.source} has no labels, and a probe needs some. Add a label column or class folders.")
     labels = data.table["label"].astype(str).to_numpy()
