@@ -1,7 +1,8 @@
 """Scoring by shards: each is read, scored and written by itself, so that work is spread, cut off and taken up again.
 
 A folder of scores holds ``scores.json`` (what is to be done), ``parts/`` (one row an image), ``summaries/`` (what is
-kept of each part), and at the end ``summary.parquet`` (of all) and ``sample.parquet``: a table of scores with all that
+kept of each part), and at the end ``summary.parquet``, ``classes.csv`` and ``pairs.csv`` (of all images) and
+``sample.parquet``: a table of scores with all that
 takes long, of a sample that is chosen by the hashes of the images.
 """
 
@@ -31,9 +32,19 @@ from gan_probe.scoring.controls import measure_statistics, random_inits
 from gan_probe.scoring.engines import LOCAL, Engine
 from gan_probe.scoring.folder import MARKER, SAMPLE, SCHEMA, SUMMARY, ScoreFolder
 from gan_probe.scoring.score import describe_critic, score
-from gan_probe.scoring.summary import Grid, Summary, make_grid, merge, read_summary, summarise, write_summary
+from gan_probe.scoring.summary import (
+    MAX_CLASSES,
+    Grid,
+    Summary,
+    make_grid,
+    merge,
+    read_summary,
+    summarise,
+    write_summary,
+)
 from gan_probe.scoring.table import SCORE, UNCERTAINTY, ScoreTable, columns_of, drop_ours, write_scores
 from gan_probe.stats.beside import Beside
+from gan_probe.text import as_csv
 from gan_probe.types import OnPart, Progress
 from synthetic.errors import InUseError
 from synthetic.files import hold, write_atomically
@@ -350,6 +361,9 @@ def _finished(
                 if not summary.n_images:
                     raise InputError(f"{job.out}: no image could be scored. {' '.join(summary.bad)}")
                 write_summary(summary, folder.path / SUMMARY)
+                write_atomically(folder.path / "classes.csv", as_csv(summary.classes()))
+                if 1 < len(summary.labels) <= MAX_CLASSES:
+                    write_atomically(folder.path / "pairs.csv", as_csv(summary.pairs()))
                 on_step("sample")
                 table = embed(_critic(job), _sampled(job, shards, summary))
                 write_scores(_told(table, job, summary), folder.path / SAMPLE)

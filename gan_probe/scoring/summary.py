@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ import pyarrow.parquet as pq
 
 from gan_probe.errors import InputError
 from gan_probe.records import check_seal, read_table, seal
-from gan_probe.types import Values
+from gan_probe.types import Indices, Values
 from synthetic.files import atomic_path
 
 SCHEMA = "gan_probe.summary/1"
 BINS_PER_UNIT = 256  # of arsinh: near the centre a bin is 1/256 of the scale wide
 ALL = ""  # the class of images without labels
+MAX_CLASSES = 100  # whose pairs are listed
 N_NAMED = 5  # broken pictures that are named
 _AT_A_TIME = 64  # summaries whose bins are put together at once
 
@@ -119,16 +121,17 @@ class Summary:
         """Return how many images of a class were scored."""
         return self.moments[next(iter(self.grids)), label].n
 
-    def _histogram(self, column: str, label: str | None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        mine = self.counts[self.counts["column"] == column]
-        if label is not None:
-            mine = mine[mine["label"] == label]
-        total = mine.groupby("bin")["n"].sum()
-        return total.index.to_numpy(np.int64), total.to_numpy(np.int64)
+    @cached_property
+    def _by_class(self) -> dict[tuple[str, str], tuple[Indices, Indices]]:
+        """The bins of each column and class that hold images, ascending, and how many they hold."""
+        return {
+            (str(column), str(label)): (rows["bin"].to_numpy(np.int64), rows["n"].to_numpy(np.int64))
+            for (column, label), rows in self.counts.sort_values("bin").groupby(["column", "label"])
+        }
 
-    def quantile(self, column: str, q: float, label: str | None = None) -> tuple[float, float]:
-        """Return a quantile of a column and how far it may be off: as far as the ends of its bin."""
-        bins, n = self._histogram(column, label)
+    def quantile(self, column: str, q: float, label: str) -> tuple[float, float]:
+        """Return a quantile of a class's column and how far it may be off: as far as the ends of its bin."""
+        bins, n = self._by_class[column, label]
         at = bins[np.searchsorted(np.cumsum(n), max(1, np.ceil(q * n.sum())))]
         centre, scale = self.grids[column]
         edges = centre + scale * np.sinh((at + np.array([-0.5, 0.0, 0.5])) / BINS_PER_UNIT)
@@ -139,7 +142,7 @@ class Summary:
 
         Two scores in one bin count as a tie, so the error is at most half of how often that happens.
         """
-        (a, n), (b, m) = self._histogram(column, high), self._histogram(column, low)
+        (a, n), (b, m) = self._by_class[column, high], self._by_class[column, low]
         share_n, share_m = n / n.sum(), m / m.sum()
         below = np.concatenate([[0.0], np.cumsum(share_m)])
         less, upto = below[np.searchsorted(b, a, side="left")], below[np.searchsorted(b, a, side="right")]
@@ -171,6 +174,18 @@ class Summary:
                         "error_at_most": max(bound for _, bound in found.values()),
                     })  # fmt: skip
         return pd.DataFrame(rows)
+
+    def findings(self) -> list[str]:
+        """Return what all images say that were scored, in words."""
+        if not 1 < len(self.labels) <= MAX_CLASSES:
+            return [f"{self.n_images:,} images were scored in all."]
+        column, found = next(iter(self.grids)), self.pairs()
+        values = found[column].map(lambda value: max(value, 1 - value))
+        return [
+            f"over all {self.n_images:,} images that were scored, the AUROC of the {len(found)} pairs of classes by the"
+            f" score, in the direction that separates better, is from {values.min():.3f} to {values.max():.3f}, median"
+            f" {values.median():.3f}; counted in bins, which is off by at most {found['error_at_most'].max():.4f}."
+        ]
 
     def sample(self, n: int) -> list[Candidate]:
         """Return a stratified sample: as many of each class as there are, or as ``n`` allows; smallest ids first."""

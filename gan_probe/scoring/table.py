@@ -246,14 +246,15 @@ def _read_sample(path: Path) -> ScoreTable:
     folder = ScoreFolder(path)
     folder.check_complete()
     found = read_scores(path / SAMPLE)
-    n, n_scored = len(found.table), folder.summary.n_images
+    summary = folder.summary
+    n, n_scored = len(found.table), summary.n_images
     if n == n_scored:
         return found
     said = (
         f"{n:,} of {n_scored:,} images that were scored are looked at here: a sample, chosen by the hashes of the"
         " images, the same number of each class as far as there are so many."
     )
-    warnings = [said, *found.provenance.get("warnings", [])]
+    warnings = [said, *summary.findings(), *found.provenance.get("warnings", [])]
     return ScoreTable(found.table, {**found.provenance, "warnings": warnings})
 
 

@@ -72,3 +72,24 @@ def test_an_adapted_critic_is_told_its_training_classes_and_scores_know_seen_fro
     bare = call("score", tmp_path / "plain", tmp_path / "x.npy", "--out", tmp_path / "y.parquet", "--trust-code",
                 "--seen", FEW[0])  # fmt: skip
     assert (bare.exit_code, "has no labels, so none of them can be seen" in bare.stderr) == (3, True)
+
+
+def test_a_folder_of_scores_is_resumed_reported_and_guarded(run: Path, few_images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores"
+    words = ("score", run, few_images, "--out", out, "--no-controls", "--shard-size", 10, "--sample", 16)
+    record = call_json(*words)
+    assert (record["metrics"]["n_images"], record["metrics"]["n_shards"]) == (32, 4)  # type: ignore[index]
+    taken = call(*words)
+    assert "holds scores. Go on with them with --resume, or replace them with --overwrite" in taken.stderr
+    (out / "parts" / "000002.parquet").unlink()
+    (out / "sample.parquet").unlink()
+    assert "1 of 4 shards are missing" in call("cluster", out).stderr
+    assert call(*words, "--resume").exit_code == 0
+    found = call("cluster", out, "--out", tmp_path / "c.csv")
+    assert found.exit_code == 0
+    assert len(pd.read_csv(tmp_path / "c.csv")) == 16
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    assert "so it is left alone" in call("score", run, few_images, "--out", tmp_path / "mine", "--overwrite").stderr
+    refused = call("score", run, few_images, "--out", tmp_path / "s.parquet", "--resume", "--engine", "processes")
+    assert "--resume and --engine need a folder to write to: --out scores, without a suffix" in refused.stderr

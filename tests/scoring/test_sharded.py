@@ -18,6 +18,7 @@ from gan_probe.scoring.engines import LOCAL, Engine, Processes
 from gan_probe.scoring.score import score
 from gan_probe.scoring.sharded import Job, Scored, score_shards
 from gan_probe.scoring.table import ScoreTable, read_scores
+from gan_probe.stats.auroc import auroc
 from tests.cli.conftest import saved
 from tests.scoring.fatal import Deadly, nothing
 
@@ -67,6 +68,12 @@ def test_the_sample_is_a_table_like_any_other_and_says_what_it_is(usual: Scored,
     sample = read_scores(usual.folder.path)
     assert sample.table["label"].value_counts().tolist() == [4] * 10
     assert "40 of 80 images that were scored are looked at here" in sample.provenance["warnings"][0]
+    assert "over all 80 images that were scored, the AUROC of the 45 pairs" in sample.provenance["warnings"][1]
+    pairs = pd.read_csv(usual.folder.path / "pairs.csv")
+    by_class = {label: rows["critic_score"].to_numpy() for label, rows in usual.folder.table().groupby("label")}
+    for row in pairs.to_dict("records"):
+        exact = auroc(by_class[row["class_a"]], by_class[row["class_b"]])
+        assert abs(row["critic_score"] - exact) <= row["error_at_most"] + 1e-9
     whole = scores.table.set_index("sample_id").loc[sample.table["sample_id"]]
     assert np.allclose(sample.table["critic_score"], whole["critic_score"], atol=1e-5)
     assert len(sample.embeddings) == 1
