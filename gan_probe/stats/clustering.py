@@ -47,7 +47,11 @@ AGREEMENTS: dict[str, Callable[[Any, Any], float]] = {
 
 @dataclass(frozen=True)
 class Agreement:
-    """One measure of agreement with the classes, with a 95 % interval over images (the clusters held fixed)."""
+    """One measure of agreement with the classes, with a 95 % interval over images (the clusters held fixed).
+
+    Those of information have none, NaN: entropies of samples are too small, so an interval around what is measured
+    would hold the truth too seldom.
+    """
 
     value: float = math.nan
     ci_low: float = math.nan
@@ -95,7 +99,8 @@ class Clustering:
         """Return every number, flat."""
         flat = {"method": self.method, "k_from": self.k_from, "k": self.k}
         for name, found in self.agreement.items():
-            flat |= {name: found.value, f"{name}_low": found.ci_low, f"{name}_high": found.ci_high}
+            flat[name] = found.value
+        flat |= {"ari_low": self.agreement["ari"].ci_low, "ari_high": self.agreement["ari"].ci_high}
         return flat | {"noise_share": self.noise_share, "stability": self.stability, "is_chosen": self.is_chosen}
 
 
@@ -227,24 +232,22 @@ def agreement(assignment: Codes, labels: npt.NDArray[Any] | None, *, seed: int =
         return {name: Agreement() for name in AGREEMENTS}
     codes = np.unique(labels, return_inverse=True)[1]
     rows = chosen_rows(codes, most=MAX_ROWS, seed=seed)
-    return {
-        name: agreement_interval(measure, codes[rows], assignment[rows], seed=seed)
-        for name, measure in AGREEMENTS.items()
-    }
+    found = {name: Agreement(float(measure(codes[rows], assignment[rows]))) for name, measure in AGREEMENTS.items()}
+    return found | {"ari": agreement_interval(codes[rows], assignment[rows], seed=seed)}
 
 
-def agreement_interval(measure: Callable[[Any, Any], float], codes: Codes, given: Codes, *, seed: int = 0) -> Agreement:
-    """Return a measure of how clusters agree with classes, and its 95 % interval over images, the clusters held fixed.
+def agreement_interval(codes: Codes, given: Codes, *, seed: int = 0) -> Agreement:
+    """Return the adjusted Rand index and its 95 % interval over images, the clusters held fixed.
 
     A jackknife's; its lower end leaves room for four images more in the wrong cluster.
     """
 
     def of(part: npt.NDArray[np.intp]) -> float:
-        return float(measure(codes[part], given[part]))
+        return float(adjusted_rand_score(codes[part], given[part]))
 
     value, low, high = group_jackknife(of, codes, seed=seed)
     wrong = _wrong(codes, given)
-    with_wrong = float(measure(np.concatenate([codes, wrong[0]]), np.concatenate([given, wrong[1]])))
+    with_wrong = float(adjusted_rand_score(np.concatenate([codes, wrong[0]]), np.concatenate([given, wrong[1]])))
     return Agreement(value, max(min(low, with_wrong), -1.0), min(high, 1.0))
 
 
