@@ -151,9 +151,9 @@ def check_gate(gate: str | None, metrics: Mapping[str, Any]) -> None:
     if gate is None:
         return
     name, sign, limit = _split(gate)
-    value = metrics[name]
+    value = metrics.get(name)
     if value is None:
-        raise InputError(f"{name} was not measured: the data has no embeddings, or no controls beside them.")
+        raise InputError(f"{name} was not measured: the data has no classes, embeddings, or controls beside them.")
     if isinstance(value, str):
         if _WORD_GATES[sign](value, limit):
             raise GateError(f"the gate {gate!r} holds: {name} is {value}.")

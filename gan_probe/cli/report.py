@@ -51,12 +51,16 @@ def report(
     with Session("report", json) as session:
         from gan_probe.scoring.table import by_critic, read_scores
         from gan_probe.studies.separation.study import separation
+        from gan_probe.studies.unlabelled.study import has_classes, unlabelled
 
         check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=SeparationMetrics)
         loaded = by_critic([read_scores(path) for path in scores])
         named, n_images = ", ".join(map(str, scores)), len(loaded[0].table)
         session.plan(dry_run, {"scores": named, "images": n_images, "trainings": len(loaded), "out": out})
         session.hold(out)
+        if not has_classes(loaded[0]):
+            bare = unlabelled(loaded[0], run=run, data=data, projection=projection, thumbnails=thumbnails, seed=seed)
+            return finish(session, bare, out, title=title, overwrite=overwrite, fail_if=fail_if)
         with parts(session, "analysing") as on_step:
             result = separation(
                 loaded,
@@ -68,4 +72,4 @@ def report(
                 seed=seed,
                 on_step=on_step,
             )
-        finish(session, result, out, title=title, overwrite=overwrite, fail_if=fail_if)
+        return finish(session, result, out, title=title, overwrite=overwrite, fail_if=fail_if)

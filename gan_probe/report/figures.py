@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,6 +36,8 @@ from gan_probe.studies.separation.result import FIRST_INIT, PIXELS, SeparationRe
 
 N_BINS = 120
 MAX_MARKS = 2000  # beyond, marks in an SVG are pixels
+MAX_CLASSES = 40  # drawn one by one
+MAX_COLUMNS = 12  # of pictures
 MAX_MATRIX = 40  # classes beyond which the matrix of pairs shows those that are hardest to tell
 MEDIAN = "randomly initialised critic (median)"
 K_FROM = {"bic": "BIC"}
@@ -57,8 +59,9 @@ class Described(Protocol):
 
 
 def class_examples(examples: Mapping[str, Sequence[npt.NDArray[np.uint8]]], seen: Mapping[str, bool]) -> Figure:
-    """Return one column a class, up to twenty: its first images."""
-    examples = dict(list(examples.items())[:MAX_LEGEND])
+    """Return one column a class, up to twelve: its first images."""
+    n_classes = len(examples)
+    examples = dict(list(examples.items())[:MAX_COLUMNS])
     n_rows = max(map(len, examples.values()))
     figure = canvas(1.15 * max(4, len(examples)), 0.75 * n_rows + 1.0)
     axes = figure.subplots(n_rows, len(examples), squeeze=False)
@@ -69,35 +72,38 @@ def class_examples(examples: Mapping[str, Sequence[npt.NDArray[np.uint8]]], seen
             if row < len(images):
                 axis.imshow(images[row].squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         title = "\n".join(textwrap.wrap(short_name(label).replace("_", " "), 12))
-        axes[0][column].set_title(f"{title}\n{'seen' if seen.get(label) else 'unseen'}", fontsize=7)
+        known = f"\n{'seen' if seen[label] else 'unseen'}" if label in seen else ""
+        axes[0][column].set_title(f"{title}{known}", fontsize=7)
+    if n_classes > len(examples):
+        figure.suptitle(f"{len(examples)} of {n_classes} classes", fontsize=9)
     return figure
 
 
 def score_histogram(analysis: Described) -> Figure:
-    """Return the histogram of scores by class, and below it each class's spread."""
+    """Return the histogram of scores by class, and below it each class's spread; of many classes some."""
     table, colours = analysis.table, class_colours(analysis.table)
-    order = analysis.classes["label"].tolist()
+    every = analysis.classes["label"].astype(str).tolist()
+    order = _ends(every)
     figure = canvas(10, 3.6 + 0.27 * len(order))
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3.0, 0.27 * len(order) + 0.4])
     bins = np.histogram_bin_edges(table["critic_score"].astype(np.float64), bins=N_BINS)
-    for label in order:
-        top.hist(
-            table.loc[table["label"] == label, "critic_score"],
-            bins=bins,
-            color=colours[label],
-            alpha=0.85,
-            label=legend_name(label),
-        )
+    for name, rows, colour in _histograms(analysis, every, colours):
+        counts = np.histogram(table.loc[rows, "critic_score"].astype(np.float64), bins=bins)[0]
+        top.stairs(counts, bins, fill=True, color=colour, alpha=0.85, label=legend_name(name))
+    top.set_ylim(bottom=0)
     top.set_ylabel("images")
     top.yaxis.set_major_locator(MaxNLocator(integer=True))
     top.set_title("Scores by class (all on one axis)")
-    if len(order) <= MAX_LEGEND:
+    if len(top.patches) > 1:
         top.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     for place, label in enumerate(order):
-        values = table.loc[table["label"] == label, "critic_score"]
-        _ticks(bottom, values.to_numpy(), place, colours[label])
+        values = table.loc[table["label"].astype(str) == label, "critic_score"].to_numpy()
+        _ticks(bottom, values, place, colours[label], as_pixels=len(table) > MAX_MARKS)
     bottom.set_yticks(range(len(order)), [short_name(name) for name in _marked(analysis, order)], fontsize=7)
     bottom.set_ylim(len(order) - 0.5, -0.5)
+    if len(order) < len(every):
+        bottom.axhline(len(order) / 2 - 0.5, color="black", linewidth=0.8, linestyle=":")
+        bottom.set_ylabel(f"{len(order)} of {len(every)} classes: the highest and the lowest", fontsize=8)
     bottom.set_xlabel(
         "critic_score (higher = more like the training data; shift and scale are arbitrary); * = in training"
     )
@@ -105,11 +111,30 @@ def score_histogram(analysis: Described) -> Figure:
     return figure
 
 
-def _ticks(axis: Axes, values: npt.NDArray[Any], place: float, colour: Colour) -> None:
+def _ends(order: Sequence[str]) -> list[str]:
+    """Return the classes that are drawn one by one: all, or the first and the last of many."""
+    return [*order] if len(order) <= MAX_CLASSES else [*order[: MAX_CLASSES // 2], *order[-MAX_CLASSES // 2 :]]
+
+
+def _histograms(
+    analysis: Described, order: Sequence[str], colours: Mapping[str, Colour]
+) -> Iterator[tuple[str, npt.NDArray[np.bool_], Any]]:
+    """Yield what one histogram each is of: a class; of many classes seen and unseen, or all images."""
+    labels = analysis.table["label"].astype(str).to_numpy()
+    if len(order) <= MAX_LEGEND:
+        yield from ((label, labels == label, colours[label]) for label in order)
+    elif "seen" in analysis.table:
+        seen = analysis.table["seen"].to_numpy(dtype=bool)
+        yield from (("unseen classes", ~seen, CONTROL_COLOUR), ("seen classes", seen, CRITIC_COLOUR))
+    else:
+        yield "all classes", np.ones(len(labels), dtype=bool), CRITIC_COLOUR
+
+
+def _ticks(axis: Axes, values: npt.NDArray[Any], place: float, colour: Colour, *, as_pixels: bool) -> None:
     """Draw one mark an image, all of them as one path."""
     across = np.repeat(values.astype(np.float64), 3)
     up = np.tile([place - 0.3, place + 0.3, np.nan], len(values))
-    axis.plot(across, up, color=colour, linewidth=0.8, rasterized=len(values) > MAX_MARKS)
+    axis.plot(across, up, color=colour, linewidth=0.8, rasterized=as_pixels)
 
 
 def _marked(analysis: Described, order: Sequence[str]) -> list[str]:
@@ -163,7 +188,7 @@ def auroc_matrix(analysis: SeparationResult) -> Figure:
         first, second = sorted((found.pair.a, found.pair.b), key=order.index)
         values.loc[second, first] = found.pair.auroc
         values.loc[first, second] = found.control_auroc
-    size = max(5.0, 0.62 * len(order) + 2.5)
+    size = max(5.0, (0.62 if len(order) <= MAX_ANNOTATED else 0.2) * len(order) + 2.5)
     figure = canvas(size + 1, size)
     axis = figure.subplots()
     sns.heatmap(

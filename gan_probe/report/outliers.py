@@ -93,12 +93,14 @@ SECTIONS: tuple[Section[OutlierResult], ...] = (
         "Scores of all images; the share of false calls is bounded on average, as long as the held-out reals are like"
         " those that will come.",
         histogram,
+        is_notable=lambda result: True,
     ),
     Section(
         "unseen",
         "Telling unseen from seen",
         "Images of each unseen class against new images of seen ones; below 0.5 the score points the wrong way.",
         lambda result: evidence.unseen(result.detections),
+        is_notable=lambda result: True,
     ),
 )
 

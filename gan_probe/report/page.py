@@ -298,10 +298,11 @@ def _saved(folder: Path, section: Section[M], figure: Figure) -> Markup:
 def _inline(svg: str, section: Section[M]) -> str:
     """Return an SVG for the inside of a page: ids of its own, black is the page's ink, no paper."""
     svg = svg[svg.index("<svg") :]
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    used = set(re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', svg))
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{section.name}-{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{section.name}-", svg)
+    svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{section.name}-", svg)
     svg = re.sub(r"#000000|#262626", "currentColor", svg)
     svg = re.sub(r"(<text style=\")(?![^\"]*fill)", r"\g<1>fill: currentColor; ", svg)
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)

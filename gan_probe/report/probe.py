@@ -148,6 +148,7 @@ def _sections(result: ProbeResult) -> tuple[Section[ProbeResult], ...]:
             "Error against the number of labels, both logarithmic. Bands: 95 % intervals; of the randomly initialised"
             " critics the range over seeds.",
             partial(error_curves, classifier=classifier, group=group),
+            is_notable=lambda result: True,
         )
         for classifier in result.classifiers
         for group in result.groups
@@ -159,6 +160,7 @@ def _sections(result: ProbeResult) -> tuple[Section[ProbeResult], ...]:
         " images. Above the line the critic is ahead; an interval that crosses it decides nothing. The names above are"
         " those of the best controls.",
         lead,
+        is_lead=True,
     )
     last = Section[ProbeResult](
         "layers",

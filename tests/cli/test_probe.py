@@ -14,6 +14,7 @@ def test_probe_prints_the_comparison_writes_the_page_and_gates(run: Path, few_im
     shown = call("probe", run, few_images, "--out", tmp_path / "s", *alone)
     assert shown.exit_code == 0
     assert "best control" in shown.stdout
+    assert shown.stdout.splitlines()[-1].startswith("verdict: Cannot say whether it is useful.")
     assert call("probe", run, few_images, "--out", tmp_path / "s", *few).exit_code == 3
     cases = {
         ("--labels", 500): "labels a class must be from 1 to",

@@ -209,7 +209,7 @@ def test_the_histogram_shows_every_image_once_in_its_class_s_colour(
     figure = figures.score_histogram(analysis)
     counts, colours = 0, set()
     for patch in figure.axes[0].patches:
-        counts += patch.get_height()
+        counts += patch.get_data()[0].sum()
         colours.add(to_hex(patch.get_facecolor()))
     assert counts == len(scores.table)
     assert colours == {to_hex(c) for c in class_colours(analysis.table).values()}

@@ -26,6 +26,7 @@ from gan_probe.stats.conformal import (
 )
 from gan_probe.studies.advantage import Advantage, answers, difference_record
 from gan_probe.studies.base import StudyResult, plain
+from gan_probe.studies.judgement import Opening, judge
 from gan_probe.studies.outliers.metrics import OutlierMetrics
 from gan_probe.types import Values, Walks
 from gan_probe.verdicts import Verdict, conclude
@@ -161,6 +162,12 @@ class OutlierResult(StudyResult):
     def class_rows(self) -> list[dict[str, Any]]:
         """Return how well each unseen class is told from seen ones, and the share of it that is called."""
         return [{**asdict(d), "called": share} for d, share in self.by_class()]
+
+    def opening(self) -> Opening | None:
+        """Return the verdict on the score as a detector of unseen classes; None where that is not known."""
+        if self.advantage is None:
+            return None
+        return Opening(judgement=judge({"The AUROC of unseen images against seen ones": self.advantage}))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``outliers``: p-value and verdict of each image, the smallest p-value first."""

@@ -25,6 +25,7 @@ from gan_probe.stats.linear import fit_discriminant
 from gan_probe.stats.splits import Split
 from gan_probe.studies.advantage import Advantage, answers, difference_record
 from gan_probe.studies.base import StudyResult, plain
+from gan_probe.studies.judgement import Opening, judge
 from gan_probe.studies.probe.metrics import ProbeMetrics
 from gan_probe.types import Indices, Labels, Rows
 from gan_probe.verdicts import Verdict, always, conclude
@@ -432,6 +433,13 @@ class ProbeResult(StudyResult):
             added_low=added.ci_low if added else None,
             added_high=added.ci_high if added else None,
         )
+
+    def opening(self) -> Opening:
+        """Return the verdict on the features, by the first classifier nearest to ten labels a class."""
+        classifier = self.classifiers[0]
+        n = middle_outcome(self.of(CRITIC, classifier)).per_class
+        measure = f"With {n} labels a class a probe on the features"
+        return Opening(judgement=judge({measure: self.advantage(classifier)}))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``probe``: one row an outcome and group."""

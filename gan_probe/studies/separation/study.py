@@ -110,14 +110,17 @@ def read_training(path: str | Path, scores: ScoreTable) -> tuple[TrainingRecord 
     return record, ""
 
 
-def read_pictures(scores: ScoreTable, data: str | Path | None) -> tuple[Indices, list[OneImage], str]:
-    """Return up to 2,000 rows, each class in its share, and their images; or none and why."""
+def read_pictures(
+    scores: ScoreTable, data: str | Path | None, rows: Indices | None = None
+) -> tuple[Indices, list[OneImage], str]:
+    """Return rows, by default up to 2,000 with each class in its share, and their images; or none and why."""
     source = Path(data or scores.provenance.get("data_source") or "(no source known)")
-    n_classes = scores.table["label"].nunique() if "label" in scores.table else 1
-    share = max(N_EXAMPLES, MAX_PICTURES // n_classes)
     first = scores.table.assign(row=np.arange(len(scores.table)))
-    first = first.groupby("label", sort=False).head(share) if "label" in first else first.head(share)
-    first = first.head(MAX_PICTURES)
+    if rows is None:
+        share = max(N_EXAMPLES, MAX_PICTURES // first["label"].nunique())
+        first = first.groupby("label", sort=False).head(share).head(MAX_PICTURES)
+    else:
+        first = first.iloc[rows]
     height, width, *_ = scores.provenance.get("image_shape") or (0, 1)  # older tables do not say it
     size_px = height if height == width else None  # as --size left them; others are never resized
     try:

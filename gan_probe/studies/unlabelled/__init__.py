@@ -1,0 +1,1 @@
+"""The question: how do images score of which no classes are known."""
