@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from synthetic.sweeping import sweep as sweep
     from synthetic.writer import contact_sheet as contact_sheet
     from synthetic.writer import write_dataset as write_dataset
+    from synthetic.writer import write_shards as write_shards
 
 _PUBLIC = {
     "Dataset": "dataset",
@@ -36,6 +37,7 @@ _PUBLIC = {
     "sample_id": "dataset",
     "sweep": "sweeping",
     "write_dataset": "writer",
+    "write_shards": "writer",
 }
 __all__ = [
     "PRESETS",
@@ -48,6 +50,7 @@ __all__ = [
     "sample_id",
     "sweep",
     "write_dataset",
+    "write_shards",
 ]
 
 

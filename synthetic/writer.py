@@ -1,4 +1,4 @@
-"""Data sets on disk: an image folder, one Parquet file, or arrays, each with the same table of factors."""
+"""Data sets on disk: folders of PNG, Parquet or tar files, arrays; whole or by shards, with every factor in a table."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import dataclasses
 import io
 import json
 import os
+import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
-from synthetic.dataset import Dataset, make_dataset
+from synthetic.dataset import Dataset, make_dataset, resolve_spec
 from synthetic.errors import SpecError, unknown_name
 from synthetic.files import atomic_folder
 from synthetic.presets import PRESETS
-from synthetic.spec import FACTORS
+from synthetic.spec import FACTORS, Spec
 
 MARKER = "dataset.json"
 SCHEMA = "synthetic.dataset/1"
@@ -33,9 +37,9 @@ def encode_png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _file_names(dataset: Dataset) -> list[str]:
-    """Return ``images/<label>/<number>.png`` for each row."""
-    return [f"images/{label}/{i:06d}.png" for i, label in enumerate(dataset.table["label"])]
+def _file_names(dataset: Dataset, first: int = 0) -> list[str]:
+    """Return ``images/<label>/<number>.png`` for each row; ``first`` is the number of the first one."""
+    return [f"images/{label}/{i:06d}.png" for i, label in enumerate(dataset.table["label"], start=first)]
 
 
 def _in_threads(action: Callable[..., Any], *columns: Iterable[Any]) -> Iterator[Any]:
@@ -63,16 +67,41 @@ def _write_images(dataset: Dataset, folder: Path, *, masks: bool, progress: Prog
 
 
 def _write_parquet(dataset: Dataset, folder: Path, *, masks: bool, progress: Progress) -> None:
+    _encoded(dataset, masks=masks, progress=progress).to_parquet(
+        folder / "images.parquet", index=False, write_page_checksum=True
+    )
+
+
+def _encoded(dataset: Dataset, first: int = 0, *, masks: bool = False, progress: Progress = iter) -> pd.DataFrame:
+    """Return the table of a data set with the encoded images, and masks, in columns of it."""
+    names = _file_names(dataset, first)
     columns: dict[str, list[Any]] = {
         "image": [
             {"bytes": png, "path": name}
-            for name, png in zip(_file_names(dataset), progress(_in_threads(encode_png, dataset.images)), strict=True)
+            for name, png in zip(names, progress(_in_threads(encode_png, dataset.images)), strict=True)
         ]
     }
     if masks:
         columns["mask"] = [{"bytes": png, "path": None} for png in _in_threads(encode_png, dataset.masks)]
-    table = pd.concat([_table(dataset), pd.DataFrame(columns)], axis=1)
-    table.to_parquet(folder / "images.parquet", index=False, write_page_checksum=True)
+    return pd.concat([_table(dataset, first), pd.DataFrame(columns)], axis=1)
+
+
+def _write_tar(dataset: Dataset, folder: Path, *, masks: bool, progress: Progress) -> None:
+    if masks:
+        raise SpecError("tar files hold no masks. Choose the format folder, parquet or npy.")
+    _pack(dataset, folder / "images.tar", progress=progress)
+
+
+def _pack(dataset: Dataset, file: Path, first: int = 0, *, progress: Progress = iter) -> None:
+    """Write a tar file as WebDataset lays it out: of each image ``.png``, ``.cls`` (its label) and ``.json``."""
+    facts = dataset.table.drop(columns="sample_id").to_dict("records")
+    with tarfile.open(file, "w") as archive:
+        for row, png in enumerate(progress(_in_threads(encode_png, dataset.images))):
+            told = json.dumps(facts[row], default=_jsonable).encode()
+            for kind, content in (("png", png), ("cls", str(facts[row]["label"]).encode()), ("json", told)):
+                member = tarfile.TarInfo(f"{first + row:09d}.{kind}")  # without time and owner: the same bytes again
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
 
 
 def _write_npy(dataset: Dataset, folder: Path, *, masks: bool, progress: Progress) -> None:
@@ -82,13 +111,86 @@ def _write_npy(dataset: Dataset, folder: Path, *, masks: bool, progress: Progres
     _table(dataset).to_parquet(folder / "metadata.parquet", index=False, write_page_checksum=True)
 
 
-FORMATS = {"folder": _write_images, "parquet": _write_parquet, "npy": _write_npy}
+FORMATS = {"folder": _write_images, "parquet": _write_parquet, "npy": _write_npy, "tar": _write_tar}
+SHARDED = ("parquet", "tar", "npy")
 
 
-def _table(dataset: Dataset) -> pd.DataFrame:
+def _table(dataset: Dataset, first: int = 0) -> pd.DataFrame:
     table = dataset.table.copy()
-    table.insert(0, "file_name", _file_names(dataset))
+    table.insert(0, "file_name", _file_names(dataset, first))
     return table
+
+
+def write_shards(
+    preset_or_spec: str | Spec,
+    out: str | Path,
+    *,
+    per_class: int | None = None,
+    seed: int = 0,
+    format: str = "parquet",
+    shard_size: int = 8192,
+    overwrite: bool = False,
+    progress: Progress = iter,
+) -> Path:
+    """Draw and write a data set shard by shard, so that memory does not grow with it.
+
+    A shard follows from the seed and from which images it holds, whatever else is drawn: `make_dataset` with
+    ``indices`` gives the same ones.
+
+    Parameters
+    ----------
+    preset_or_spec : str or Spec
+    out : path
+        As in `write_dataset`.
+    per_class : int, optional
+        Images of each type in place of the spec's own number.
+    seed : int
+    format : {"parquet", "tar", "npy"}
+        "parquet", "tar": a file a shard. "npy": one ``images.npy``, written shard by shard, with ``metadata.parquet``.
+    shard_size : int
+        Images of a shard.
+    overwrite : bool
+    progress : callable, optional
+        Wraps the iterable of shards.
+
+    Raises
+    ------
+    SpecError
+        For a format that is not written so, or a shard without images.
+    FileExistsError
+        When ``out`` is taken.
+    """
+    if format not in SHARDED:
+        raise SpecError(unknown_name("format of shards", format, SHARDED))
+    if shard_size < 1:
+        raise SpecError(f"a shard holds at least 1 image, got {shard_size}.")
+    spec = resolve_spec(preset_or_spec).with_per_class(per_class)
+    starts = range(0, spec.n_images, shard_size)
+    with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder, ExitStack() as closing:
+        array: np.ndarray | None = None
+        facts: pq.ParquetWriter | None = None
+        for number, start in enumerate(progress(starts)):
+            shard = make_dataset(spec, seed=seed, indices=range(start, min(spec.n_images, start + shard_size)))
+            name = f"shard-{number:05d}-of-{len(starts):05d}.{format}"
+            if number == 0:
+                contact_sheet(shard).save(folder / "contact-sheet.png", compress_level=1)
+                about = {**_description(shard, format), "n_images": spec.n_images, "shard_size": shard_size}
+                (folder / MARKER).write_text(json.dumps(about, indent=2, default=_jsonable) + "\n")
+            if format == "parquet":
+                _encoded(shard, start).to_parquet(folder / name, index=False, write_page_checksum=True)
+            elif format == "tar":
+                _pack(shard, folder / name, start)
+            else:
+                rows = pa.Table.from_pandas(_table(shard, start), preserve_index=False)
+                if array is None or facts is None:
+                    shape = (spec.n_images, *shard.images.shape[1:])
+                    array = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
+                    facts = closing.enter_context(
+                        pq.ParquetWriter(folder / "metadata.parquet", rows.schema, write_page_checksum=True)
+                    )
+                array[start : start + len(shard.images)] = shard.images
+                facts.write_table(rows.cast(facts.schema))
+    return Path(out)
 
 
 NOTES = {
@@ -125,9 +227,10 @@ def write_dataset(
     dataset : Dataset
     out : path
         Must not exist, unless it is an empty folder, or a data set and ``overwrite`` is set.
-    format : {"folder", "parquet", "npy"}
+    format : {"folder", "parquet", "npy", "tar"}
         "folder": ``images/<label>/*.png`` with ``metadata.parquet`` and ``metadata.csv``. "parquet": ``images.parquet``
         with an image column ``{bytes, path}``. "npy": ``images.npy`` (n, h, w, 3) uint8 with ``metadata.parquet``.
+        "tar": ``images.tar`` as WebDataset lays it out, without masks.
         Each comes with ``dataset.json`` and ``contact-sheet.png``.
     masks : bool
         Write the exact masks too.

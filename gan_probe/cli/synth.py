@@ -9,6 +9,7 @@ import typer
 
 from gan_probe.cli.options import DryRun, Json, Overwrite, Seed, check_file_free
 from gan_probe.cli.session import Session
+from gan_probe.errors import ConfigError
 
 
 def synth(
@@ -21,8 +22,12 @@ def synth(
     per_class: Annotated[
         int | None, typer.Option(help="Images of each class, in place of the preset's number.", min=1)
     ] = None,
-    format: Annotated[str, typer.Option(help="folder (PNG and metadata), parquet or npy.")] = "folder",
+    format: Annotated[str, typer.Option(help="folder (PNG and metadata), parquet, npy or tar.")] = "folder",
     masks: Annotated[bool, typer.Option("--masks", help="Write the exact mask of each shape too.")] = False,
+    shard_size: Annotated[
+        int | None,
+        typer.Option(help="Draw and write so many images at a time (parquet, tar: a file each): memory stays.", min=1),
+    ] = None,
     list_presets: Annotated[bool, typer.Option("--list", help="List the presets.")] = False,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -36,13 +41,15 @@ def synth(
             return
         if preset is None or out is None:
             raise typer.BadParameter("give a PRESET_OR_TOML and --out DIR, or --list.")
-        from synthetic import make_dataset, write_dataset
+        from synthetic import make_dataset, write_dataset, write_shards
         from synthetic.dataset import resolve_spec
         from synthetic.files import check_free
         from synthetic.writer import MARKER
 
         spec = resolve_spec(preset)
         spec = spec.with_per_class(per_class)
+        if masks and shard_size is not None:
+            raise ConfigError("shards hold no masks: leave out --masks or --shard-size.")
         check_free(out, marker=MARKER, overwrite=overwrite)
         session.plan(
             dry_run,
@@ -56,9 +63,15 @@ def synth(
             },
         )
         session.hold(out)
-        dataset = make_dataset(spec, seed=seed)
-        with session.each("writing images") as progress:
-            write_dataset(dataset, out, format=format, masks=masks, overwrite=overwrite, progress=progress)
+        if shard_size is not None:
+            with session.each("writing shards") as progress:
+                write_shards(
+                    spec, out, seed=seed, format=format, shard_size=shard_size, overwrite=overwrite, progress=progress
+                )
+        else:
+            dataset = make_dataset(spec, seed=seed)
+            with session.each("writing images") as progress:
+                write_dataset(dataset, out, format=format, masks=masks, overwrite=overwrite, progress=progress)
         session.outputs |= {"data": str(out), "contact_sheet": str(out / "contact-sheet.png")}
         session.metrics |= {"n_images": spec.n_images, "n_classes": len(spec.types)}
         session.say(

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from synthetic import Dataset, SpecError, contact_sheet, make_dataset, write_dataset
+from gan_probe.images.readers.shards import find_shards, read_blocks
+from synthetic import Dataset, SpecError, contact_sheet, make_dataset, write_dataset, write_shards
 from synthetic.files import atomic_folder, write_atomically
-from synthetic.writer import FORMATS, preset_sheet
+from synthetic.writer import FORMATS, SHARDED, preset_sheet
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +80,29 @@ def test_contact_sheets_show_every_class(dataset: Dataset) -> None:
     assert sheet.shape == (10 * 68 + 4, 200 + 2 * 68 + 4, 3)
     assert np.array_equal(sheet[4:68, 200:264], dataset.images[0])
     assert preset_sheet().size[0] > 700
+
+
+@pytest.mark.parametrize("format", SHARDED)
+def test_shards_hold_the_images_that_are_drawn_at_once(format: str, tmp_path: Path) -> None:
+    whole = make_dataset("jitter-test", per_class=2, seed=5)
+    out = write_shards("jitter-test", tmp_path / "d", per_class=2, seed=5, format=format, shard_size=8)
+    shards = find_shards(out)
+    blocks = [block for shard in shards for block in read_blocks(shard, 3)]
+    assert np.array_equal(np.concatenate([block.images for block in blocks]), whole.images)
+    table = pd.concat([block.table for block in blocks], ignore_index=True)
+    for column in ("sample_id", "label", "split", "seen", "factor.noise"):
+        assert table[column].tolist() == whole.table[column].tolist(), column
+    assert len(shards) == (1 if format == "npy" else 3)
+    if format != "npy":  # a shard alone, drawn in another company, has the same bytes
+        other = write_shards("jitter-test", tmp_path / "e", per_class=2, seed=5, format=format, shard_size=8)
+        assert [f.read_bytes() for f in sorted(other.iterdir())] == [f.read_bytes() for f in sorted(out.iterdir())]
+
+
+def test_what_shards_cannot_be_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="unknown format of shards 'folder'"):
+        write_shards("jitter-test", tmp_path / "d", format="folder")
+    with pytest.raises(SpecError, match="a shard holds at least 1 image, got 0"):
+        write_shards("jitter-test", tmp_path / "d", shard_size=0)
+    with pytest.raises(SpecError, match="tar files hold no masks"):
+        write_dataset(make_dataset("jitter-test", per_class=1), tmp_path / "d", format="tar", masks=True)
+    assert list(tmp_path.iterdir()) == []

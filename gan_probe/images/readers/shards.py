@@ -142,7 +142,7 @@ def limited(shards: Sequence[Shard], limit: int | None) -> list[Shard]:
 
 def _shard_files(folder: Path) -> list[Path]:
     """Return the Parquet and tar files of a folder that holds nothing else that is read."""
-    if metadata_files(folder) or any(folder.glob("images.*")):
+    if metadata_files(folder) or any((folder / f"images{suffix}").exists() for suffix in (".npy", ".npz")):
         return []
     ours = own_files(folder)
     names = [name for name in list_folder(folder).files if name not in ours]

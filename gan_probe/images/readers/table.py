@@ -101,7 +101,7 @@ def _holds(suffix: str) -> Callable[[Path], bool]:
     return lambda path: (path / f"images{suffix}").is_file() or (path.is_file() and path.suffix.lower() == suffix)
 
 
-SINGLE_FILES = (".npy", ".npz", ".parquet")
+SINGLE_FILES = (".npy", ".npz", ".parquet", ".tar")
 
 READERS: tuple[Reader, ...] = (
     Reader(
@@ -121,16 +121,6 @@ READERS: tuple[Reader, ...] = (
         " `.parquet` without a column `image`",
         labels="every other column",
         refused="a name of no picture, or none, counts as a broken picture",
-    ),
-    Reader(
-        title=".tar",
-        matches=lambda path: path.is_file() and path.suffix.lower() == ".tar",
-        entries=read_tar,
-        images="every picture in it (WebDataset), read where it lies: nothing is unpacked",
-        labels="what shares its name up to the first dot: `.cls`, `.label` or `.txt` is the label, `.json` an object of"
-        " columns",
-        refused="compressed archives and those that were cut short; names that are absolute or hold `..`, and links,"
-        " count as broken pictures",
     ),
     Reader(
         title=".npy",
@@ -166,6 +156,17 @@ READERS: tuple[Reader, ...] = (
         images="one file of a format below; several are several paths",
         labels="none: a folder gives labels",
         refused="what is no picture by its name",
+    ),
+    Reader(
+        title=".tar",
+        matches=_holds(".tar"),
+        entries=read_tar,
+        images="every picture in it (WebDataset), read where it lies: nothing is unpacked; also `images.tar` in a"
+        " folder",
+        labels="what shares its name up to the first dot: `.cls`, `.label` or `.txt` is the label, `.json` an object of"
+        " columns",
+        refused="compressed archives and those that were cut short; names that are absolute or hold `..`, and links,"
+        " count as broken pictures",
     ),
     Reader(
         title="a folder of images",

@@ -56,13 +56,14 @@ class _Sample:
 
 
 def read_tar(path: Path, split: str | None) -> Entries:
-    """Return the pictures in a tar file, each with what lies beside it under the same key.
+    """Return the pictures in a tar file, or a folder's ``images.tar``, each with what lies beside it under its key.
 
     Raises
     ------
     InputError
         When it is no tar file, is cut short, or holds no pictures.
     """
+    path = path if path.is_file() else path / "images.tar"
     stamp, samples, others = stamp_of(path), dict[str, _Sample](), list[str]()
     for member in _members(path):
         key, kind = _key(member.name)

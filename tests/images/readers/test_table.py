@@ -15,7 +15,7 @@ def test_every_reader_has_its_word_and_every_word_a_reader() -> None:
     assert {reader.title for reader in READERS} == set(ACCEPTED)
 
 
-@pytest.mark.parametrize("format_name", ["folder", "npy", "parquet"])
+@pytest.mark.parametrize("format_name", ["folder", "npy", "parquet", "tar"])
 def test_entries_decode_to_what_was_written(format_name: str, tmp_path: Path) -> None:
     dataset = make_dataset("article-test", per_class=1)
     write_dataset(dataset, tmp_path / "d", format=format_name)
@@ -29,5 +29,6 @@ def test_entries_decode_to_what_was_written(format_name: str, tmp_path: Path) ->
 def test_what_cannot_be_streamed_is_said_with_what_can(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", x=np.zeros((2, 8, 8), np.uint8))
     assert find_reader(tmp_path / "x.npz").title == ".npz"
-    with pytest.raises(InputError, match="cannot be streamed. Accepted: a folder of images, a picture, .npy, .parquet"):
+    accepted = "cannot be streamed. Accepted: a folder of images, a picture, .npy, .parquet, .tar, .csv"
+    with pytest.raises(InputError, match=accepted):
         find_reader(tmp_path / "x.npz", streamed=True)

@@ -1,0 +1,109 @@
+"""Time and memory of `gan-probe score --out FOLDER` as data grow, and of merging the summaries of very many scores.
+
+OMP_NUM_THREADS=1 python benchmarks/scale.py [--images 5000,20000] [--merged 1000] [--name scale]
+
+Each size is one command of its own: CPU seconds and peak memory are those that the system counted for it. Images are
+4,000 drawn ones, repeated with other noise in their lowest bits, in one .npy file. Summaries that are merged are of
+10^6 drawn scores of ten classes and three controls each; a few are made, and merged again and again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import record
+
+from gan_probe.critics.critic import Critic
+from gan_probe.scoring.summary import make_grid, merge, read_summary, summarise, write_summary
+from synthetic import make_dataset
+
+LEAN = ("--no-controls", "--no-embeddings", "--sample", "100")
+
+
+def write_images(path: Path, n: int) -> None:
+    drawn = make_dataset("jitter-test", per_class=min(400, n // 10)).images
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n, *drawn.shape[1:]))
+    for start in range(0, n, len(drawn)):
+        part = drawn[: n - start]
+        noise = np.random.default_rng(start).integers(0, 4, part.shape, dtype=np.uint8) if start else np.uint8(0)
+        out[start : start + len(part)] = part ^ noise
+
+
+def command(*words: str) -> dict[str, float]:
+    """Run a command; return its CPU seconds and the most memory that it had, in MiB."""
+    process = subprocess.Popen([sys.executable, "-m", "gan_probe", *words], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{words} ended with {os.waitstatus_to_exitcode(status)}")
+    return {"cpu_s": round(used.ru_utime + used.ru_stime, 2), "peak_mib": round(used.ru_maxrss / 1024, 1)}
+
+
+def grown(folder: Path, sizes: list[int]) -> list[dict[str, Any]]:
+    Critic.from_network("compact", (64, 64, 3), seed=1).save(folder / "critic")
+    start = command("score", f"{folder}/critic", "--help")
+    rows: list[dict[str, Any]] = [{"images": 0, **start}]
+    for n, more in [(n, LEAN) for n in sizes] + [(sizes[0], ())]:
+        write_images(folder / "x.npy", n)
+        out = folder / "scores"
+        used = command("score", f"{folder}/critic", f"{folder}/x.npy", "--out", str(out), "--device", "cpu", *more)
+        held = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+        rows.append({"images": n, "options": " ".join(more) or "all by default", **used, "folder_mib": held / 2**20})
+        shutil.rmtree(out)
+    return rows
+
+
+def merged(folder: Path, n: int, n_scores: int = 1_000_000, n_made: int = 4) -> dict[str, Any]:
+    rng, grids, files = np.random.default_rng(0), {}, []
+    for number in range(n_made):
+        classes = np.arange(n_scores) % 10
+        table = pd.DataFrame({
+            "sample_id": [f"{i:016x}" for i in rng.integers(0, 2**62, n_scores)],
+            "label": np.array([f"class-{c}" for c in range(10)])[classes],
+            **{c: (0.3 * classes + rng.normal(size=n_scores)).astype(np.float32)
+               for c in ("critic_score", "control.a", "control.b", "control.c")},
+        })  # fmt: skip
+        grids = grids or {c: make_grid(table[c].to_numpy(np.float64)) for c in table.columns[2:]}
+        files.append(folder / f"{number}.parquet")
+        write_summary(summarise(table, grids, shard=number, rows=np.arange(n_scores), most=5000), files[-1])
+    wall, cpu = perf_counter(), process_time()
+    total = merge((read_summary(files[i % n_made]) for i in range(n)), most=5000)
+    cpu, wall = process_time() - cpu, perf_counter() - wall
+    pairs = perf_counter()
+    found = total.pairs()
+    return {
+        "summaries": n, "scores": total.n_images, "cpu_s": cpu, "wall_s": wall, "mib_a_summary": max(
+            f.stat().st_size for f in files) / 2**20, "pairs_s": perf_counter() - pairs,
+        "auroc_error_at_most": float(found["error_at_most"].max()),
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", default="5000,20000")
+    parser.add_argument("--merged", type=int, default=1000)
+    parser.add_argument("--name", default="scale")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = grown(Path(folder), [int(n) for n in arguments.images.split(",")])
+        lean = [row for row in rows if row.get("options") == " ".join(LEAN)]
+        first, last, start = lean[0], lean[-1], rows[0]["cpu_s"]
+        exponent = math.log((last["cpu_s"] - start) / (first["cpu_s"] - start)) / math.log(
+            last["images"] / first["images"]
+        )
+        found = {"scored": rows, "exponent_of_cpu_time": exponent, "merged": merged(Path(folder), arguments.merged)}
+    record.save(arguments.name, found)
+
+
+if __name__ == "__main__":
+    main()
