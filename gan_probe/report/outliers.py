@@ -25,13 +25,13 @@ def histogram(result: OutlierResult) -> Figure:
     axis = figure.subplots()
     column, text = ("critic_score", "critic_score (higher = more like the training data)")
     if result.novelty is not None:
-        column, text = "unlike", f"how unlike reals: {result.novelty.title} (higher = more unlike)"
+        column, text = "unlike", "how unlike reals (higher = more unlike)"
     scores = result.table[column].to_numpy(dtype=np.float64)
     called = result.table["is_outlier"].to_numpy(dtype=bool)
     bins = np.histogram_bin_edges(scores, bins=N_BINS)
     axis.hist([scores[~called], scores[called]], bins=bins, stacked=True, color=[CONTROL_COLOUR, CRITIC_COLOUR],
               label=["like the training data", "called outliers"])  # fmt: skip
-    axis.set_xlabel(shortened(text))
+    axis.set_xlabel(text)
     axis.set_ylabel("images")
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     sns.despine(ax=axis)
@@ -57,9 +57,10 @@ def strangest(result: OutlierResult) -> Figure | None:
         facts = result.table.iloc[row["place"]]
         label = f"{shortened(str(facts['label']), 24)}, " if "label" in result.table else ""
         axis.set_title(f"{label}p = {facts['p_value']:.3f}, {shortened(row['layer'], 24)}", fontsize=7)
-        gap = np.full((images.shape[1], max(1, images.shape[2] // 8), images.shape[3]), 255, np.uint8)
-        beside = np.concatenate([part for image in images for part in (image, gap)][:-1], axis=1)
-        axis.imshow(beside.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        _, height, width, channels = images.shape
+        wide, thin = (np.full((height, max(1, width // part), channels), 255, np.uint8) for part in (2, 12))
+        beside = [images[0], wide, *(part for image in images[1:] for part in (image, thin)), wide]
+        axis.imshow(np.concatenate(beside, axis=1).squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     return figure
 
 

@@ -94,7 +94,12 @@ def placements(high: Values, low: Values) -> tuple[Values, Values]:
     return np.mean(below, axis=0), np.mean(above, axis=0)
 
 
-def auroc_ahead(own: tuple[Values, Values], others: Sequence[tuple[Values, Values]]) -> Difference:
+def auroc_ahead(
+    own: tuple[Values, Values],
+    others: Sequence[tuple[Values, Values]],
+    *,
+    extra: tuple[float, ...] = (1.0, -1.0),
+) -> Difference:
     """Return how far an AUROC is above the mean of others, over new images of both kinds and, with several, new others.
 
     Parameters
@@ -103,6 +108,9 @@ def auroc_ahead(own: tuple[Values, Values], others: Sequence[tuple[Values, Value
         Its `placements`.
     others : sequence of tuple
         Those of each other scalar, of the same images.
+    extra : tuple of float
+        As `gan_probe.stats.intervals.mean_over_margins` has it. Beside small differences of scalars that agree it is
+        much, so that an interval is wide; () where a decision is to be made and not an interval printed.
 
     References
     ----------
@@ -110,7 +118,7 @@ def auroc_ahead(own: tuple[Values, Values], others: Sequence[tuple[Values, Value
     """
     high, low = (part - np.mean([other[k] for other in others], axis=0) for k, part in enumerate(own))
     by_other = np.array([other[0].mean() for other in others])
-    value, ci_low, ci_high = mean_over_margins(high, [(low, 0.0), (by_other, 0.0)], extra=(1.0, -1.0))
+    value, ci_low, ci_high = mean_over_margins(high, [(low, 0.0), (by_other, 0.0)], extra=extra)
     return Difference(value, max(ci_low, -1.0), min(ci_high, 1.0))
 
 

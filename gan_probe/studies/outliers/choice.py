@@ -104,7 +104,7 @@ def _best(found: Mapping[str, tuple[Detector, Placed, dict[str, float]]], notes:
     best = max(found, key=lambda name: found[name][1][0].mean())
     rows, used = [], []
     for name, (detector, placed, by_kind) in found.items():
-        behind = auroc_ahead(found[best][1], [placed])
+        behind = auroc_ahead(found[best][1], [placed], extra=())
         is_used = name == best or behind.verdict != "ahead"
         used += [detector] if is_used else []
         rows.append(

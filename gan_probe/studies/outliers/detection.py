@@ -271,21 +271,17 @@ def _compare(
         if len(one.views) > 1:
             layers = zip(one.views, one.by_view(new), strict=True)
             rows += [_row("layer", f"{one.detector.name}: {layer}", placed(v)) for (_, layer), v in layers]
-    advantage = None
-    notes: list[str] = []
-    if controls:
-        groups, notes = _controls(on, [one.detector for one in used])
-        placements_of = {name: [placed(values) for values in found] for name, found in groups.items()}
-        for name, seeds in placements_of.items():
-            mean = (np.mean([s[0] for s in seeds], axis=0), np.mean([s[1] for s in seeds], axis=0))
-            rows.append(_row("control", name, mean))
-        advantage = stand_beside(own, placements_of)
+    groups, notes = _controls(on, [one.detector for one in used]) if controls else ({}, [])
+    placements_of = {name: [placed(values) for values in found] for name, found in groups.items()}
+    for name, seeds in placements_of.items():
+        mean = (np.mean([s[0] for s in seeds], axis=0), np.mean([s[1] for s in seeds], axis=0))
+        rows.append(_row("control", name, mean))
     score = by_name.get("score-low")
     is_score = result.novelty.names == ("score-low",)
     over_score = None if score is None or is_score else auroc_ahead(own, [score])
     novelty = replace(result.novelty, compared=rows, over_score=over_score)
     result.warnings.extend(notes)
-    return replace(result, novelty=novelty, advantage=advantage)
+    return replace(result, novelty=novelty, advantage=stand_beside(own, placements_of))
 
 
 def _row(of: str, name: str, found: Placed, *, is_used: bool = False) -> dict[str, Any]:

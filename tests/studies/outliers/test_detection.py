@@ -104,7 +104,9 @@ def test_training_data_as_reals_is_calibrated_by_what_the_training_held_out(
     assert found.novelty is not None
     assert found.novelty.n_fitted == len(more) - len(chosen)
     assert found.novelty.how == NOT_CHOSEN
-    assert found.advantage is None
+    assert found.advantage is not None
+    assert found.advantage.use is None
+    assert "Whether it is useful cannot be known" in " ".join(found.findings())
 
 
 def test_without_layers_the_score_remains_and_it_is_said(critic: Critic, few_set: ImageSet, reals: ImageSet) -> None:
