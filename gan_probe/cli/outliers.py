@@ -45,7 +45,8 @@ def outliers(
         Path | None,
         typer.Option(
             help="With DATA: real images to compare with. Those of its training data that the training held out"
-            " calibrate; of other images a random half, which the critic must not have been trained on."
+            " calibrate; of other images a random half, which the critic must not have been trained on. Of SCORES: a"
+            " table of scores of held-out reals by the same critic. Default: those kept beside the critic."
         ),
     ] = None,
     out: Annotated[
@@ -58,14 +59,6 @@ def outliers(
     controls: Annotated[
         bool, typer.Option(help="With DATA: the same of randomly initialised critics, pixels, HOG, k-means patches.")
     ] = True,
-    reference: Annotated[
-        Path | None,
-        typer.Option(
-            "--reals",
-            help="Of SCORES: those of held-out reals by the same critic. Default: those that the training kept beside"
-            " the critic.",
-        ),
-    ] = None,
     fdr: Annotated[
         float, typer.Option(help="Share of the images called outliers that may be called so wrongly, on average.")
     ] = 0.1,
@@ -87,11 +80,11 @@ def outliers(
     Of SCORES by the score alone; of a CRITIC and DATA by its layers, with a page.
     """
     with Session("outliers", json) as session:
-        _check_words(data, reals=reals, reference=reference, detector=detector, two_sided=two_sided)
+        _check_words(data, reals=reals, detector=detector, two_sided=two_sided)
         if data is None:
             out = out or Path("outliers.csv")
             result = _of_scores(
-                session, source, reference, out=out, fdr=fdr, two_sided=two_sided, fail_if=fail_if, seed=seed,
+                session, source, reals, out=out, fdr=fdr, two_sided=two_sided, fail_if=fail_if, seed=seed,
                 overwrite=overwrite, dry_run=dry_run,
             )  # fmt: skip
             tell(session, result, tables=_tables(result))
@@ -118,27 +111,23 @@ def outliers(
                tables=_tables(result))  # fmt: skip
 
 
-def _check_words(
-    data: Path | None, *, reals: Path | None, reference: Path | None, detector: str, two_sided: bool
-) -> None:
+def _check_words(data: Path | None, *, reals: Path | None, detector: str, two_sided: bool) -> None:
     """Raise where words of the two ways are mixed."""
-    if data is None and (reals is not None or detector != AUTO):
+    if data is None and detector != AUTO:
         raise ConfigError(
-            "--reals and --detector are for a critic and images: gan-probe outliers CRITIC DATA --reals REALS. A table"
-            " of scores has --reference and --two-sided."
+            "--detector is for a critic and images: gan-probe outliers CRITIC DATA --reals REALS. A table of scores has"
+            " --two-sided."
         )
     if data is not None and reals is None:
         raise ConfigError(
             "detectors compare images with real ones: name some with --reals, such as the critic's training data."
         )
-    if data is not None and reference is not None:
-        raise ConfigError("--reference is for a table of scores; with a critic and images, name reals with --reals.")
     if two_sided and detector != AUTO:
         raise ConfigError(f"--two-sided is the detector score-two-sided, got --detector {detector}, too; choose one.")
 
 
 def _of_scores(
-    session: Session, scores: Path, reference: Path | None, *, out: Path, fdr: float, two_sided: bool,
+    session: Session, scores: Path, reals: Path | None, *, out: Path, fdr: float, two_sided: bool,
     fail_if: str | None, seed: int, overwrite: bool, dry_run: bool,
 ) -> OutlierResult:  # fmt: skip
     """Return what the score alone says, and write it as CSV."""
@@ -151,8 +140,8 @@ def _of_scores(
     if fail_if is not None:
         parse_gate(fail_if, gate_names(OutlierMetrics))
     loaded = read_scores(scores)
-    known = None if reference is None else read_scores(reference)
-    session.plan(dry_run, {"scores": scores, "images": len(loaded.table), "reference": reference, "out": out})
+    known = None if reals is None else read_scores(reals)
+    session.plan(dry_run, {"scores": scores, "images": len(loaded.table), "reals": reals, "out": out})
     session.hold(out)
     direction = "two-sided" if two_sided else "low"
     result = find_outliers(loaded, known, direction=direction, fdr=fdr, seed=seed)

@@ -77,7 +77,7 @@ def test_options_come_from_a_file_and_typed_ones_count_more(run: Path, pictures:
     assert call("embed", *config).exit_code == 0
     assert call("embed", *config, "-o", tmp_path / "b.npy", "--pooling", "std").exit_code == 0
     kept = tomllib.loads((tmp_path / "b.npy.toml").read_text())["embed"]
-    assert (kept["pooling"], kept["batch-size"], kept["data"]) == ("std", 256, [str(pictures)])
+    assert (kept["pooling"], kept["data"]) == ("std", [str(pictures)])
     again = call("embed", "--config", tmp_path / "b.npy.toml", "--overwrite")
     assert again.exit_code == 0, again.stderr
     wrong = call("score", *config)

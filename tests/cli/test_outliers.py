@@ -44,16 +44,15 @@ def test_words_of_the_two_ways_are_not_mixed(
     run: Path, few_images: Path, reals: Path, score_file: Path, tmp_path: Path
 ) -> None:
     cases = (
-        ((score_file, "--reals", reals), "--reals and --detector are for a critic and images"),
-        ((score_file, "--detector", "nearest-mean"), "--reals and --detector are for a critic and images"),
+        ((score_file, "--reals", few_images, "--out", tmp_path / "o.csv"), "score"),
+        ((score_file, "--detector", "nearest-mean"), "--detector is for a critic and images"),
         ((run, few_images), "name some with --reals"),
-        ((run, few_images, "--reals", reals, "--reference", score_file), "--reference is for a table of scores"),
         ((run, few_images, "--reals", reals, "--two-sided", "--detector", "slope"), "choose one"),
         ((run, few_images, "--reals", few_images), "are among the reals, pixel by pixel"),
         ((run, few_images, "--reals", reals, "--detector", "nearest"), "nearest-mean"),
     )
     for words, message in cases:
-        result = call("outliers", *words, "--out", tmp_path / "o")
+        result = call("outliers", "--out", tmp_path / "o", *words)
         assert (result.exit_code, message in " ".join(result.stderr.split())) == (3, True), (words, result.stderr)
     assert not (tmp_path / "o").exists()
     plan = call("outliers", run, few_images, "--reals", reals, "--out", tmp_path / "o", "--dry-run")

@@ -28,6 +28,7 @@ NO_INTERVAL = {
     "studies.outliers.detection": "asks auroc_interval",
     "studies.separation.analysis": "asks bits_interval and hierarchical_bootstrap",
     "studies.separation.distances": "asks distance_interval",
+    "studies.separation.opening": "asks auroc_interval",
 }
 
 
