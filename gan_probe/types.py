@@ -6,17 +6,22 @@ Shapes: n images, h and w pixels, c channels, d features, k columns, runs traini
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Real, Shaped, UInt8
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
+
+    from gan_probe.images.image_set import ImageSet
 
 ImageShape = tuple[int, int, int]  # height, width, channels
 
 if TYPE_CHECKING:  # for type checkers the kind of number, for the tests the shape, too
+    AnyData: TypeAlias = "ImageSet | str | Path | npt.NDArray[np.uint8]"
     Images = npt.NDArray[np.uint8]
     SomeImages = npt.NDArray[np.uint8]
     OneImage = npt.NDArray[np.uint8]
@@ -34,6 +39,7 @@ if TYPE_CHECKING:  # for type checkers the kind of number, for the tests the sha
     SomeMasks = npt.NDArray[np.bool_]
     Maps = npt.NDArray[np.floating[Any]]
 else:
+    AnyData = Any  # what is none of these is refused in words
     Images = UInt8[np.ndarray, "n h w c"]  # c = 3 (RGB) or 1 (grey), 0..255
     SomeImages = UInt8[np.ndarray, "m h w c"]  # others than the n of the same call
     OneImage = UInt8[np.ndarray, "_ _ _"]  # of its own height, width and channels

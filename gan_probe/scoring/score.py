@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,13 @@ from gan_probe.scoring.engines import LOCAL, Engine, Wanted
 from gan_probe.scoring.image_statistics import pixel_components
 from gan_probe.scoring.table import UNCERTAINTY, ScoreTable, columns_of, drop_ours
 from gan_probe.stats.beside import Beside
-from gan_probe.types import Column, Images, Progress, Rows, Values
+from gan_probe.types import AnyData, Column, Progress, Rows
 from gan_probe.version import VERSION
 
 
 def score(
     critic: Critic,
-    data: ImageSet | str | Path | Images | Values,
+    data: AnyData,
     *,
     controls: bool = True,
     embeddings: bool = True,

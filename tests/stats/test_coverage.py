@@ -63,10 +63,12 @@ def test_the_inventory_names_functions_that_exist(row: simulation.Interval) -> N
     assert callable(reduce(getattr, names, importlib.import_module(f"gan_probe.{module}")))
 
 
-def test_of_the_cells_that_were_measured_none_is_outside_and_none_is_of_another_inventory() -> None:
+def test_every_cell_of_the_inventory_was_measured_as_often_as_is_said_and_none_is_outside() -> None:
     measured = {(cell["interval"], cell["cell"]): cell for cell in simulation.read_record()}
-    assert measured
-    assert set(measured) <= {(row.name, cell.title) for row in simulation.INTERVALS for cell in row.cells}
+    cells = {(row.name, cell.title): cell for row in simulation.INTERVALS for cell in row.cells}
+    assert set(measured) == set(cells)
+    for name, cell in cells.items():
+        assert measured[name]["repetitions"] == simulation.REPETITIONS // (4 if cell.is_slow else 1), name
     assert [name for name, cell in measured.items() if cell["is_outside"]] == []
 
 
