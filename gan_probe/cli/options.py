@@ -39,7 +39,7 @@ Layers = Annotated[
 ]
 Pooling = Annotated[
     str,
-    typer.Option(help="Of each layer over the image: moments (mean and std), mean, std, max or grid4 (as in DCGAN)."),
+    typer.Option(help="Of each layer over the image: mean, std, max or grid4 (as in DCGAN)."),
 ]
 BatchSize = Annotated[int, typer.Option(help="Images at a time.", min=1)]
 Jobs = Annotated[int | None, typer.Option(help="Runs trained at a time. Default: one a core, or one a GPU.", min=1)]

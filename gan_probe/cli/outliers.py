@@ -47,15 +47,15 @@ def outliers(
 ) -> None:
     """Find images unlike the training data, with a bound on the share of false alarms."""
     with Session("outliers", json) as session:
+        check_file_free(out, overwrite, suffix=".csv")
+        if fail_if is not None:
+            parse_gate(fail_if, gate_names(OutlierMetrics))
         from gan_probe.report.outliers import detection_table
         from gan_probe.scoring.table import read_scores
         from gan_probe.studies.outliers.study import outliers as find_outliers
         from gan_probe.text import as_csv
         from synthetic.files import write_atomically
 
-        check_file_free(out, overwrite, suffix=".csv")
-        if fail_if is not None:
-            parse_gate(fail_if, gate_names(OutlierMetrics))
         loaded = read_scores(scores)
         reals = None if reference is None else read_scores(reference)
         session.plan(dry_run, {"scores": scores, "images": len(loaded.table), "reference": reference, "out": out})

@@ -57,12 +57,12 @@ def score(
 ) -> None:
     """Score images: higher = more like what the critic was trained on. Broken files are skipped (exit code 5)."""
     with Session("score", json) as session:
+        check_file_free(out, overwrite, suffix=".parquet")
         from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
         from gan_probe.scoring.score import score
         from gan_probe.scoring.table import write_scores
 
-        check_file_free(out, overwrite, suffix=".parquet")
         if out.resolve() in [path.resolve() for path in data]:
             raise ConfigError(f"{out} is the data itself; name another file.")
         loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)

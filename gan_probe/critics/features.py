@@ -41,18 +41,7 @@ def grid4(x: Tensor) -> Tensor:
     return (F.adaptive_max_pool2d(x, 4) if min(x.shape[2:]) > 4 else x).flatten(1)
 
 
-def moments(x: Tensor) -> Tensor:
-    """Return mean and standard deviation over positions: how much there is, how unevenly. (n, c, h, w) to (n, 2c)."""
-    return torch.cat([mean(x), std(x)], dim=1)
-
-
-POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
-    "moments": moments,
-    "mean": mean,
-    "std": std,
-    "max": maximum,
-    "grid4": grid4,
-}
+POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {"mean": mean, "std": std, "max": maximum, "grid4": grid4}
 
 
 def pool(activation: Tensor, pooling: str) -> Tensor:
