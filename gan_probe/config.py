@@ -10,7 +10,8 @@ from typing import Any
 from gan_probe.errors import ConfigError
 from gan_probe.names import check_name
 
-POOLING = "mean"  # of every embedding, unless another is asked for
+POOLING = "mean"  # of embeddings, unless another is asked for
+PROBE_POOLING = "grid4"  # of probes and classifiers, as DCGAN's protocol has it (Radford et al. 2016, section 5.1)
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 ACCELERATIONS = ("auto", "eager", "compiled", "graph")
 VARIED = ("all", "init", "order", "sample")  # what differs between several runs of one training

@@ -29,11 +29,11 @@ def arithmetic(
 ) -> None:
     """Ask whether A - B + C = D holds among a generator's latents, as its critic's own features see it."""
     with Session("arithmetic", json) as session:
+        check_start(out, overwrite=overwrite)
         from gan_probe.critics.generator import Generator
         from gan_probe.device import resolve_device
         from gan_probe.studies.arithmetic.study import arithmetic as run
 
-        check_start(out, overwrite=overwrite)
         critic, generator = open_critic(run_folder, device), Generator.load(run_folder, resolve_device(device))
         images = open_images(session, data, critic=critic, size=size, split=split)
         session.plan(

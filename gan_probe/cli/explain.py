@@ -59,13 +59,13 @@ def explain(
 ) -> None:
     """Show which pixels move the score, beside maps of randomly initialised critics, and measure them against masks."""
     with Session("explain", json) as session:
+        check_start(out, overwrite=overwrite)
         from gan_probe.critics.attribution import METHODS
         from gan_probe.images.masks import find_masks, read_masks
         from gan_probe.images.readers.reading import keep_split
         from gan_probe.names import check_name
         from gan_probe.studies.explain.study import explain as run
 
-        check_start(out, overwrite=overwrite)
         check_name("method", method, (*METHODS, BOTH))
         loaded = open_critic(critic, device, trust_code=trust_code)
         size = fitting_size(session, [data], critic=loaded, size=size)

@@ -50,10 +50,10 @@ def factors(
 ) -> None:
     """Show which factors score and embedding follow, with images whose every factor is known: colour, size, noise."""
     with Session("factors", json) as session:
+        check_start(out, overwrite=overwrite)
         from gan_probe.studies.factors.study import N_PARTS, fitted, questions
         from gan_probe.studies.factors.study import factors as run
 
-        check_start(out, overwrite=overwrite)
         loaded = open_critic(critic, device, trust_code=trust_code)
         chosen = fitted(spec, loaded)
         asked = questions(chosen)

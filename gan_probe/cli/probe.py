@@ -25,7 +25,7 @@ from gan_probe.cli.options import (
 )
 from gan_probe.cli.run_study import check_start, finish, open_critic, open_images, parts
 from gan_probe.cli.session import Session
-from gan_probe.config import POOLING
+from gan_probe.config import PROBE_POOLING
 from gan_probe.studies.probe.metrics import ProbeMetrics
 
 
@@ -46,7 +46,7 @@ def probe(
     classifiers: Annotated[
         list[str] | None, typer.Option("--classifier", help="linear or knn; repeatable. Default: both.")
     ] = None,
-    pooling: Pooling = POOLING,
+    pooling: Pooling = PROBE_POOLING,
     max_pool: Annotated[
         int, typer.Option(help="Images at most that labels are drawn from; more are thinned by class.", min=4)
     ] = 20_000,
@@ -66,11 +66,11 @@ def probe(
 ) -> None:
     """Ask how many labels the critic's features need, beside random critics, pixels, PCA, HOG, k-means."""
     with Session("probe", json) as session:
+        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=ProbeMetrics)
         from gan_probe.report.probe import lead_table
         from gan_probe.studies.probe.result import CLASSIFIERS
         from gan_probe.studies.probe.study import probe as run
 
-        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=ProbeMetrics)
         loaded = open_critic(critic, device, trust_code=trust_code)
         images = open_images(session, data, critic=loaded, size=size)
         chosen = tuple(classifiers or CLASSIFIERS)

@@ -49,11 +49,11 @@ def report(
 ) -> None:
     """Write a report: one HTML page that works offline, figures, and every number as JSON."""
     with Session("report", json) as session:
+        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=SeparationMetrics)
         from gan_probe.scoring.table import by_critic, read_scores
         from gan_probe.studies.separation.study import separation
         from gan_probe.studies.unlabelled.study import has_classes, unlabelled
 
-        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=SeparationMetrics)
         loaded = by_critic([read_scores(path) for path in scores])
         named, n_images = ", ".join(map(str, scores)), len(loaded[0].table)
         session.plan(dry_run, {"scores": named, "images": n_images, "trainings": len(loaded), "out": out})

@@ -85,6 +85,12 @@ def score(
     With a folder as --out, images are scored shard by shard: memory does not grow, and --resume goes on after a kill.
     """
     with Session("score", json) as session:
+        into_folder = not out.suffix or out.is_dir()
+        if not into_folder:  # before torch is waited for
+            _check_of_file(on_error, resume=resume, share=(shard_index, num_shards), engine=engine)
+            check_file_free(out, overwrite, suffix=".parquet")
+            if out.resolve() in [path.resolve() for path in data]:
+                raise ConfigError(f"{out} is the data itself; name another file.")
         from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
         from gan_probe.scoring.score import score
@@ -97,7 +103,7 @@ def score(
             "pooling": pooling,
             "seen": seen,
         }
-        if not out.suffix or out.is_dir():
+        if into_folder:
             from gan_probe.scoring.sharded import Job
 
             job = Job(
@@ -111,10 +117,6 @@ def score(
                 jobs=jobs, resume=resume, overwrite=overwrite, dry_run=dry_run,
             )  # fmt: skip
             return
-        _check_of_file(on_error, resume=resume, share=(shard_index, num_shards), engine=engine)
-        check_file_free(out, overwrite, suffix=".parquet")
-        if out.resolve() in [path.resolve() for path in data]:
-            raise ConfigError(f"{out} is the data itself; name another file.")
         loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
         images = open_images(
             session, data, critic=loaded, size=size, split=split, skip_bad=on_error == "skip", limit=limit

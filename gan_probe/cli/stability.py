@@ -69,12 +69,12 @@ def stability(
 ) -> None:
     """Ask whether scores and embeddings survive a retraining: what is gauge, what is conflict, what runs agree on."""
     with Session("stability", json) as session:
+        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=StabilityMetrics)
         from gan_probe.device import resolve_device
         from gan_probe.report.stability import terminal_tables
         from gan_probe.studies.stability.study import agreed_snapshots, at_step
         from gan_probe.studies.stability.study import stability as run
 
-        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=StabilityMetrics)
         named = run_names(runs)
         if against is not None:
             check_plain(named)

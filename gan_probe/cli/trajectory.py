@@ -51,11 +51,11 @@ def trajectory(
 ) -> None:
     """Show how the scores of classes fall apart during a training: which pairs separate when, and which are lost."""
     with Session("trajectory", json) as session:
+        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=TrajectoryMetrics)
         from gan_probe.device import resolve_device
         from gan_probe.studies.trajectory.study import find_snapshots
         from gan_probe.studies.trajectory.study import trajectory as follow
 
-        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=TrajectoryMetrics)
         chosen, found = resolve_device(device), find_snapshots(run)
         images = open_images(
             session, data, critic=open_critic(next(iter(found.values())), device), size=size, split=split

@@ -436,7 +436,7 @@ class Critic:
         layers : sequence of str, optional
             Some of ``config.layers``, which is the default.
         pooling : str
-            A row of `gan_probe.critics.features.POOLINGS`: "moments", "mean", "std", "max" or "grid4".
+            A row of `gan_probe.critics.features.POOLINGS`: "mean", "std", "max" or "grid4".
         batch_size : int
         progress : callable, optional
 

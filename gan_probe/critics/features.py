@@ -52,13 +52,7 @@ def quadrants(x: Tensor) -> Tensor:
     return torch.cat([std(cell) for band in x.split(rows, 2) for cell in band.split(columns, 3)], dim=1)
 
 
-def moments(x: Tensor) -> Tensor:
-    """Return mean and standard deviation over positions: how much there is, how unevenly. (n, c, h, w) to (n, 2c)."""
-    return torch.cat([mean(x), std(x)], dim=1)
-
-
 POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
-    "moments": moments,
     "mean": mean,
     "std": std,
     "max": maximum,

@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor, nn
 
-from gan_probe.config import POOLING
+from gan_probe.config import PROBE_POOLING
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.features import POOLINGS, features
@@ -45,7 +45,7 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
         "probe": logistic regression on frozen features. "finetune": that first, then the whole network with the
         regression as its head (Kumar et al. 2022), by Adam.
     layers, pooling
-        See `CriticEmbedder`.
+        See `CriticEmbedder`; the default pooling is that of DCGAN's protocol.
     C : float
         Inverse weight of the logistic regression's penalty, on features whose mean square length is 1.
     learning_rate : float
@@ -90,7 +90,7 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
         *,
         mode: str = "probe",
         layers: Sequence[str] | None = None,
-        pooling: str = POOLING,
+        pooling: str = PROBE_POOLING,
         C: float = 100.0,
         learning_rate: float = 3e-4,
         max_epochs: int = 100,

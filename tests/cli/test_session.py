@@ -135,3 +135,28 @@ def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with Session("score").progress("scoring", 1) as update:
         update(1, "")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("score", "run", "data", "-o", "taken.parquet"), "taken.parquet exists"),
+        (("score", "run", "data", "-o", "scores.csv"), "must end in .parquet"),
+        (("embed", "run", "data", "-o", "features.csv"), "must end in .parquet or .npy"),
+        (("outliers", "s.parquet", "-o", "x.csv", "--fail-if", "n<1"), "--fail-if takes NAME<NUMBER"),
+    ],
+)
+def test_outputs_are_looked_at_before_torch_is_waited_for(
+    words: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken.parquet").touch()
+    code = (
+        f"import sys\nsys.argv = {['gan-probe', *words]!r}\n"
+        "try:\n    from gan_probe.cli import main; main()\nexcept SystemExit as ended: code = ended.code\n"
+        "print(code, 'torch' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "3 False"
+    assert message in done.stderr
