@@ -50,8 +50,8 @@ def doctor(
         session.say("\n".join(f"{name:<{width}}  {value}" for name, value in facts.items()))
         if data is not None and critic is not None:
             from gan_probe.critics.critic import Critic
-            from gan_probe.scoring.estimate import measure
+            from gan_probe.scoring.estimate import estimate_cost
 
-            estimate = measure(Critic.load(critic, found, trust_code=trust_code), [data], size_px=size)
+            estimate = estimate_cost(Critic.load(critic, found, trust_code=trust_code), [data], size_px=size)
             session.metrics["estimate"] = asdict(estimate)
             session.say(estimate.sentence())

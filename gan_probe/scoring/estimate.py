@@ -57,7 +57,7 @@ class Estimate:
         )
 
 
-def measure(critic: Critic, data: Sequence[str | Path], *, size_px: int | None = None) -> Estimate:
+def estimate_cost(critic: Critic, data: Sequence[str | Path], *, size_px: int | None = None) -> Estimate:
     """Return what scoring data sets takes, from their first images.
 
     Raises

@@ -163,29 +163,36 @@ def words_of(command: str, *beginnings: str) -> str:
 # --- kinds --------------------------------------------------------------------------------------------------------
 
 
+WITHOUT_LABELS = ("score", "check", "embed", "train", "stream", "ensemble", "shards")
+
+
 def on_images(data: str, label: str) -> dict[str, str]:
     """Return one command a verb that reads images."""
     return {
         "score": f"score run {data} {TABLE} {BARE}",
         "check": f"check run {data} {CPU}",
+        "embed": f"embed run {data} {TABLE} {CPU}",
         "train": f"train {data} {OUT} {TRAIN}",
         "probe": f"probe run {data} {OUT} --labels 1 --draws 2 --classifier linear {BARE}",
-        "ensemble": f"ensemble {RUNS} --panel {data} {OUT} {CPU}",
-        "explain": f"explain run {data} {OUT} --per-class 1 --steps 2 --method gradients {BARE}",
+        "ensemble": f"ensemble {RUNS} --data {data} {OUT} {CPU}",
+        "explain": f"explain run {data} {OUT} --per-class 1 --points 2 --method gradients {BARE}",
         "stability": f"stability {RUNS} --data {data} {OUT} {BARE}",
         "trajectory": f"trajectory run {data} {OUT} {BARE}",
         "arithmetic": f"arithmetic run {data} '{label} - {label} + {label} = {label}' {OUT} --draws 2 {CPU}",
         "report": f"report plain.parquet --data {data} {OUT}",
         "stream": f"train {data} --stream {OUT} {TRAIN}",
+        "shards": f"score run {data} {OUT} {BARE}",
+        "outliers": f"outliers run {data} --reals data --detector nearest-mean {OUT} {BARE}",
+        "all": f"all {data} {OUT} --preset mlp-2014 --steps 1 {CPU}",
     }
 
 
 def _image_kinds() -> Iterator[Kind]:
     from gan_probe.images.readers.formats import FORMATS
 
-    base = "run runs plain.parquet"
+    base = "run runs plain.parquet data"
     of_test, of_png = on_images("test", "circle"), on_images("pictures-png", "class 0")
-    every, masked = tuple(of_test), "--masks test/masks --per-class 2 --steps 2 --method gradients"
+    every, masked = tuple(of_test), "--masks test/masks --per-class 2 --points 2 --method gradients"
     yield Kind(
         "folder with metadata",
         f"{base} test",
@@ -209,11 +216,16 @@ def _image_kinds() -> Iterator[Kind]:
         (".npz", "images.npz", "0", ()),
         ("folder of arrays", "test-npy", "circle", ("images.npy", "metadata.*")),
         ("folder of Parquet", "test-parquet", "circle", ("*.parquet",)),
+        ("folder of tar", "test-tar", "circle", ("*.tar",)),
     ]
     for number, (name, data, label, globs) in enumerate(others):
         verbs = ["score", "train", every[2 + number % (len(every) - 2)], every[2 + (number + 4) % (len(every) - 2)]]
         commands = on_images(data, label)
-        taken = [v for v in dict.fromkeys(verbs) if label or v in ("score", "check", "train", "stream", "ensemble")]
+        taken = [
+            v
+            for v in dict.fromkeys(verbs)
+            if label or v in ("score", "check", "embed", "train", "stream", "ensemble", "shards")
+        ]
         files = tuple(f"{data}/{g}" for g in globs) or (data,)
         yield Kind(name, f"{base} {data}", files, tuple(commands[v] for v in taken), pictures)
 
@@ -224,8 +236,8 @@ def kinds() -> tuple[Kind, ...]:
     factors = f"factors run {OUT} {FEW}"
     diagnose, sample = f"diagnose run {OUT}", f"sample run {OUT} --n 4 {CPU}"
     settle = f"settle runs/run-00 runs/run-01 --data data {OUT} --n-fakes 8 --updates 2 --jobs 1 {CPU}"
-    late = f"ensemble run --late --panel data {OUT} {CPU}"
-    agreed = f"stability {RUNS} --data test --step 6 {OUT} {BARE}"
+    late = f"ensemble run --late --data data {OUT} {CPU}"
+    agreed = f"stability {RUNS} --data test --snapshot 6 {OUT} {BARE}"
     outliers = f"outliers plain.parquet {CSV}"
     adapted = "--image-shape 16x16x3"
     of_run = on_images("test", "circle")
@@ -235,7 +247,7 @@ def kinds() -> tuple[Kind, ...]:
             "critic",
             "run runs test",
             ("run/critic/*.json", "run/critic/critic.safetensors"),
-            (*critics, factors, f"ensemble run runs/run-00 --panel test {OUT} {CPU}"),
+            (*critics, "layers run", factors, f"ensemble run runs/run-00 --data test {OUT} {CPU}"),
             sealed,
         ),
         Kind(
@@ -338,7 +350,7 @@ def kinds() -> tuple[Kind, ...]:
             "scores to refer to",
             "plain.parquet plain-data.parquet run",
             ("plain-data.parquet",),
-            (f"{outliers} --reference plain-data.parquet",),
+            (f"{outliers} --reals plain-data.parquet",),
             written_anew,
         ),
         Kind("ONNX", "net.onnx", ("net.onnx",), (f"adapt net.onnx {OUT} {adapted}",), foreign),

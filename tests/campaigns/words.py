@@ -31,7 +31,8 @@ ARGUMENTS = {
 
 LITTLE = [["--no-controls"]]
 SHORT: dict[str, list[list[str]]] = {  # hostile words, not long work
-    "train": [["--steps", "1"]], "settle": [["--updates", "1"]], "demo": [["--dry-run"]], "stability": LITTLE,
+    "train": [["--steps", "1"]], "all": [["--preset", "mlp-2014"], ["--steps", "1"]],
+    "settle": [["--updates", "1"]], "demo": [["--dry-run"]], "stability": LITTLE,
     "trajectory": LITTLE, "probe": [["--draws", "2"], *LITTLE], "explain": [["--per-class", "1"], *LITTLE],
     "factors": [["--per-class", "10"], ["--bases", "20"], *LITTLE],
 }  # fmt: skip
