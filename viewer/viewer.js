@@ -292,27 +292,27 @@
     // the strip: how many images have which score, in the colours of the points, the lowest to the left
     function drawStrip(c) {
       const context = strip.getContext("2d");
-      const across = Math.floor(strip.width / (3 * scale)), bars = Array.from({ length: across }, () => new Map());
-      const muted = dark.matches ? "#3e3e3e" : "#d6d6d6";
-      let most = 1;
+      const across = Math.floor(strip.width / (3 * scale)), kindsOf = 1 + (c.names ? c.names.length : 65);
+      const counts = new Int32Array(across * kindsOf), sums = new Int32Array(across); // the first kind: not chosen
       for (let i = 0; i < n; i++) {
         if (!shown[i]) continue;
-        const bar = bars[Math.min(across - 1, Math.floor((score.codes[i] / 65535) * across))];
-        const colour = nChosen && !chosen[i] ? muted : `rgb(${colourOf(c, c.codes[i])})`;
-        bar.set(colour, (bar.get(colour) || 0) + 1);
-        bar.n = (bar.n || 0) + 1;
-        most = Math.max(most, bar.n);
+        const bar = Math.min(across - 1, Math.floor((score.codes[i] / 65535) * across));
+        const kind = nChosen && !chosen[i] ? 0 : 1 + (c.names ? c.codes[i] : c.codes[i] >> 10);
+        counts[bar * kindsOf + kind]++;
+        sums[bar]++;
       }
+      const most = Math.max(1, sums.reduce((a, b) => Math.max(a, b), 0));
       context.clearRect(0, 0, strip.width, strip.height);
-      bars.forEach((bar, k) => {
-        let base = strip.height;
-        for (const [colour, count] of bar) {
-          const tall = (count / most) * strip.height;
-          context.fillStyle = colour;
-          context.fillRect(k * 3 * scale, base - tall, 3 * scale - 1, tall);
-          base -= tall;
+      for (let kind = 0; kind < kindsOf; kind++) {
+        const code = c.names ? kind - 1 : (kind - 1) << 10;
+        context.fillStyle = kind ? `rgb(${colourOf(c, code)})` : dark.matches ? "#3e3e3e" : "#d6d6d6";
+        for (let bar = 0; bar < across; bar++) {
+          const tall = (counts[bar * kindsOf + kind] / most) * strip.height;
+          const base = (sums[bar] / most) * strip.height;
+          sums[bar] -= counts[bar * kindsOf + kind];
+          if (tall) context.fillRect(bar * 3 * scale, strip.height - base, 3 * scale - 1, tall);
         }
-      });
+      }
     }
 
     let lasso = null;

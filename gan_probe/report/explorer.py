@@ -25,6 +25,7 @@ FEW_AXES = 4
 MAX_THUMBNAILS = 2000
 THUMBNAIL_PX = 32
 QUALITY = 70  # of the sheet of pictures, WebP
+COARSE = 32  # levels that are one where there are many points: 2,048 are more than a screen tells apart
 LEVELS = 65534  # of a number; the next code stands for none
 
 
@@ -70,7 +71,9 @@ class Points:
         """Return what a reader must know of what is shown."""
         lines = [f"{min(self.n, MAX_POINTS):,} of {self.n:,} images, drawn at random." if self.n > MAX_POINTS else ""]
         if self.n > MANY_POINTS:
-            lines.append(f"With more than {MANY_POINTS:,} images only the first {FEW_AXES} axes are kept.")
+            lines.append(
+                f"With more than {MANY_POINTS:,} images only the first {FEW_AXES} axes are kept, rounded to 1/2,048."
+            )
         if len(self.pictures) and len(self.pictures) < self.n:
             lines.append(f"{len(self.pictures):,} of them have a picture here.")
         if not len(self.pictures):
@@ -84,7 +87,7 @@ def packed(points: Points, *, seed: int = 0) -> str:
     numbers = list(points.numbers.items())[: FEW_AXES if points.n > MANY_POINTS else None]
     columns, parts = [], []
     for name, values in numbers:
-        codes, low, high = _levels(values[rows])
+        codes, low, high = _levels(values[rows], step=COARSE if points.n > MANY_POINTS else 1)
         columns.append(
             {"name": name, "title": visible(points.titles.get(name, name), keep=""), "low": low, "high": high}
         )
@@ -127,13 +130,15 @@ def _sampled(points: Points, seed: int) -> tuple[Indices, dict[int, int]]:
     return rows, {int(row): number for number, row in enumerate(rows)}
 
 
-def _levels(values: Values) -> tuple[npt.NDArray[np.uint16], float, float]:
+def _levels(values: Values, step: int = 1) -> tuple[npt.NDArray[np.uint16], float, float]:
     """Return numbers as codes of 16 bits, and what the first and the last stand for."""
     values = np.asarray(values, dtype=np.float64)
     finite = np.isfinite(values)
     low, high = (float(values[finite].min()), float(values[finite].max())) if finite.any() else (0.0, 0.0)
     codes = np.full(len(values), LEVELS + 1, dtype=np.uint16)
     codes[finite] = np.rint((values[finite] - low) / ((high - low) or 1.0) * LEVELS) if high > low else LEVELS // 2
+    if step > 1:
+        codes[finite] = np.minimum(np.rint(codes[finite] / step), LEVELS // step) * step
     return codes, low, high
 
 
