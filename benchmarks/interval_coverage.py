@@ -486,7 +486,7 @@ def called(n: int, p: float) -> Once:
 
 NO_EFFECT, CEILING, BROKEN = "conservative: no effect", "conservative: ceiling", "assumption broken"
 WIDE = "conservative: the noise of scores is in both parts"
-ADDED = "conservative: two images are added, which is much beside so small a difference"
+ADDED = "conservative: two images are added, which is much beside so small a difference, or beside ten images"
 GRID = "conservative: lies on swept values"
 RUNS = "new images and, with several trainings, new runs"
 
@@ -535,7 +535,7 @@ INTERVALS = (
         "AUROC of unseen images, critic minus control", "stats.auroc.auroc_ahead", "outliers",
         "new images and, with several, new randomly initialised critics",
         (
-            Cell("10 and 10 images, no difference", ahead_of_control(10, 1.0, 1.0)),
+            Cell("10 and 10 images, no difference", ahead_of_control(10, 1.0, 1.0), ADDED),
             Cell("40 and 40, no difference, correlation 0.9", ahead_of_control(40, 1.0, 1.0, correlation=0.9), ADDED),
             Cell("40 and 40, ahead by 0.16", ahead_of_control(40, 2.0, 1.0, correlation=0.5)),
             Cell("200 and 200, ahead by 0.16", ahead_of_control(200, 2.0, 1.0, correlation=0.5)),
