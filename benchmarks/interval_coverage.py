@@ -815,7 +815,7 @@ def _keep(row: Covered) -> None:
     rows = {(known["interval"], known["cell"]): known for known in read_record()}
     rows[row.interval, row.cell] = vars(row) | {"is_outside": row.is_outside}
     cells = [rows[key] for key in sorted(rows.keys() & place.keys(), key=place.__getitem__)]
-    what = {"what": "how often nominal 95 % intervals hold the truth", "cells": cells}
+    what = {"what": "how often nominal 95 % intervals hold the truth; of each cell its last run", "cells": cells}
     record.save("coverage", what, shown=False)
 
 
