@@ -152,10 +152,10 @@ def false_alarms(critic: Critic, reals: ImageSet, new: ImageSet, names: tuple[st
     order = np.random.default_rng(1).permutation(len(reals))
     half = len(reals) // 2
     fitting, usual = (view(reals.images[part]) for part in (order[:half], order[half:]))
-    tested = view(new.images)
+    tested, labels = view(new.images), reals.table["label"].to_numpy(str)[order[:half]]
     rates = {}
     for row in rows:
-        fitted = fit_detector(row, fitting)
+        fitted = fit_detector(row, fitting, labels)
         p_values = conformal_p(-fitted.unlike(tested), -fitted.unlike(usual))
         rates[row.name] = {f"{level:.0%}": round(float((p_values <= level).mean()), 4) for level in (0.05, 0.01)}
     return {"n_new": len(new), "n_calibration": len(reals) - half, **rates}
