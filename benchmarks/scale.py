@@ -28,6 +28,13 @@ from gan_probe.critics.critic import Critic
 from gan_probe.scoring.summary import make_grid, merge, read_summary, summarise, write_summary
 from synthetic import make_dataset
 
+# The peak is the process's own (VmHWM): what wait4 counts begins with the memory of the process that started it.
+CHILD = """
+import atexit, pathlib
+atexit.register(lambda: print(pathlib.Path("/proc/self/status").read_text()))
+from gan_probe.cli import main
+main()
+"""
 LEAN = ("--no-controls", "--no-embeddings", "--sample", "100")
 
 
@@ -42,11 +49,16 @@ def write_images(path: Path, n: int) -> None:
 
 def command(*words: str) -> dict[str, float]:
     """Run a command; return its CPU seconds and the most memory that it had, in MiB."""
-    process = subprocess.Popen([sys.executable, "-m", "gan_probe", *words], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-c", CHILD, *words], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    printed = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{words} ended with {os.waitstatus_to_exitcode(status)}")
-    return {"cpu_s": round(used.ru_utime + used.ru_stime, 2), "peak_mib": round(used.ru_maxrss / 1024, 1)}
+    return {
+        "cpu_s": round(used.ru_utime + used.ru_stime, 2),
+        "peak_mib": int(printed.split("VmHWM:")[1].split()[0]) / 1024,
+    }
 
 
 def grown(folder: Path, sizes: list[int]) -> list[dict[str, Any]]:

@@ -179,8 +179,21 @@ def part_of(entries: Entries, rows: Indices) -> Entries:
         sources=[entries.sources[i] for i in rows],
         names=[entries.names[i] for i in rows],
         table=entries.table.iloc[rows].reset_index(drop=True),
-        array=None if entries.array is None else entries.array[rows[0] : rows[-1] + 1] if len(rows) else None,
+        array=None if entries.array is None or not len(rows) else _span(entries.array, rows[0], rows[-1] + 1),
     )
+
+
+def _span(array: Images, start: int, stop: int) -> Images:
+    """Return rows of an array; of one mapped from a file, read: pages of a map count as memory of the process."""
+    if not isinstance(array, np.memmap) or not array.flags.c_contiguous:
+        return array[start:stop]
+    n_bytes = int(np.prod(array.shape[1:]))
+    with Path(str(array.filename)).open("rb") as file:
+        file.seek(array.offset + start * n_bytes)
+        content = file.read((stop - start) * n_bytes)
+    if len(content) != (stop - start) * n_bytes:
+        raise InputError(f"{printable(str(array.filename))} ends before image {stop - 1}: it was cut short.")
+    return np.frombuffer(content, np.uint8).reshape(-1, *array.shape[1:])
 
 
 def _given(entries: Entries, size: int) -> Iterator[Entries]:
