@@ -28,7 +28,8 @@ PANELS: dict[str, dict[str, str]] = {
         "demo": "Run the whole story: make data, train a critic on two classes, score ten, cluster them, write"
         " the report.",
         "list": "List what has a name: data sets, recipes, networks, controls.",
-        "doctor": "Say what this machine has: versions, device, arithmetic, extras.",
+        "doctor": "Say what this machine has: versions, device, arithmetic, extras; and how long it takes to score"
+        " a data set.",
     },
     "Data and training": {
         "synth": "Make a data set of shapes whose every factor is known.",

@@ -91,10 +91,10 @@ def outliers(
             session.say(f"p-value of each image: {out}")
             check_gate(fail_if, session.metrics)
             return
-        from gan_probe.studies.outliers.detection import detect_outliers
-
         out = out or Path("outliers")
         check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=OutlierMetrics)
+        from gan_probe.studies.outliers.detection import detect_outliers
+
         assert reals is not None  # _check_words
         critic = open_critic(source, device, trust_code=trust_code)
         images, real_images = (open_images(session, path, size=size) for path in (data, reals))
@@ -131,14 +131,14 @@ def _of_scores(
     fail_if: str | None, seed: int, overwrite: bool, dry_run: bool,
 ) -> OutlierResult:  # fmt: skip
     """Return what the score alone says, and write it as CSV."""
+    check_file_free(out, overwrite, suffix=".csv")
+    if fail_if is not None:  # before torch is waited for
+        parse_gate(fail_if, gate_names(OutlierMetrics))
     from gan_probe.scoring.table import read_scores
     from gan_probe.studies.outliers.study import outliers as find_outliers
     from gan_probe.text import as_csv
     from synthetic.files import write_atomically
 
-    check_file_free(out, overwrite, suffix=".csv")
-    if fail_if is not None:
-        parse_gate(fail_if, gate_names(OutlierMetrics))
     loaded = read_scores(scores)
     known = None if reals is None else read_scores(reals)
     session.plan(dry_run, {"scores": scores, "images": len(loaded.table), "reals": reals, "out": out})

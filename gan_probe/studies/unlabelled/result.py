@@ -18,7 +18,7 @@ from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.diagnose.result import TrainingRecord
 from gan_probe.studies.unlabelled.metrics import UnlabelledMetrics
 from gan_probe.text import placeless, without_places
-from gan_probe.types import Images, Indices, Values
+from gan_probe.types import Indices, OneImage, Values
 
 UNUSUAL = 0.05  # p-value
 
@@ -53,7 +53,7 @@ class UnlabelledResult(StudyResult):
     projection: str = "PCA"
     training: TrainingRecord | None = None
     pictured: Indices = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
-    pictures: Sequence[Images] = ()
+    pictures: Sequence[OneImage] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
 

@@ -27,7 +27,7 @@ def save(path: Path, image: np.ndarray, mode: str | None = None) -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_synthetic_writes_is_read_back_pixel_for_pixel(format: str, tmp_path: Path) -> None:
     dataset = make_dataset("jitter-test", per_class=2)
-    found = read_images(write_dataset(dataset, tmp_path / "d", format=format, masks=True))
+    found = read_images(write_dataset(dataset, tmp_path / "d", format=format, masks=format != "tar"))
     assert np.array_equal(found.images, dataset.images)
     for column in ("sample_id", "label", "seen", "factor.noise", "factor.size"):
         assert found.table[column].tolist() == dataset.table[column].tolist()
