@@ -176,9 +176,9 @@ def _toml(value: Any) -> str:
 
 def _word_after(option: str, words: Sequence[str]) -> str | None:
     """Return the value of an option among words, or None."""
-    for word, after in zip(words, [*words[1:], None], strict=True):
+    for place, word in enumerate(words):
         if word == option:
-            return after
+            return next(iter(words[place + 1 :]), None)
         if word.startswith(f"{option}="):
             return word.removeprefix(f"{option}=")
     return None

@@ -42,6 +42,13 @@ def test_one_word_means_one_thing(verb: str) -> None:
     assert set(OLD_WORDS.get(verb, {}).values()) <= longs
 
 
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"demo", "article"}))  # which need no word to begin long work
+def test_a_verb_alone_works_or_is_used_wrongly(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = call(verb)
+    assert result.exit_code == (0 if verb in ("doctor", "list") else 2), result.output
+
+
 def test_help_is_in_parts_and_whole() -> None:
     shown = call("--help").stdout
     assert all(f"\n{title}:\n" in shown for title in PANELS)
