@@ -30,7 +30,7 @@ numpydoc_class_members_toctree = False
 
 # Links to pages of the repository that are not of the site: their words stay, with where they lead.
 OUTSIDE = re.compile(
-    r"\[([^\]]*)\]\((?:\.\./)+((?:benchmarks|examples|reports|[A-Z]+)(?:/[\w.-]+)*(?:\.md|\.cff))(?:#[\w-]*)?\)"
+    r"\[([^\]]*)\]\((?:\.\./)+((?:benchmarks|deploy|examples|reports|[A-Z]+)(?:/[\w.-]+)*(?:\.md|\.cff))(?:#[\w-]*)?\)"
 )
 ROLES = re.compile(r":(?:ref|term|class|func|meth):`(?:~\.?)?([^`<]*?)(?: ?<[^`]*>)?`")
 
