@@ -26,6 +26,7 @@ from gan_probe.errors import GateError, InputError
 from gan_probe.text import visible
 
 SCHEMA = "gan_probe.command/1"
+IN_A_PIPE = 1000  # characters: wider than any table, so that nothing is cut or wrapped
 OK, BUG, USAGE, SKIPPED, INTERRUPTED = 0, 1, 2, 5, 130
 FIRST_LINE_AFTER_S, PLAIN_LINE_EVERY_S = 2.0, 10.0
 
@@ -134,6 +135,8 @@ class Session:
     def __post_init__(self) -> None:
         self._manner = MANNER.get()
         self._stdout, self._stderr = Voice(soft_wrap=True, highlight=False), Voice(stderr=True, highlight=False)
+        if not self._stdout.is_terminal:
+            self._stdout.width = IN_A_PIPE
         self._until_the_end = ExitStack()
 
     # --- talking ---

@@ -114,6 +114,7 @@ OF_DETECTORS: tuple[Section[OutlierResult], ...] = (
         " whose name stands above. p: the share of new reals that look as strange, at most.",
         strangest,
         is_vector=False,
+        is_notable=lambda result: True,
     ),
     Section(
         "scores",
@@ -121,6 +122,7 @@ OF_DETECTORS: tuple[Section[OutlierResult], ...] = (
         "How unlike reals all images are; the share of false calls is bounded on average, as long as the held-out reals"
         " are like those that will come.",
         histogram,
+        is_notable=lambda result: True,
     ),
     Section(
         "detectors",
@@ -128,6 +130,7 @@ OF_DETECTORS: tuple[Section[OutlierResult], ...] = (
         "Unseen classes were not looked at to choose the detectors that are used (*); so a better one may stand here."
         " Bars: 95 % intervals over images.",
         by_detector,
+        is_notable=lambda result: True,
     ),
 )
 

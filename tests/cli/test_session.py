@@ -11,6 +11,7 @@ import pytest
 import gan_probe.cli
 from gan_probe.cli.app import VERBS
 from gan_probe.cli.session import Session
+from gan_probe.report.tables import Col, Table
 from tests.cli.conftest import call, call_json
 
 
@@ -30,6 +31,14 @@ def test_the_list_of_verbs_is_that_of_the_modules() -> None:
     assert set(VERBS) == {path.stem for path in Path(gan_probe.cli.__file__).parent.glob("*.py")} - not_verbs
     shown = " ".join(call("--help").stdout.split())
     assert all(f" {verb} {line} " in shown for verb, line in VERBS.items())
+
+
+def test_tables_are_whole_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a class whose name is longer than a terminal of eighty characters is wide, as those of some data sets are"
+    table = Table(name="t", columns=[Col(title="class", of="label")], rows=[{"label": name}])
+    with Session("report", as_json=False) as session:
+        session.show(table.terminal())
+    assert name in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", VERBS)
