@@ -171,8 +171,14 @@ def _remove(path: Path) -> None:
 
 
 def remove_folder(folder: str | Path) -> None:
-    """Remove a folder that `check_free` allows to be replaced; hold it first."""
-    _remove(Path(folder))
+    """Remove a folder that `check_free` allows to be replaced; hold it first.
+
+    It moves aside in one step, so a kill leaves no half of it in its place; the next `hold` clears the rest away.
+    """
+    path = Path(folder).resolve()
+    aside = _beside(path, ".tmp")
+    path.rename(aside)
+    _remove(aside)
 
 
 def _is_empty(folder: Path) -> bool:

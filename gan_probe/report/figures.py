@@ -283,13 +283,18 @@ def projections(analysis: SeparationResult, method: str) -> Figure:
     return figure
 
 
-def cluster_agreement(clusterings: Mapping[Source, Sequence[Clustering]]) -> Figure:
-    """Return the adjusted Rand index of every clustering, k chosen without labels beside k = number of classes."""
+def cluster_agreement(clusterings: Mapping[Source, Sequence[Clustering]]) -> Figure | None:
+    """Return the adjusted Rand index of every clustering, k chosen without labels beside k = number of classes.
+
+    None where nothing could be clustered.
+    """
     rows = [
         {"of": _source_name(name), "method": f"{c.method}, k from {K_FROM.get(c.k_from, c.k_from)}", "ARI": c.ari}
         for name, found in clusterings.items()
         for c in found
     ]
+    if not rows:
+        return None
     frame = pd.DataFrame(rows)
     figure = canvas(9, 4)
     axis = figure.subplots()

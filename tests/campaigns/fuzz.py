@@ -113,7 +113,9 @@ def pictures(box: Path, file: Path, how: str, command: str) -> str:
     """A reader of this campaign finds the same in it."""
     data = words_of(command, "data", "test", "pictures-", "with-", "images.", "test-")
     made = box / MADE / "out.parquet"
-    if not command.startswith("score"):  # score tells what was read
+    if command.startswith("outliers"):  # whose reals are named after what is judged
+        data = shlex.split(command)[2]
+    if not (command.startswith("score") and made.is_file()):  # a table of scores tells what was read
         shutil.rmtree(box / MADE, ignore_errors=True)
         ended = fork(shlex.split(f"score run {data} --out {MADE}/out.parquet --no-embeddings --no-controls {CPU}"), box)
         if ended.code != 0:

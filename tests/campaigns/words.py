@@ -48,7 +48,7 @@ def hostile(verb: str, rng: random.Random) -> str:
         parts += [_word(argument, rng) for _ in range(rng.choice((1, 1, 1, 2)))]
     must = [o for o in options if o.required]
     for option in {o.name: o for o in (*must, *rng.sample(options, min(len(options), rng.randrange(4))))}.values():
-        if option.name in ("json", "help") or (option.name == "stream" and rng.random() < 0.5):
+        if option.name in ("json", "help", "verbose", "open") or (option.name == "stream" and rng.random() < 0.5):
             continue
         parts.append(option.opts[0])
         if not getattr(option, "is_flag", False):
