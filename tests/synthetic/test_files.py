@@ -228,6 +228,17 @@ def test_a_signal_at_the_moment_something_comes_to_be_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_goes_leaves_its_place_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "o", "old")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(files, "_remove", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+        files.remove_folder(tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+    with hold(tmp_path / "o"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
     out = tmp_path / os.fsdecode(b"caf\xe9")
     for action in (lambda: put(out, "new"), lambda: write_atomically(out, "new")):
