@@ -177,8 +177,11 @@ def remove_folder(folder: str | Path) -> None:
     """
     path = Path(folder).resolve()
     aside = _beside(path, ".tmp")
-    path.rename(aside)
-    _remove(aside)
+    try:
+        path.rename(aside)
+    finally:
+        with undisturbed():
+            _remove(aside)
 
 
 def _is_empty(folder: Path) -> bool:
