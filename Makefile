@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps $(PEERS) || echo "without $(PEERS): their tests are skipped"
 	touch $(STAMP)
 
-demo: setup  ## the article's experiment, from nothing to a report, in about a minute
+demo: setup  ## the article's experiment, from nothing to a report, in about three minutes
 	$(BIN)/gan-probe demo --out .demo --overwrite
 
 test: setup  ## everything but the slow tests, in random order, in about six minutes

@@ -17,7 +17,7 @@ from gan_probe.scoring.table import ScoreTable
 from gan_probe.studies.judgement import USES
 from gan_probe.studies.separation.analysis import analyse
 from gan_probe.studies.separation.result import SeparationResult
-from tests.browser import CHROMIUM, Tab, browser
+from tests.browser import CHROMIUM, PATIENCE_S, Tab, browser
 from tests.studies.separation.test_result import NOISE, STEPS, table
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "viewer"))  # a script, in no package
@@ -211,7 +211,7 @@ class TestInABrowser:
 
 def read(path: Path) -> str:
     """What was downloaded, once it is there whole."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE_S
     while not path.is_file() or not path.stat().st_size:
         assert time.monotonic() < end, f"{path.name} was not saved"
         time.sleep(0.05)
