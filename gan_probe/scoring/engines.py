@@ -7,6 +7,7 @@ pieces (`gan_probe.scoring.sharded`) is given to `Engine.each`: here, to process
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -271,7 +272,7 @@ class Ray(Local):
         except ImportError as error:
             raise MissingError("--engine ray needs Ray: pip install 'gan-probe[ray]'.") from error
         if not ray.is_initialized():
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning")
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
         n_gpus = 1 if ray.cluster_resources().get("GPU") else 0
         remote = ray.remote(max_retries=TRIES, num_cpus=1, num_gpus=n_gpus)(_call)
         held = ray.put(task)
