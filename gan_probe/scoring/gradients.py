@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients of many images at once: what scikit-image's ``hog`` gives, in an eighth of the time."""
+"""Histograms of oriented gradients of many images at once: what scikit-image gives, in an eighth of the time."""
 
 from __future__ import annotations
 
