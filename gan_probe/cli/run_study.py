@@ -30,7 +30,13 @@ def check_start(out: Path, *, overwrite: bool, fail_if: str | None = None, metri
     from synthetic.files import check_free
 
     check_free(out, marker=MARKER, overwrite=overwrite)
-    if fail_if is not None and metrics is not None:
+    if metrics is not None:
+        check_readable(fail_if, metrics)
+
+
+def check_readable(fail_if: str | None, metrics: type) -> None:
+    """Raise before the work where its gate cannot be read."""
+    if fail_if is not None:
         parse_gate(fail_if, gate_names(metrics))
 
 
@@ -58,16 +64,23 @@ def open_images(
     """
     import numpy as np
 
-    from gan_probe.images.image_set import concatenate
     from gan_probe.images.readers.reading import read_images
 
     found = paths_of([paths] if isinstance(paths, Path) else paths)
     size = fitting_size(session, found, critic=critic, size=size, split=split)
-    images = concatenate([read_images(path, size_px=size, split=split, skip_bad=skip_bad) for path in found])
+    images = together(session, [read_images(path, size_px=size, split=split, skip_bad=skip_bad) for path in found])
     if limit is not None and limit < len(images):
         images = images.take(np.arange(limit))
+    return images
+
+
+def together(session: Session, sets: Sequence[ImageSet]) -> ImageSet:
+    """Return several sets as one; warn of what was converted, and count what was skipped."""
+    from gan_probe.images.image_set import concatenate
+
+    images = concatenate(sets)
     session.warn(images.warnings)
-    session.n_skipped = images.n_skipped
+    session.n_skipped += images.n_skipped
     return images
 
 
