@@ -22,7 +22,7 @@ from gan_probe.cli.options import (
     TrustCode,
     gate_option,
 )
-from gan_probe.cli.run_study import check_start, finish, fitting_size, open_critic, paths_of, together
+from gan_probe.cli.run_study import check_start, finish, fitting_size, open_critic, paths_of, all_of
 from gan_probe.cli.session import Session
 from gan_probe.studies.explain.metrics import ExplainMetrics
 
@@ -75,7 +75,7 @@ def explain(
         paths = paths_of(data)
         size = fitting_size(session, paths, critic=loaded, size=size)
         sets = [read_images(path, size_px=size, skip_bad=True) for path in paths]
-        every = together(session, sets)
+        every = all_of(session, sets)
         images = keep_split(every, split)
         if masks is None:
             found, truth = masks_of(sets, size_px=size)

@@ -68,13 +68,13 @@ def open_images(
 
     found = paths_of([paths] if isinstance(paths, Path) else paths)
     size = fitting_size(session, found, critic=critic, size=size, split=split)
-    images = together(session, [read_images(path, size_px=size, split=split, skip_bad=skip_bad) for path in found])
+    images = all_of(session, [read_images(path, size_px=size, split=split, skip_bad=skip_bad) for path in found])
     if limit is not None and limit < len(images):
         images = images.take(np.arange(limit))
     return images
 
 
-def together(session: Session, sets: Sequence[ImageSet]) -> ImageSet:
+def all_of(session: Session, sets: Sequence[ImageSet]) -> ImageSet:
     """Return several sets as one; warn of what was converted, and count what was skipped."""
     from gan_probe.images.image_set import concatenate
 
