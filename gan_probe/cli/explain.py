@@ -22,7 +22,7 @@ from gan_probe.cli.options import (
     TrustCode,
     gate_option,
 )
-from gan_probe.cli.run_study import check_start, finish, fitting_size, open_critic, paths_of, all_of
+from gan_probe.cli.run_study import all_of, check_start, finish, fitting_size, open_critic, paths_of
 from gan_probe.cli.session import Session
 from gan_probe.studies.explain.metrics import ExplainMetrics
 

@@ -123,18 +123,34 @@ def fitting_size(
 
 
 def train_critic(
-    session: Session, images: ImageSet, out: Path, config: TrainConfig, *, device: torch.device, **more: Any
+    session: Session,
+    images: ImageSet,
+    out: Path,
+    config: TrainConfig,
+    *,
+    device: torch.device,
+    also: Callable[[], None] | None = None,
+    **more: Any,
 ) -> Critic:
-    """Train a critic in a run folder, as `gan_probe.train` does with ``more``; tell of its progress, and return it."""
+    """Train a critic in a run folder, as `gan_probe.train` does with ``more``; tell of its progress, and return it.
+
+    What is to be done ``also`` is called as often as the progress is told.
+    """
     from gan_probe.training import train
 
     with session.progress("training", config.steps) as update:
+
+        def on_step(step: int, row: Mapping[str, float]) -> None:
+            update(step, progress_note(step, row, config))
+            if also is not None:
+                also()
+
         return train(
             images,
             out,
             config,
             device=device,
-            on_step=lambda step, row: update(step, progress_note(step, row, config)),
+            on_step=on_step,
             log=session.log,
             **more,
         )
