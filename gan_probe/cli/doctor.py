@@ -15,6 +15,7 @@ EXTRAS = {
     "onnx": "onnxruntime",
     "ray": "ray",
     "tensorboard": "tensorboard",
+    "hf": "huggingface_hub",
 }  # and the module that shows whether each is there
 
 
