@@ -160,7 +160,7 @@ def read_pair(
     paths = [train] if test is None else [train, test]
     if size is None:
         sizes = sum(map(image_sizes, paths), start=Counter[tuple[int, int]]())
-        size = common_side(sizes, NETWORKS[config.network].sides_px, at_most=LARGEST_PX)
+        size = common_side(sizes, NETWORKS[config.network].sides_px, at_most=LARGEST_PX) if sizes else None
         if size is not None:
             sizes_are = f"images of {sizes_in_words(sizes)}"
             session.warn([f"{sizes_are} become squares of {size} pixels; choose others with --size."])

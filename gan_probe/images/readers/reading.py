@@ -21,6 +21,7 @@ from gan_probe.images.readers.entries import N_NAMED, Decode, Entries
 from gan_probe.images.readers.files import foreign, printable
 from gan_probe.images.readers.metadata import as_text
 from gan_probe.images.readers.table import find_entries
+from gan_probe.places import DATA, hint
 from gan_probe.types import Images
 from synthetic import sample_id
 
@@ -161,7 +162,7 @@ def _decoded(entries: Entries, origin: Path, size_px: int | None, *, skip_bad: b
     if bad and (not skip_bad or not kept.any()):
         raise InputError(
             f"{len(bad)} of {len(results)} files in {printable(origin)} cannot be read as images. First: "
-            f"{'; '.join(bad[:N_NAMED])} Mend or remove them."
+            f"{'; '.join(bad[:N_NAMED])} Mend or remove them.{hint(origin, DATA)}"
         )
     skipped = [f"skipped {len(bad)} of {len(results)} files: {'; '.join(bad[:N_NAMED])}"] if bad else []
     good = [r for r in results if not isinstance(r, InputError)]
