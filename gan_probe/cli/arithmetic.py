@@ -60,5 +60,6 @@ def arithmetic(
             dry_run, {"run": run_folder, "images": len(images), "equation": equation, "draws": draws, "out": out}
         )
         session.hold(out)
-        result = run(generator, critic, images, equation, n_draws=draws, seed=seed)
+        with session.progress("asking generator and critic"):
+            result = run(generator, critic, images, equation, n_draws=draws, seed=seed)
         finish(session, result, out, title=title, overwrite=overwrite, fail_if=fail_if, told=images.warnings)

@@ -237,7 +237,8 @@ def _read(session: Session, data: Path, size: int | None, split: str | None, str
     if stream is None:
         stream = data.exists() and size_in_memory(data, size) > memory_bytes() / 2
     if not stream:
-        return read_images(data, size_px=size, split=split)
+        with session.each("reading images") as each:
+            return read_images(data, size_px=size, split=split, progress=each)
     with session.each("looking through the images") as each:
         return stream_images(data, size_px=size, split=split, progress=each)
 
