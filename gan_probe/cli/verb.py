@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -87,7 +88,8 @@ class Verb(TyperCommand):
             if told is not None:
                 is_argument = param.param_type_name == "argument"
                 title = "Arguments" if is_argument else getattr(param, "rich_help_panel", None) or "Options"
-                panels[EVERY_VERB if param.name == "help" else title].append(told)
+                named = re.sub(r"<list\[(\w+)\]>", lambda kind: f"<{kind[1].lower()}>", told[0])  # one word of several
+                panels[EVERY_VERB if param.name == "help" else title].append((named, told[1]))
         for title, rows in panels.items():
             if rows:
                 with formatter.section(title):
