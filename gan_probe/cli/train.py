@@ -26,7 +26,9 @@ def train(
     data: Annotated[Path, typer.Argument(help="A folder of images, or a .npy, .npz or .parquet file.")],
     out: Annotated[Path, typer.Option(help="The run folder to write.")],
     preset: Annotated[str | None, typer.Option(help=f"Recipe: {', '.join(PRESETS)}. Default: compact.")] = None,
-    network: Annotated[str | None, typer.Option(help="Networks, in place of the recipe's.")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="Networks, in place of the recipe's: gan-probe list networks.")
+    ] = None,
     objective: Annotated[
         str | None, typer.Option(help=f"Losses, in place of the recipe's: {', '.join(OBJECTIVES)}.")
     ] = None,

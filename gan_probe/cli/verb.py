@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -78,6 +79,11 @@ class Verb(TyperCommand):
         for param in self.params:
             if param.name == "out":
                 param.opts[:] = dict.fromkeys(["-o", *param.opts])
+        if any(name.endswith("_COMPLETE") for name in os.environ):  # a shell asks: nobody else waits for the words
+            from gan_probe.cli.words import completion
+
+            for param in self.params:
+                param._custom_shell_complete = completion(str(self.name), param.name) or param._custom_shell_complete
         self.params += _options()
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
