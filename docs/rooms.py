@@ -24,8 +24,9 @@ def rooms() -> dict[str, list[Verdict[Any]]]:
     """Return every verdict of the program, by where it is said."""
     return {
         "The three questions (report, probe, outliers)": [*advantage.VERDICTS],
-        "The verdict (report, probe, outliers): use": [*judgement.USE],
-        "The verdict (report, probe, outliers): training": [*judgement.GAIN],
+        "The verdict (every page that asks of use): use": [*judgement.USE],
+        "The verdict (every page that asks of use): training": [*judgement.GAIN],
+        "The verdict (stability)": [*stability.AGREEMENT],
         "report": [*findings.VERDICTS],
         "probe": [*probe.VERDICTS, *probe.LAYERS, *probe.REFERENCE],
         "factors": [*factors.VERDICTS],

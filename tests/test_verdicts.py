@@ -253,6 +253,21 @@ def explain() -> Cases:
     }
 
 
+def agreement() -> Cases:
+    base = made_up(3)
+    found = next(one for one in base.levels if one.alignment == "affine")
+
+    def of(low: float, high: float) -> StabilityFacts:
+        level = replace(found, intervals={**found.intervals, "reproducible": (low, high)})
+        return StabilityFacts(replace(base, levels=[level]))
+
+    return {
+        "The trainings agree": (of(0.9, 1.0), of(0.899, 1.0)),
+        "The trainings do not agree": (of(0.0, 0.899), of(0.0, 0.9)),
+        "Cannot say whether the trainings agree": (of(0.899, 0.9), of(0.9, 0.95)),
+    }
+
+
 def stability() -> Cases:
     base = made_up(3)
     whole = StabilityFacts(base)
@@ -443,7 +458,9 @@ def last_line() -> Cases:
 
 ROOMS: dict[str, Callable[[], Cases]] = {
     "The three questions (report, probe, outliers)": questions,
-    "The verdict (report, probe, outliers)": verdict, "report": report, "probe": probe, "factors": factors,
+    "The verdict (every page that asks of use)": verdict,
+    "The verdict (stability)": agreement,
+    "report": report, "probe": probe, "factors": factors,
     "explain": explain, "stability": stability, "outliers": outliers, "trajectory": trajectory, "check": check,
     "diagnose": diagnose, "demo": dict, "all": last_line,
 }  # fmt: skip

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.options import Device, DryRun, Json, Overwrite, ReportFolder, Seed, SizePx, SplitName
+from gan_probe.cli.options import Device, DryRun, Json, Overwrite, ReportFolder, Seed, SizePx, SplitName, gate_option
 from gan_probe.cli.run_study import check_start, finish, open_critic, open_images
 from gan_probe.cli.sample import Run
 from gan_probe.cli.session import Session
+from gan_probe.studies.arithmetic.metrics import ArithmeticMetrics
 
 
 def arithmetic(
@@ -21,6 +22,7 @@ def arithmetic(
     draws: Annotated[int, typer.Option(help="How often the sum is made, each time of other latents.", min=2)] = 200,
     split: SplitName = None,
     size: SizePx = None,
+    fail_if: Annotated[str | None, gate_option(ArithmeticMetrics)] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     device: Device = "auto",
@@ -29,7 +31,7 @@ def arithmetic(
 ) -> None:
     """Ask whether A - B + C = D holds among a generator's latents, as its critic's own features see it."""
     with Session("arithmetic", json) as session:
-        check_start(out, overwrite=overwrite)
+        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=ArithmeticMetrics)
         from gan_probe.critics.generator import Generator
         from gan_probe.device import resolve_device
         from gan_probe.studies.arithmetic.study import arithmetic as run
@@ -41,4 +43,4 @@ def arithmetic(
         )
         session.hold(out)
         result = run(generator, critic, images, equation, n_draws=draws, seed=seed)
-        finish(session, result, out, overwrite=overwrite, told=images.warnings)
+        finish(session, result, out, overwrite=overwrite, fail_if=fail_if, told=images.warnings)

@@ -19,9 +19,11 @@ from gan_probe.cli.options import (
     SplitName,
     Title,
     TrustCode,
+    gate_option,
 )
 from gan_probe.cli.run_study import check_start, finish, fitting_size, open_critic, open_images
 from gan_probe.cli.session import Session
+from gan_probe.studies.explain.metrics import ExplainMetrics
 
 BOTH = "both"
 
@@ -50,6 +52,7 @@ def explain(
     title: Title = None,
     split: SplitName = None,
     size: SizePx = None,
+    fail_if: Annotated[str | None, gate_option(ExplainMetrics)] = None,
     trust_code: TrustCode = False,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -59,7 +62,7 @@ def explain(
 ) -> None:
     """Show which pixels move the score, beside maps of randomly initialised critics, and measure them against masks."""
     with Session("explain", json) as session:
-        check_start(out, overwrite=overwrite)
+        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=ExplainMetrics)
         from gan_probe.critics.attribution import METHODS
         from gan_probe.images.masks import find_masks, read_masks
         from gan_probe.images.readers.reading import keep_split
@@ -93,4 +96,4 @@ def explain(
                 baseline=baseline, controls=controls, batch_size=batch_size, seed=seed, progress=progress,
             )  # fmt: skip
         session.outputs |= {f"maps_{name}": str(out / f"maps-{name}.npy") for name in methods}
-        finish(session, result, out, title=title, overwrite=overwrite, told=images.warnings)
+        finish(session, result, out, title=title, overwrite=overwrite, fail_if=fail_if, told=images.warnings)

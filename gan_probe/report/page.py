@@ -45,7 +45,7 @@ PLAIN: Any = {
     "svg.hashsalt": "gan-probe", "text.parse_math": False, "svg.fonttype": "none", "axes.formatter.use_mathtext": False,
     "axes.unicode_minus": False, "axes.facecolor": "none",
 }  # fmt: skip
-ICONS = {"better": "▲", "as good": "●", "worse": "▼", "unknown": "?"}
+ICONS = {"better": "▲", "as good": "●", "worse": "▼", "unknown": "?", "told": "i"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Section(Generic[M]):
     is_vector: bool = True  # pictures made of pixels gain nothing from SVG
     says: Callable[[M], str] = lambda material: ""  # what it shows, in a line: all that is seen of it when folded
     instead: Callable[[M], bool] = lambda material: False  # whether that line says all, so that a page has no figure
-    is_notable: Callable[[M], bool] = lambda material: False  # whether it stands open on a page with a verdict
+    is_notable: Callable[[M], bool] = lambda material: False  # whether it stands open on a page that folds
     is_lead: bool = False  # whether it stands on the first screen
 
 
@@ -81,6 +81,8 @@ class Page(Generic[M]):
         From a result to what a reader must know of the page itself, beside the result's warnings.
     points : callable
         From a result to what the explorer shows; None: there is none.
+    folds : bool
+        Whether sections and tables that have nothing notable to say are folded: on a page of many.
     provenance : callable, optional
         From a result to what the page says of where it comes from; default: the result's own.
     """
@@ -91,6 +93,7 @@ class Page(Generic[M]):
     tables: Callable[[M], Sequence[Table]] = lambda result: ()
     notes: Callable[[M], Sequence[str]] = lambda result: ()
     points: Callable[[M], Points | None] = lambda result: None
+    folds: bool = False
     provenance: Callable[[M], Mapping[str, Any]] | None = None
 
 
@@ -105,19 +108,18 @@ def write(
         [without_place(without_known(line, known)) for line in lines] for lines in (result.warnings, page.notes(result))
     )
     command = without_places_in(command)
-    verdict = {} if opening is None else opening.record()
     record = {
         "schema": page.schema,
         "title": heading,
         "provenance": {"command": command, **placeless(result.provenance)},
-        **verdict,
+        **opening.record(),
         "findings": findings,
         **result.record(),
         "warnings": warned,
     }
     tables, points = page.tables(result), page.points(result)
     with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder:
-        drawn = list(_draw(folder / "figures", page.sections(result), result, has_verdict=opening is not None))
+        drawn = list(_draw(folder / "figures", page.sections(result), result, folds=page.folds))
         (folder / MARKER).write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         html = (
             _environment()
@@ -125,7 +127,8 @@ def write(
             .render(
                 title=heading,
                 command=command,
-                about=opening.about if opening else (),
+                about=opening.about,
+                folds=page.folds,
                 date=datetime.now().astimezone().date().isoformat(),
                 opening=opening,
                 icons=ICONS,
@@ -265,7 +268,7 @@ def _drawing() -> Iterator[None]:
         yield
 
 
-def _draw(folder: Path, sections: Sequence[Section[M]], material: M, *, has_verdict: bool) -> Iterator[dict[str, Any]]:
+def _draw(folder: Path, sections: Sequence[Section[M]], material: M, *, folds: bool) -> Iterator[dict[str, Any]]:
     """Save each figure, and yield its section with the picture for the page, or with what is said in its place."""
     folder.mkdir()
     with _drawing():
@@ -274,7 +277,7 @@ def _draw(folder: Path, sections: Sequence[Section[M]], material: M, *, has_verd
             figure = None if section.instead(material) else section.draw(material)
             if figure is None and not says:
                 continue
-            is_open = not has_verdict or section.is_notable(material)
+            is_open = not folds or section.is_notable(material)
             found = {**vars(section), "says": says, "is_open": is_open, "picture": ""}
             if figure is not None:
                 found["picture"] = _saved(folder, section, figure)

@@ -14,7 +14,8 @@ from gan_probe.report.explorer import MAX_POINTS, Points, packed
 from gan_probe.report.page import ICONS
 from gan_probe.report.separation import FIGURES
 from gan_probe.scoring.table import ScoreTable
-from gan_probe.studies.judgement import USES
+from gan_probe.studies.judgement import TOLD
+from gan_probe.studies.levels import USES
 from gan_probe.studies.separation.analysis import analyse
 from gan_probe.studies.separation.result import SeparationResult
 from tests.browser import CHROMIUM, PATIENCE_S, Tab, browser
@@ -82,7 +83,7 @@ def test_the_script_that_ships_is_built_from_its_source_and_small() -> None:
 
 
 def test_every_level_has_an_icon() -> None:
-    assert set(ICONS) == set(USES)
+    assert set(ICONS) == {*USES, TOLD}
     assert len(set(ICONS.values())) == len(ICONS)
 
 
