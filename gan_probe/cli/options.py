@@ -113,9 +113,16 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
 
 
 def gate_names(metrics: type) -> dict[str, tuple[str, ...]]:
-    """Return what of a study's metrics gates may read: of numbers nothing more, of words those that they may be."""
+    """Return what of a study's metrics gates may read: of numbers nothing more, of words those that they may be.
+
+    The study's own come first, then those of the verdict, which many studies share.
+    """
     numbers = ("int", "float", "int | None", "float | None")
-    found: dict[str, tuple[str, ...]] = {f.name: () for f in fields(metrics) if f.type in numbers}
+    found: dict[str, tuple[str, ...]] = {
+        f.name: ()
+        for f in sorted(fields(metrics), key=lambda f: f.name not in metrics.__annotations__)
+        if f.type in numbers
+    }
     words = {name: get_args(kind) for name, kind in get_type_hints(metrics).items() if get_origin(kind) is Literal}
     return found | words
 

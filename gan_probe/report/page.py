@@ -45,7 +45,7 @@ PLAIN: Any = {
     "svg.hashsalt": "gan-probe", "text.parse_math": False, "svg.fonttype": "none", "axes.formatter.use_mathtext": False,
     "axes.unicode_minus": False, "axes.facecolor": "none",
 }  # fmt: skip
-ICONS = {"better": "▲", "as good": "●", "worse": "▼", "unknown": "?", "told": "i"}
+ICONS = {"better": "▲", "as good": "●", "worse": "▼", "unknown": "?", "told": "◆"}
 
 
 @dataclass(frozen=True)

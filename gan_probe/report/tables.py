@@ -36,6 +36,7 @@ class Col:
     Attributes
     ----------
     title : str
+        Never empty: it is what sorts the column, and what a screen reader says.
     of : str, tuple of str, or callable
         The key of the value in a row; two keys, the ends of an interval; or a function of the row.
     form : str

@@ -19,6 +19,7 @@ from gan_probe.studies.article.result import ArticleResult
 from gan_probe.studies.base import StudyResult
 from gan_probe.studies.check.result import FAIL, NOTE, PASS, CheckResult, Finding
 from gan_probe.studies.cluster.study import cluster_scores
+from gan_probe.studies.comparison.study import comparison as compare
 from gan_probe.studies.diagnose.result import DiagnoseResult, TrainingRecord
 from gan_probe.studies.explain.result import CRITIC, IMAGE, ExplainResult, compare_maps
 from gan_probe.studies.factors.responses import ALONE, AMONG
@@ -46,6 +47,14 @@ def separation(folder: Path) -> StudyResult:
     found = analyse(ScoreTable(frame, FACTS), clusters=False)
     pictures = list(RNG.integers(0, 256, (50, 16, 16, 3), dtype=np.uint8))
     return replace(found, provenance=FACTS, pictured=np.arange(50), pictures=pictures)
+
+
+def comparison(folder: Path) -> StudyResult:
+    def scored(critic: np.ndarray, name: str) -> ScoreTable:
+        found = table(critic, random_init__0=NOISE, brightness=NOISE).table
+        return ScoreTable(found.assign(sample_id=[f"{n:02d}" for n in range(60)]), {**FACTS, "critic_hash": name})
+
+    return compare({"late": scored(STEPS, "x"), "early": scored(NOISE, "y"), "<b>": scored(NOISE[::-1], "z")})
 
 
 def without_labels(folder: Path) -> StudyResult:
@@ -147,7 +156,7 @@ def outliers(folder: Path) -> StudyResult:
 KINDS: dict[str, Callable[[Path], StudyResult]] = {
     kind.__name__: kind
     for kind in (
-        separation, without_labels, probe, factors, stability, trajectory, explain, article, arithmetic, diagnose,
-        check, cluster, outliers,
+        separation, comparison, without_labels, probe, factors, stability, trajectory, explain, article, arithmetic,
+        diagnose, check, cluster, outliers,
     )
 }  # fmt: skip

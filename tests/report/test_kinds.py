@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gan_probe.studies.levels import GAINS, USES
+from tests.browser import AXE, CHROMIUM, Tab
 from tests.report.kinds import KINDS
 
 
@@ -33,3 +34,27 @@ def test_each_opens_with_a_verdict_or_with_what_it_answers_instead(kind: str, tm
             )  # fmt: skip
             assert numbers[name] in levels
     assert not any("somebody" in text for text in opening.about)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not here: pip install axe-playwright-python")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_or_moderate_on_any_page(tab: Tab, pages: dict[str, Path], scheme: str) -> None:
+    found = {}
+    for name, folder in pages.items():
+        tab.open(folder / "report.html", scheme=scheme)
+        assert tab.logged == [], name
+        found[name] = tab.faults()
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not here: pip install axe-playwright-python")
+def test_axe_would_find_a_fault(tab: Tab, tmp_path: Path) -> None:
+    (tmp_path / "bad.html").write_text("<html><title>x</title><main><h1>x</h1><img src=x><a href=x></a></main>")
+    tab.open(tmp_path / "bad.html")
+    assert {line.split(": ")[1] for line in tab.faults()} >= {"html-has-lang", "image-alt", "link-name"}

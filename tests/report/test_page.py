@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from gan_probe.studies.judgement import TOLD
 from gan_probe.studies.levels import USES
 from gan_probe.studies.separation.analysis import analyse
 from gan_probe.studies.separation.result import SeparationResult
-from tests.browser import CHROMIUM, PATIENCE_S, Tab, browser
+from tests.browser import CHROMIUM, PATIENCE_S, Tab
 from tests.studies.separation.test_result import NOISE, STEPS, table
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "viewer"))  # a script, in no package
@@ -52,12 +51,6 @@ def page(result: SeparationResult, tmp_path_factory: pytest.TempPathFactory) -> 
         patch.setattr("gan_probe.report.separation.FIGURES", kept)
         out = tmp_path_factory.mktemp("page") / "r"
         return result.save(out, command="gan-probe report '/home/ann example/secret/s.parquet' --out /tmp/x/r")
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture

@@ -146,8 +146,9 @@ class FactorsResult(StudyResult):
         use, added = ([d for d in found if d is not None] for found in (
             [p.over_best for p in self.probes], [p.added for p in self.probes]
         ))  # fmt: skip
+        n = "one factor" if len(self.probes) == 1 else f"mean of {len(self.probes)} factors"
         beside = Advantage(use=mean_difference(use), training=mean_difference(added), control=BEST_OF_EACH)
-        return judge({f"A probe on the embedding, mean over {len(self.probes)} factors,": beside})
+        return judge({f"A probe on the embedding, {n},": beside})
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``curves``: one row for each setting, factor, value and critic."""
