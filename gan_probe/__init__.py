@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gan_probe.studies.arithmetic.study import arithmetic as arithmetic
     from gan_probe.studies.check.study import check_critic as check_critic
     from gan_probe.studies.cluster.study import cluster_scores as cluster_scores
+    from gan_probe.studies.comparison.study import comparison as comparison
     from gan_probe.studies.diagnose.study import diagnose as diagnose
     from gan_probe.studies.explain.study import explain as explain
     from gan_probe.studies.factors.study import factors as factors
@@ -41,6 +42,7 @@ _PUBLIC = {
     "arithmetic": "studies.arithmetic.study",
     "check_critic": "studies.check.study",
     "cluster_scores": "studies.cluster.study",
+    "comparison": "studies.comparison.study",
     "detect_outliers": "studies.outliers.detection",
     "diagnose": "studies.diagnose.study",
     "explain": "studies.explain.study",
@@ -60,8 +62,8 @@ _PUBLIC = {
 }
 __all__ = [
     "Critic", "EnsembleCritic", "Generator", "TrainConfig", "__version__", "arithmetic", "check_critic",
-    "cluster_scores", "detect_outliers", "diagnose", "explain", "factors", "from_arrays", "from_synthetic", "outliers",
-    "probe",
+    "cluster_scores", "comparison", "detect_outliers", "diagnose", "explain", "factors", "from_arrays",
+    "from_synthetic", "outliers", "probe",
     "read_images", "read_scores", "score", "separation", "stability", "train", "trajectory", "write_scores",
 ]  # fmt: skip
 

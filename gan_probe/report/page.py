@@ -61,6 +61,8 @@ class Section(Generic[M]):
     instead: Callable[[M], bool] = lambda material: False  # whether that line says all, so that a page has no figure
     is_notable: Callable[[M], bool] = lambda material: False  # whether it stands open on a page that folds
     is_lead: bool = False  # whether it stands on the first screen
+    # the same as steps by their titles, which the page shows one at a time with a slider, and without script all
+    steps: Callable[[M], Mapping[str, Figure]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,9 +280,13 @@ def _draw(folder: Path, sections: Sequence[Section[M]], material: M, *, folds: b
             if figure is None and not says:
                 continue
             is_open = not folds or section.is_notable(material)
-            found = {**vars(section), "says": says, "is_open": is_open, "picture": ""}
+            found = {**vars(section), "says": says, "is_open": is_open, "picture": "", "frames": {}}
             if figure is not None:
                 found["picture"] = _saved(folder, section, figure)
+                frames = section.steps(material) if section.steps else {}
+                found["frames"] = {
+                    title: _image(_png(frame), f"{section.heading}: {title}") for title, frame in frames.items()
+                }
             yield found
 
 
@@ -294,8 +300,12 @@ def _saved(folder: Path, section: Section[M], figure: Figure) -> Markup:
     (folder / f"{section.name}.png").write_bytes(png)
     if 0 < len(svg) <= MAX_INLINE:
         return Markup(_inline(svg, section))  # noqa: S704 (matplotlib escapes text)
+    return _image(png, section.heading)
+
+
+def _image(png: bytes, text: str) -> Markup:
     url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    return Markup('<img src="{}" alt="{}">').format(url, section.heading)
+    return Markup('<img src="{}" alt="{}">').format(url, text)
 
 
 def _inline(svg: str, section: Section[M]) -> str:

@@ -58,3 +58,22 @@ def test_axe_would_find_a_fault(tab: Tab, tmp_path: Path) -> None:
     (tmp_path / "bad.html").write_text("<html><title>x</title><main><h1>x</h1><img src=x><a href=x></a></main>")
     tab.open(tmp_path / "bad.html")
     assert {line.split(": ")[1] for line in tab.faults()} >= {"html-has-lang", "image-alt", "link-name"}
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_a_slider_shows_one_snapshot_at_a_time_by_keyboard_too_and_without_script_all(
+    tab: Tab, pages: dict[str, Path]
+) -> None:
+    page = pages["trajectory"] / "report.html"
+    tab.open(page)
+    shown = "[...document.querySelectorAll('.frames figure')].filter(f => !f.hidden).map(f => f.dataset.title)"
+    assert tab.value(shown) == ["step 10"]
+    tab.value("document.querySelector('.frames input').focus()")
+    tab.press("ArrowLeft")
+    assert tab.value(shown) == ["step 5"]
+    assert tab.value("document.querySelector('.frames input').getAttribute('aria-valuetext')") == "step 5"
+    html = page.read_text()
+    assert html.count('<figure data-title="step ') == 3
+    assert "<figure hidden" not in html
