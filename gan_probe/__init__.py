@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gan_probe.images.image_set import from_arrays as from_arrays
     from gan_probe.images.image_set import from_synthetic as from_synthetic
     from gan_probe.images.readers.reading import read_images as read_images
+    from gan_probe.report.displays import SeparationDisplay as SeparationDisplay
+    from gan_probe.report.displays import StudyDisplay as StudyDisplay
     from gan_probe.scoring.score import score as score
     from gan_probe.scoring.table import read_scores as read_scores
     from gan_probe.scoring.table import write_scores as write_scores
@@ -38,6 +40,8 @@ _PUBLIC = {
     "Critic": "critics.critic",
     "EnsembleCritic": "critics.ensemble",
     "Generator": "critics.generator",
+    "SeparationDisplay": "report.displays",
+    "StudyDisplay": "report.displays",
     "TrainConfig": "config",
     "arithmetic": "studies.arithmetic.study",
     "check_critic": "studies.check.study",
@@ -61,7 +65,8 @@ _PUBLIC = {
     "write_scores": "scoring.table",
 }
 __all__ = [
-    "Critic", "EnsembleCritic", "Generator", "TrainConfig", "__version__", "arithmetic", "check_critic",
+    "Critic", "EnsembleCritic", "Generator", "SeparationDisplay", "StudyDisplay", "TrainConfig", "__version__",
+    "arithmetic", "check_critic",
     "cluster_scores", "comparison", "detect_outliers", "diagnose", "explain", "factors", "from_arrays",
     "from_synthetic", "outliers", "probe",
     "read_images", "read_scores", "score", "separation", "stability", "train", "trajectory", "write_scores",

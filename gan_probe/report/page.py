@@ -145,7 +145,7 @@ def write(
                 tables=[t for t in tables if not t.below],
                 provenance=placeless(page.provenance(result) if page.provenance else result.provenance),
                 files=[f"{stem}.csv" for stem in result.tables()],
-                style=Markup(_asset("templates/page.css")),  # noqa: S704 (our own)
+                style=Markup(_style()),  # noqa: S704 (our own)
                 script=Markup(_asset("viewer.js")),  # noqa: S704
                 script_hash=script_hash(),
             )
@@ -163,6 +163,12 @@ def _environment() -> Environment:
 
 def _asset(name: str) -> str:
     return files("gan_probe.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _style() -> str:
+    """Return the page's style: the first screen's rules stand in the middle, before those of phone and paper."""
+    page = _asset("templates/page.css")
+    return page.replace("@media (max-width", f"{_asset('templates/first.css')}@media (max-width", 1)
 
 
 def script_hash() -> str:
@@ -247,7 +253,7 @@ def plot(page: Page[M], result: Any, name: str | None, ax: Axes | None) -> list[
 
 
 def as_html(page: Page[M], result: Any) -> str:
-    """Return findings, the first table and the first figure, as notebooks show them."""
+    """Return the first screen, findings, the first table and the first figure, as notebooks show them."""
     png = ""
     with _drawing():
         for section in page.sections(result):
@@ -258,7 +264,16 @@ def as_html(page: Page[M], result: Any) -> str:
     return (
         _environment()
         .get_template("notebook.html.j2")
-        .render(title=page.title(result), findings=result.findings(), tables=page.tables(result)[:1], png=png)
+        .render(
+            title=page.title(result),
+            findings=result.findings(),
+            tables=page.tables(result)[:1],
+            png=png,
+            opening=result.opening() if hasattr(result, "opening") else None,
+            icons=ICONS,
+            number=_tile_number,
+            style=Markup(_asset("templates/first.css")),  # noqa: S704 (our own)
+        )
     )
 
 
