@@ -222,7 +222,7 @@ def _tables(result: FactorsResult) -> list[Table]:
         Col(title="noticed", of="noticed"),
         Col(title="randomly initialised", of="noticed_random_init"),
         Col(title="critic is", of="verdict"),
-        Col(title="separated", of="separated"),
+        Col(title="separated at", of="separated"),
         Col(title="randomly initialised", of="separated_random_init"),
     ]
     found = [

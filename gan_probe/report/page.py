@@ -31,6 +31,7 @@ from PIL import Image
 from gan_probe.errors import InputError
 from gan_probe.names import check_name
 from gan_probe.report.explorer import Points, packed
+from gan_probe.report.glossary import explained
 from gan_probe.report.tables import Table
 from gan_probe.text import as_csv, placeless, visible, without_known, without_place, without_places_in
 from synthetic.files import atomic_folder
@@ -135,6 +136,8 @@ def write(
                 opening=opening,
                 icons=ICONS,
                 number=_tile_number,
+                explained=explained,
+                words=_words(tables, opening),
                 findings=findings,
                 warnings=[*warned, *noted],
                 lead=next((s for s in drawn if s["is_lead"]), None),
@@ -163,6 +166,12 @@ def _environment() -> Environment:
 
 def _asset(name: str) -> str:
     return files("gan_probe.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _words(tables: Sequence[Table], opening: Any) -> dict[str, str]:
+    """Return what headings of a page mean, by heading: what is pointed at shows it too, but not on paper or a phone."""
+    titles = [tile.title for tile in opening.tiles] + [c.title for table in tables for c in table.columns]
+    return {title: explained(title) for title in sorted(set(titles), key=str.casefold) if explained(title)}
 
 
 def _style() -> str:
@@ -272,6 +281,7 @@ def as_html(page: Page[M], result: Any) -> str:
             opening=result.opening() if hasattr(result, "opening") else None,
             icons=ICONS,
             number=_tile_number,
+            explained=explained,
             style=Markup(_asset("templates/first.css")),  # noqa: S704 (our own)
         )
     )

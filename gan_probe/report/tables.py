@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gan_probe.report.glossary import explained
 from gan_probe.text import visible
 
 Row = Mapping[Any, Any]
@@ -46,6 +47,11 @@ class Col:
     title: str
     of: str | tuple[str, str] | Callable[[Row], Any]
     form: str = "text"
+
+    @property
+    def help(self) -> str:
+        """What the title means, where it does not say so itself."""
+        return explained(self.title)
 
     @property
     def is_number(self) -> bool:

@@ -1,10 +1,12 @@
 """One browser for all tests of pages, and a page of every kind."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from gan_probe.studies.base import StudyResult
 from tests.browser import Tab, browser
 from tests.report.kinds import KINDS
 
@@ -16,10 +18,15 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 
 
 @pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], StudyResult]:
+    """The result of a page kind, made once."""
+    return cache(lambda name: KINDS[name](tmp_path_factory.mktemp(name)))
+
+
+@pytest.fixture(scope="session")
+def pages(results: Callable[[str], StudyResult], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The folder of every page kind; half a minute."""
     out = tmp_path_factory.mktemp("kinds")
-    for name, kind in KINDS.items():
-        (out / f"{name}-parts").mkdir()
-        kind(out / f"{name}-parts").save(out / name, command=f"gan-probe {name} x")
+    for name in KINDS:
+        results(name).save(out / name, command=f"gan-probe {name} x")
     return {name: out / name for name in KINDS}
