@@ -118,11 +118,13 @@ ANY_OF = ".NAME"  # stands for what a mapping among the numbers holds, by name
 def gate_names(metrics: type) -> dict[str, tuple[str, ...]]:
     """Return what of a study's metrics gates may read: of numbers nothing more, of words those that they may be.
 
-    Numbers by name, such as shares by factor, stand as ``shares.NAME``.
+    The study's own come first, then those of the verdict, which many studies share. Numbers by name, such as shares by
+    factor, stand as ``shares.NAME``.
     """
     numbers = ("int", "float", "int | None", "float | None")
-    found: dict[str, tuple[str, ...]] = {f.name: () for f in fields(metrics) if f.type in numbers}
-    found |= {f"{f.name}{ANY_OF}": () for f in fields(metrics) if f.type in _OF_NUMBERS}
+    own_first = sorted(fields(metrics), key=lambda f: f.name not in metrics.__annotations__)
+    found: dict[str, tuple[str, ...]] = {f.name: () for f in own_first if f.type in numbers}
+    found |= {f"{f.name}{ANY_OF}": () for f in own_first if f.type in _OF_NUMBERS}
     words = {name: get_args(kind) for name, kind in get_type_hints(metrics).items() if get_origin(kind) is Literal}
     return found | words
 

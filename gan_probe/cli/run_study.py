@@ -206,10 +206,7 @@ def tell(session: Session, result: StudyResult, *, told: Iterable[str] = (), tab
     lines = result.findings()
     for line in lines:
         session.say(f"- {line}")
-    opening = result.opening()
-    session.metrics |= {**asdict(result.metrics()), "findings": lines}
-    if opening is not None:
-        session.metrics["verdict"] = opening.judgement.record()
+    session.metrics |= {**asdict(result.metrics()), "findings": lines, "verdict": result.opening().judgement.record()}
 
 
 def save(
@@ -221,9 +218,7 @@ def save(
     session.outputs |= {"report": str(page), "json": str(out / "report.json")}
     session.outputs |= {stem: str(out / f"{stem}.csv") for stem in result.tables()}
     session.say(f"report: {page}")
-    opening = result.opening()
-    if opening is not None:
-        session.say(opening.judgement.line())
+    session.say(result.opening().judgement.line())
 
 
 def finish(

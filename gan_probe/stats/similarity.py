@@ -13,10 +13,9 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from gan_probe.stats.clustering import MAX_DIMENSIONS, cluster
+from gan_probe.stats.clustering import MAX_DIMENSIONS, adjusted_rand, cluster
 from gan_probe.stats.information import chosen_rows
 from gan_probe.stats.intervals import jackknife_width
 from gan_probe.types import Codes, Indices, Labels, Mask, Rows, Scores
@@ -235,7 +234,7 @@ def _of_pair(measure: Measure, embedded: Sequence[Rows], fit: Mask) -> Callable[
 
 def _same_clusters(given: Sequence[Codes], i: int, j: int) -> float:
     """Return the adjusted Rand index: 1 = the same groups, 0 = chance."""
-    return float(adjusted_rand_score(given[i], given[j]))
+    return float(adjusted_rand(given[i], given[j]))
 
 
 def _clusters(rows: Rows, seed: int) -> Codes:
