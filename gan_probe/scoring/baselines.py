@@ -49,7 +49,6 @@ def hog_descriptor(unlabelled: Images, seed: int) -> Encoder:
     ----------
     Dalal and Triggs 2005, "Histograms of Oriented Gradients for Human Detection".
     """
-    from skimage.feature import hog  # late: scoring starts without SciPy
 
     def encode(images: Images) -> Rows:
         cell_px = max(2, min(images.shape[1:3]) // CELLS_PER_SIDE)

@@ -114,7 +114,7 @@ def as_images(data: object, *, image_shape: tuple[int, int, int] | None = None) 
     if isinstance(data, np.ndarray):
         return from_arrays(data)
     if is_dataset(data):
-        return _decoded(read_dataset(data), Path("Dataset"), side, skip_bad=False)
+        return _decoded(read_dataset(data), Path("Dataset"), side, skip_bad=False, progress=iter)
     raise InputError(
         f"images are an ImageSet (gan_probe.read_images, from_arrays, from_synthetic), a path, an array or a"
         f" datasets.Dataset; got {type(data).__name__}."
