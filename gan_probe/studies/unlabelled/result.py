@@ -79,8 +79,8 @@ class UnlabelledResult(StudyResult):
         """Return what was found, and what cannot be."""
         numbers = self.metrics()
         lines = [
-            f"{numbers.n_images:,} image{'s score' if numbers.n_images > 1 else ' scores'} {numbers.mean:.3g} on average"
-            f" (standard deviation {numbers.std:.2g});"
+            f"{numbers.n_images:,} image{'s score' if numbers.n_images > 1 else ' scores'} {numbers.mean:.3g} on"
+            f" average (standard deviation {numbers.std:.2g});"
             " higher is more like the training data, and shift and scale are arbitrary."
         ]
         if found := self.alike():
