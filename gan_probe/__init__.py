@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gan_probe.critics.critic import Critic as Critic
     from gan_probe.critics.ensemble import EnsembleCritic as EnsembleCritic
     from gan_probe.critics.generator import Generator as Generator
+    from gan_probe.critics.hub import from_hub as from_hub
+    from gan_probe.critics.hub import push_to_hub as push_to_hub
     from gan_probe.images.image_set import from_arrays as from_arrays
     from gan_probe.images.image_set import from_synthetic as from_synthetic
     from gan_probe.images.readers.reading import read_images as read_images
@@ -52,9 +54,11 @@ _PUBLIC = {
     "explain": "studies.explain.study",
     "factors": "studies.factors.study",
     "from_arrays": "images.image_set",
+    "from_hub": "critics.hub",
     "from_synthetic": "images.image_set",
     "outliers": "studies.outliers.study",
     "probe": "studies.probe.study",
+    "push_to_hub": "critics.hub",
     "read_images": "images.readers.reading",
     "read_scores": "scoring.table",
     "score": "scoring.score",
@@ -66,9 +70,8 @@ _PUBLIC = {
 }
 __all__ = [
     "Critic", "EnsembleCritic", "Generator", "SeparationDisplay", "StudyDisplay", "TrainConfig", "__version__",
-    "arithmetic", "check_critic",
-    "cluster_scores", "comparison", "detect_outliers", "diagnose", "explain", "factors", "from_arrays",
-    "from_synthetic", "outliers", "probe",
+    "arithmetic", "check_critic", "cluster_scores", "comparison", "detect_outliers", "diagnose", "explain", "factors",
+    "from_arrays", "from_hub", "from_synthetic", "outliers", "probe", "push_to_hub",
     "read_images", "read_scores", "score", "separation", "stability", "train", "trajectory", "write_scores",
 ]  # fmt: skip
 

@@ -8,20 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gan_probe.cli.options import (
-    Device,
-    DryRun,
-    Jobs,
-    Json,
-    Overwrite,
-    Title,
-    check_gate,
-    command_line,
-    gate_names,
-    gate_option,
-    parse_gate,
-)
-from gan_probe.cli.run_study import save, tell
+from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, Title, check_gate, command_line, gate_option
+from gan_probe.cli.run_study import check_readable, save, tell
 from gan_probe.cli.session import Session
 from gan_probe.errors import ConfigError
 from gan_probe.studies.article.metrics import ArticleMetrics
@@ -64,8 +52,7 @@ def article(
     hint = f"Go on with: {command_line('--resume')}"
     with Session("article", json, resume_hint=hint) as session:
         wanted = parse_epochs(epochs)
-        if fail_if is not None:
-            parse_gate(fail_if, gate_names(ArticleMetrics))
+        check_readable(fail_if, ArticleMetrics)
         from gan_probe.device import resolve_device, resolve_precision
         from gan_probe.studies.article.study import SETTINGS, check_settings, config_of, tasks, training_images
         from gan_probe.training.parallel import default_jobs, devices_for
