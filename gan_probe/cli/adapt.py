@@ -81,7 +81,7 @@ def adapt(
         is_file = ":" not in source and bool(Path(source).suffix)
         if Path(source).is_dir():
             raise ConfigError(
-                f"{source} is a folder. Give PACKAGE.MODULE:NAME, which builds the network, or a file with its own graph."
+                f"{source} is a folder. Give what builds the network, PACKAGE.MODULE:NAME, or a file with a graph."
                 f"{hint(source, DATA)}"
             )
         if is_file:
