@@ -132,12 +132,12 @@ ALIASES = {
 _BY_TITLE = {title.casefold(): text for title, text in {**WORDS, **METRICS}.items()}
 
 
-def explained(title: str) -> str:
+def meaning_of(title: str) -> str:
     """Return what a heading means; empty where it says so itself.
 
     Examples
     --------
-    >>> explained("margin, points"), explained("images")
+    >>> meaning_of("margin, points"), meaning_of("images")
     ("A critic's number minus that of its best control.", '')
     """
     for name in (title, title.removesuffix(", points"), title.partition(":")[0]):
