@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ VARIED = ("all", "init", "order", "sample")  # what differs between several runs
 NORMS = ("paper", "article")  # of the slope in the gradient penalty
 OBJECTIVES = ("wasserstein", "minimax", "non-saturating", "least-squares", "hinge", "relativistic")
 PENALTIES = ("none", "gradient", "r1", "r2", "r1r2")
+AUGMENTATIONS = ("diffaugment", "crop", "flip", "colour", "grey", "cutout")
 
 
 def _number(default: float, low: float, high: float, help: str) -> Any:
@@ -28,6 +29,11 @@ def _number(default: float, low: float, high: float, help: str) -> Any:
 def _choice(default: str, choices: tuple[str, ...], help: str) -> Any:
     """Return a field for one of some names."""
     return field(default=default, metadata={"choices": choices, "help": help})
+
+
+def _several(known: Iterable[str], help: str) -> Any:
+    """Return a field for any of some names, separated by commas; none by default."""
+    return field(default="", metadata={"several": tuple(known), "help": help})
 
 
 def _switch(default: bool, help: str) -> Any:  # noqa: FBT001 - the default of a setting
@@ -79,6 +85,9 @@ class TrainConfig:
         " the latent.")
     minibatch_kernels: int = _number(0, 0, 1000,
         "Kernels of minibatch discrimination (Salimans et al. 2016) in the critic's training; 0 for none.")
+    augment: str = _several(AUGMENTATIONS,
+        "What is done at random to reals and fakes alike before the critic sees them, in this order: see"
+        " `gan_probe.training.augmentation`.")
     critic_average: float = _number(0.997, 0.0, 0.99999,
         "Decay of the moving average of the critic's weights, per critic update. The average is what is saved and"
         " scored; 0 saves the critic itself.")
@@ -136,6 +145,11 @@ class TrainConfig:
         """
         n_training = n_images - round(self.held_out * n_images)
         return max(1, math.ceil(epochs * n_training / (self.batch_size * self.n_critic)))
+
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        """The names in ``augment``."""
+        return _names(self.augment)
 
     @property
     def averages(self) -> bool:
@@ -196,11 +210,29 @@ class TrainConfig:
         rule = next(f.metadata for f in fields(cls) if f.name == name)
         if "choices" in rule:
             return ", ".join(str(choice).lower() if isinstance(choice, bool) else choice for choice in rule["choices"])
+        if "several" in rule:
+            return f"any of {', '.join(rule['several'])}, separated by commas"
         return f"{rule['low']:.10g} to {rule['high']:.10g}" if "low" in rule else "a name"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain data."""
         return asdict(self)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Return what stands between commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _check_names(setting: str, text: Any, known: tuple[str, ...]) -> None:
+    """Raise `ConfigError` unless a text lists known names, each once."""
+    if not isinstance(text, str):
+        raise ConfigError(f"{setting} must be names separated by commas ({', '.join(known)}), got {text!r}.")
+    names = _names(text)
+    for name in names:
+        check_name(setting, name, known)
+        if names.count(name) > 1:
+            raise ConfigError(f"{setting} names {name!r} {names.count(name)} times, got {text!r}. Name it once.")
 
 
 def _check(setting: Field[Any], value: Any) -> None:
@@ -211,6 +243,8 @@ def _check(setting: Field[Any], value: Any) -> None:
             raise ConfigError(f"{name} must be true or false, got {value!r}.")
     elif choices:
         check_name(name, value, choices)
+    elif "several" in setting.metadata:
+        _check_names(name, value, setting.metadata["several"])
     elif "low" in setting.metadata:
         low, high = setting.metadata["low"], setting.metadata["high"]
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:

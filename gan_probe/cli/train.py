@@ -14,7 +14,7 @@ import typer
 from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, SizePx, SplitName, command_line, parse_settings
 from gan_probe.cli.run_study import train_critic
 from gan_probe.cli.session import Session
-from gan_probe.config import OBJECTIVES, PRESETS, VARIED, TrainConfig
+from gan_probe.config import AUGMENTATIONS, OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
 from gan_probe.names import check_name
 
@@ -29,6 +29,10 @@ def train(
     network: Annotated[str | None, typer.Option(help="Networks, in place of the recipe's.")] = None,
     objective: Annotated[
         str | None, typer.Option(help=f"Losses, in place of the recipe's: {', '.join(OBJECTIVES)}.")
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help=f"Done at random to reals and fakes alike: {', '.join(AUGMENTATIONS)}; several by commas."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Generator updates, each with its critic updates.")] = None,
     epochs: Annotated[
@@ -91,6 +95,7 @@ def train(
             for k, v in {
                 "network": network,
                 "objective": objective,
+                "augment": augment,
                 "steps": steps,
                 "batch_size": batch_size,
                 "precision": precision,

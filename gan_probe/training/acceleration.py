@@ -126,7 +126,7 @@ def functional_gradients(state: State, config: TrainConfig, precision: str, *, c
         differentiate = torch.compile(differentiate, fullgraph=True)
 
     def gradients(state: State, batch: UpdateBatch, _config: TrainConfig, _precision: str) -> dict[str, Tensor]:
-        inputs = critic_inputs(state, batch, precision)
+        inputs = critic_inputs(state, batch, config, precision)
         weights = {name: weight.detach() for name, weight in critic.named_parameters()}
         with arithmetic_of("tf32" if precision == "tf32" else "fp32", inputs[0].device):  # autocast is inside
             found, metrics = differentiate(weights, inputs, batch.alpha, batch.labels)

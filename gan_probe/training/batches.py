@@ -18,9 +18,12 @@ from torch import Tensor
 
 from gan_probe.config import TrainConfig
 from gan_probe.images.image_set import LazyImages
+from gan_probe.training.augmentation import n_numbers
 from gan_probe.training.ranks import ALONE, Ranks
 from gan_probe.types import Images
 
+REAL, FAKE = range(2)  # whose random numbers stand where in `UpdateBatch.views`
+N_VIEWS = 2
 AHEAD = 4  # steps that are fetched before they are wanted
 
 
@@ -42,6 +45,8 @@ class UpdateBatch:
         In place of the generator's.
     nulls : Tensor of uint8, shape (n, h, w, c)
         Images with nothing in them, where scores are anchored.
+    views : Tensor, shape (n, v, k)
+        Uniform in [0, 1): k numbers for each of `REAL`, `FAKE`, ...; augmented trainings only.
     """
 
     z: Tensor
@@ -51,6 +56,7 @@ class UpdateBatch:
     labels: Tensor | None = None
     fake: Tensor | None = None
     nulls: Tensor | None = None
+    views: Tensor | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> UpdateBatch:
         """Return the batch with ``change`` applied to each of its tensors."""
@@ -76,6 +82,13 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
 
 
+def draw_views(config: TrainConfig, rng: torch.Generator) -> Tensor | None:
+    """Return the random numbers of an update's augmentations, (n, v, k); None where there are none."""
+    if not config.augment:
+        return None
+    return torch.rand(config.batch_size, N_VIEWS, n_numbers(config.augmentations), generator=rng)
+
+
 def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool) -> StepBatch:
     """Return the random numbers of a step and the rows that they choose, on the CPU, without images.
 
@@ -98,9 +111,9 @@ def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool) -> 
     critic = []
     for _ in range(config.n_critic):
         chosen, z = rows(), latents()
-        critic.append(UpdateBatch(z, torch.rand(n, generator=rng), chosen))
-    z = latents()
-    return StepBatch(tuple(critic), UpdateBatch(z, rows=rows() if sees_reals or config.conditional else None))
+        critic.append(UpdateBatch(z, torch.rand(n, generator=rng), chosen, views=draw_views(config, rng)))
+    z, chosen_by_generator = latents(), rows() if sees_reals or config.conditional else None
+    return StepBatch(tuple(critic), UpdateBatch(z, rows=chosen_by_generator, views=draw_views(config, rng)))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from gan_probe.images.nulls import null_images
 from gan_probe.images.readers.reading import as_images
 from gan_probe.networks import NETWORKS, check_image_shape
 from gan_probe.training.acceleration import accelerate
+from gan_probe.training.augmentation import check_augmentations
 from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.objectives import OBJECTIVES
 from gan_probe.training.ranks import Ranks, join
@@ -212,9 +213,10 @@ def check_trainable(data: ImageSet, config: TrainConfig) -> None:
         For fewer than two images, images that are all equal, a shape that the network does not take, or a conditional
         training without labels.
     ConfigError
-        For a penalty that does not fit the network.
+        For a penalty that does not fit the network, or an augmentation that does not fit the images.
     """
     check_image_shape(config.network, data.image_shape)
+    check_augmentations(config.augmentations, data.image_shape[2])
     if NETWORKS[config.network].batch_dependent and config.penalty != "none":
         raise ConfigError(
             f"penalty {config.penalty!r} is a slope at each image alone, and the critic of network {config.network!r}"

@@ -21,7 +21,7 @@ from gan_probe.critics.generator import Generator
 from gan_probe.device import environment, resolve_precision
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, fit_channels
-from gan_probe.training.batches import ImageSource, UpdateBatch, step_generator
+from gan_probe.training.batches import ImageSource, UpdateBatch, draw_views, step_generator
 from gan_probe.training.loop import REPORT_EVERY, OnStep, anchors, check_finite, plain_rows, split_held_out
 from gan_probe.training.ranks import ALONE
 from gan_probe.training.runs.folder import MARKER, RunFolder, open_run
@@ -187,7 +187,8 @@ def _go_on(
         rng = step_generator(config.seed, -state.step)  # other numbers than those of the steps before
         rows, chosen = (torch.randint(n, (config.batch_size,), generator=rng) for n in (len(training), len(bank)))
         alpha = torch.rand(config.batch_size, generator=rng)
-        batch = UpdateBatch(torch.empty(0), alpha, rows, fake=fakes[chosen.to(device)])
+        views = draw_views(config, rng)
+        batch = UpdateBatch(torch.empty(0), alpha, rows, fake=fakes[chosen.to(device)], views=views)
         metrics = critic_update(state, reals.with_reals(batch).map(lambda t: t.to(device)), config, precision=precision)
         update_average(state.average, state.critic, state.share)
         pending.append((state.step, metrics))

@@ -18,7 +18,8 @@ from gan_probe.images.pixels import to_network
 from gan_probe.networks import NETWORKS, build_critic, build_generator
 from gan_probe.networks.heads import with_labels
 from gan_probe.training import objectives
-from gan_probe.training.batches import StepBatch, UpdateBatch
+from gan_probe.training.augmentation import augmented
+from gan_probe.training.batches import FAKE, REAL, StepBatch, UpdateBatch
 from gan_probe.training.ranks import ALONE, Ranks
 from gan_probe.types import ImageShape
 
@@ -253,7 +254,7 @@ def critic_update(
 
 def critic_gradients(state: State, batch: UpdateBatch, config: TrainConfig, precision: str) -> dict[str, Tensor]:
     """Leave the gradients of the critic's loss in its weights; return the metrics of `critic_update` but one."""
-    inputs = critic_inputs(state, batch, precision)
+    inputs = critic_inputs(state, batch, config, precision)
     score = scorer(state.critic, batch.labels, precision, inputs[0].device)
     loss, metrics = critic_objective(score, inputs, batch.alpha, config=config)
     state.critic_optimizer.zero_grad(set_to_none=True)
@@ -264,16 +265,24 @@ def critic_gradients(state: State, batch: UpdateBatch, config: TrainConfig, prec
 CriticInputs = tuple[Tensor, Tensor, Tensor | None]  # reals, fakes, nulls where scores are anchored
 
 
-def critic_inputs(state: State, batch: UpdateBatch, precision: str) -> CriticInputs:
-    """Return what the critic looks at, each (n, c, h, w) in [-1, 1]."""
+def critic_inputs(state: State, batch: UpdateBatch, config: TrainConfig, precision: str) -> CriticInputs:
+    """Return what the critic looks at, each (n, c, h, w) in [-1, 1]; reals and fakes augmented alike."""
     assert batch.real is not None
     device = batch.real.device
     nulls = None if batch.nulls is None else to_network(batch.nulls, device)
     if batch.fake is not None:
-        return to_network(batch.real, device), to_network(batch.fake, device), nulls
-    with torch.no_grad(), arithmetic_of(precision, device):
-        fake = state.generator(with_labels(batch.z, batch.labels, state.n_classes)).float()
-    return to_network(batch.real, device), fake, nulls
+        fake = to_network(batch.fake, device)
+    else:
+        with torch.no_grad(), arithmetic_of(precision, device):
+            fake = state.generator(with_labels(batch.z, batch.labels, state.n_classes)).float()
+    return view(to_network(batch.real, device), batch, REAL, config), view(fake, batch, FAKE, config), nulls
+
+
+def view(images: Tensor, batch: UpdateBatch, which: int, config: TrainConfig) -> Tensor:
+    """Return images (n, c, h, w) as one of a batch's sets of random numbers augments them."""
+    if batch.views is None:
+        return images
+    return augmented(images.float(), batch.views[:, which], config.augmentations)
 
 
 def critic_objective(
@@ -350,10 +359,10 @@ def generator_update(
     score = scorer(state.critic, batch.labels, precision, device)
     with arithmetic_of(precision, device):
         fake = state.generator(with_labels(batch.z, batch.labels, state.n_classes))
-    fake_score = score(fake)
+    fake_score = score(view(fake, batch, FAKE, config))
     if objective.generator_sees_reals:
         assert batch.real is not None
-        real_score = score(to_network(batch.real, device))
+        real_score = score(view(to_network(batch.real, device), batch, REAL, config))
     else:
         real_score = torch.zeros_like(fake_score)
     loss = objective.generator_loss(real_score, fake_score)
