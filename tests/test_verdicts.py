@@ -413,7 +413,9 @@ def diagnose() -> Cases:
         return replace(found, health=[{**found.last, "step": 1, "distance": before}, found.last])
 
     unlike, like = of(distance=2.01), of(distance=1.99)
+    alone = {"without_generator": True, "auxiliary": "rotation"}
     return {
+        "no generator": (replace(of(), settings=alone), replace(of(), settings={"auxiliary": "rotation"})),
         "critic won": (of(0.98), of(0.979)),
         "critic reversed": (of(0.4), of(0.401)),
         "critic lost": (of(0.52), of(0.521)),

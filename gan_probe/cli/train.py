@@ -14,7 +14,7 @@ import typer
 from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, SizePx, SplitName, command_line, parse_settings
 from gan_probe.cli.run_study import train_critic
 from gan_probe.cli.session import Session
-from gan_probe.config import AUGMENTATIONS, OBJECTIVES, PRESETS, VARIED, TrainConfig
+from gan_probe.config import AUGMENTATIONS, AUXILIARIES, OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
 from gan_probe.names import check_name
 
@@ -34,6 +34,17 @@ def train(
         str | None,
         typer.Option(help=f"Done at random to reals and fakes alike: {', '.join(AUGMENTATIONS)}; several by commas."),
     ] = None,
+    auxiliary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:WEIGHT]",
+            help=f"Learned beside the game: {', '.join(AUXILIARIES)}; several by commas.",
+        ),
+    ] = None,
+    without_generator: Annotated[
+        bool,
+        typer.Option("--without-generator", help="By --auxiliary alone: the control for a critic trained with it."),
+    ] = False,
     steps: Annotated[int | None, typer.Option(help="Generator updates, each with its critic updates.")] = None,
     epochs: Annotated[
         int | None, typer.Option(help="In place of --steps: passes of the critic over the data.", min=1)
@@ -96,6 +107,8 @@ def train(
                 "network": network,
                 "objective": objective,
                 "augment": augment,
+                "auxiliary": auxiliary,
+                "without_generator": without_generator or None,
                 "steps": steps,
                 "batch_size": batch_size,
                 "precision": precision,
@@ -192,10 +205,11 @@ def _tell(session: Session, path: Path, precision: str, device: str, *, brief: b
         session.say(f"- {line}")
     steps, seconds = critic.config.step, float(last["elapsed_s"].sum())
     session.say(f"critic after {steps} steps in {path / 'critic'} ({seconds:.0f} s, {precision} on {device})")
+    w_distance = {} if critic.config.without_generator else {"w_distance": float(last["w_distance"].sum())}
     return {
         "steps": steps,
         "critic_hash": critic.hash,
-        "w_distance": float(last["w_distance"].sum()),
+        **w_distance,
         "elapsed_s": seconds,
         "precision": precision,
         "device": device,

@@ -22,8 +22,7 @@ from gan_probe.training.augmentation import n_numbers
 from gan_probe.training.ranks import ALONE, Ranks
 from gan_probe.types import Images
 
-REAL, FAKE = range(2)  # whose random numbers stand where in `UpdateBatch.views`
-N_VIEWS = 2
+REAL, FAKE, REAL_AGAIN, FAKE_AGAIN, CHOICE = range(5)  # whose random numbers stand where in `UpdateBatch.views`
 AHEAD = 4  # steps that are fetched before they are wanted
 
 
@@ -46,7 +45,7 @@ class UpdateBatch:
     nulls : Tensor of uint8, shape (n, h, w, c)
         Images with nothing in them, where scores are anchored.
     views : Tensor, shape (n, v, k)
-        Uniform in [0, 1): k numbers for each of `REAL`, `FAKE`, ...; augmented trainings only.
+        Uniform in [0, 1): k numbers for each of `REAL`, `FAKE`, ...; trainings with augmentation or auxiliary tasks.
     """
 
     z: Tensor
@@ -83,10 +82,11 @@ def step_generator(seed: int, step: int) -> torch.Generator:
 
 
 def draw_views(config: TrainConfig, rng: torch.Generator) -> Tensor | None:
-    """Return the random numbers of an update's augmentations, (n, v, k); None where there are none."""
-    if not config.augment:
+    """Return the random numbers of an update's augmentations and tasks, (n, v, k); None where there are none."""
+    if not (config.augment or config.auxiliary):
         return None
-    return torch.rand(config.batch_size, N_VIEWS, n_numbers(config.augmentations), generator=rng)
+    n_views = CHOICE + 1 if config.auxiliary else FAKE + 1
+    return torch.rand(config.batch_size, n_views, max(1, n_numbers(config.augmentations)), generator=rng)
 
 
 def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool) -> StepBatch:

@@ -151,7 +151,8 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
     log: Callable[[str], None] | None,
 ) -> Critic:
     """Train from the state that the run folder holds to the end."""
-    if run.critic.is_dir() and (run.generator.is_dir() or not run.checkpoint.is_file()):
+    has_generator = not config.without_generator
+    if run.critic.is_dir() and (run.generator.is_dir() or not (has_generator and run.checkpoint.is_file())):
         return Critic.load(run.critic, device)
     training, held_out = split_held_out(data, config.held_out, config.split_seed)
     classes = training_classes(data)
@@ -162,13 +163,13 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
         run.read_checkpoint(state)
     ranks.wait()
     saver, is_first = Saver(run, config, data, device), ranks.rank == 0
-    examiner = Examiner(training, held_out, config.seed) if is_first else None
+    examiner = Examiner(training, held_out, config.seed) if is_first and has_generator else None
     spent_s = run.forget_after(state.step) if is_first else 0.0
     precision, saves = (
         resolve_precision(config.precision, device),
         set(snapshot_steps(config.steps, config.n_snapshots, config.late_snapshots)),
     )
-    if examiner and state.step == 0 and 0 in saves:
+    if is_first and state.step == 0 and 0 in saves:
         saver.save_snapshot(state, examiner)
     sees_reals = OBJECTIVES[config.objective].generator_sees_reals
     take_step = accelerate(state, config, precision, ranks=ranks, log=log if is_first else None)
@@ -188,7 +189,7 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
             f"Snapshots up to then are in {run.path / 'snapshots'}. Try a lower learning rate"
             " (--set learning_rate_critic=...).",
         )
-        if examiner is None:
+        if not is_first:
             continue
         if on_step:
             on_step(state.step, rows[-1])
@@ -198,7 +199,8 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
             run.write_checkpoint(state)
             last_checkpoint = time.perf_counter()
     if is_first:
-        saver.save_generator(state)
+        if has_generator:
+            saver.save_generator(state)
         saver.save_critic(state, n_training=len(training), held_out=held_out)
     ranks.wait()
     return Critic.load(run.critic, device)

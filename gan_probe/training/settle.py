@@ -92,8 +92,8 @@ def settle(
     Raises
     ------
     InputError
-        When the run has no checkpoint, was trained on other data or with labels, the bank does not fit, ``out`` and the
-        run or the data lie in one another, or what ``resume`` finds was made otherwise.
+        When the run has no checkpoint, was trained on other data, with labels or with auxiliary tasks, the bank does
+        not fit, ``out`` and the run or the data lie in one another, or what ``resume`` finds was made otherwise.
     FileExistsError
         When ``out`` is taken.
     DivergedError
@@ -145,6 +145,11 @@ def _check(
     if not source.checkpoint.is_file() or not source.critic.is_dir():
         raise InputError(f"{source.path} is not finished, or its {source.checkpoint.name} is gone; train it first.")
     open_run(source.path, config=config, fingerprint=data.fingerprint)
+    if config.auxiliary:
+        raise InputError(
+            f"{source.path} learned {config.auxiliary} beside the game, and a last phase against shared fakes would"
+            " teach its score alone. Settle runs without --auxiliary."
+        )
     if config.conditional:
         raise InputError(f"{source.path} is class-conditional; the fakes of a bank have no labels.")
     if bank.dtype != np.uint8 or bank.shape[1:] != data.image_shape or not len(bank):
