@@ -27,7 +27,7 @@ def rooms() -> dict[str, list[Verdict[Any]]]:
         "The verdict (report, probe, outliers): use": [*judgement.USE],
         "The verdict (report, probe, outliers): training": [*judgement.GAIN],
         "report": [*findings.VERDICTS],
-        "probe": [*probe.VERDICTS, *probe.LAYERS, *probe.REFERENCE],
+        "probe": [*probe.VERDICTS, *probe.GAME, *probe.LAYERS, *probe.REFERENCE],
         "factors": [*factors.VERDICTS],
         "explain": [
             *explain.VERDICTS, *explain.TRUTH, *explain.SANITY, *explain.WITHOUT_MASKS, *explain.COMPLETENESS

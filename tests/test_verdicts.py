@@ -157,9 +157,16 @@ def probe() -> Cases:
     def of(**result: object) -> SimpleNamespace:
         return SimpleNamespace(result=SimpleNamespace(**result))
 
+    def game(found: Difference | None, auxiliary: str = "contrastive") -> SimpleNamespace:
+        return SimpleNamespace(game=found, result=SimpleNamespace(auxiliary=auxiliary))
+
     return {
         "at each number of labels": (of(controls=("hog",)), of(controls=())),
         "reference": (of(references=("imagenet",)), of(references=())),
+        "game added": (game(AHEAD), game(OPEN)),
+        "game not shown": (game(OPEN), game(AHEAD)),
+        "game took away": (game(BEHIND), game(OPEN)),
+        "game not compared": (game(None), game(None, "")),
     }
 
 

@@ -20,6 +20,7 @@ def test_probe_prints_the_comparison_writes_the_page_and_gates(run: Path, few_im
         ("--labels", 500): "labels a class must be from 1 to",
         ("--classifier", "svm"): "unknown classifier 'svm'",
         ("--pooling", "men"): "Did you mean 'mean'",
+        ("--control", run): "was not trained without a generator",
         ("--fail-if", "acc<1"): "--fail-if takes NAME<NUMBER",
     }
     for options, message in cases.items():
