@@ -17,7 +17,7 @@ from gan_probe.device import arithmetic_of, products_of, resolve_precision
 from gan_probe.images.pixels import to_network
 from gan_probe.networks import NETWORKS, build_critic, build_generator
 from gan_probe.networks.heads import with_labels
-from gan_probe.training import objectives
+from gan_probe.training import objectives, semi_supervised
 from gan_probe.training.batches import StepBatch, UpdateBatch
 from gan_probe.training.ranks import ALONE, Ranks
 from gan_probe.types import ImageShape
@@ -40,6 +40,8 @@ class State:
     critic_optimizer, generator_optimizer : Adam
     n_classes : int
         Above zero in a conditional training.
+    n_outputs : int
+        Above zero in a semi-supervised one.
     step : int
         Steps done.
     share : Tensor
@@ -55,6 +57,7 @@ class State:
     n_classes: int = 0
     step: int = 0
     share: Tensor = field(default_factory=lambda: torch.ones(()))
+    n_outputs: int = 0
 
 
 def new_state(
@@ -74,13 +77,14 @@ def new_state(
         Height, width, channels.
     device : torch.device
     n_classes : int
-        Of the training data; used where the training is conditional.
+        Of the training data; used where the training is conditional or semi-supervised.
     ranks : Ranks
     """
+    n_outputs = n_classes if config.semi_supervised else 0
     n_classes = n_classes if config.conditional else 0
 
     def critic() -> nn.Module:
-        heads = {"n_classes": n_classes, "n_kernels": config.minibatch_kernels}
+        heads = {"n_classes": n_classes, "n_kernels": config.minibatch_kernels, "n_outputs": n_outputs}
         return build_critic(config.network, image_shape, seed=config.start_seed, **heads).to(device)
 
     def generator() -> nn.Module:
@@ -108,6 +112,7 @@ def new_state(
         torch.optim.Adam(made.parameters(), lr=config.learning_rate_generator, betas=betas, fused=True),
         n_classes,
         share=torch.ones((), device=device),
+        n_outputs=n_outputs,
     )
 
 
@@ -151,6 +156,11 @@ def decayed(step: int, config: TrainConfig) -> float:
     """Return the factor on both learning rates: 1, then linear to 0 over the last ``decay_share`` of the steps."""
     left = (config.steps - step + 1) / config.steps
     return min(1.0, left / config.decay_share) if config.decay_share else 1.0
+
+
+def generator_looks(config: TrainConfig) -> bool:
+    """Return whether the generator's loss looks at reals."""
+    return config.feature_matching or objectives.OBJECTIVES[config.objective].generator_sees_reals
 
 
 def set_rates(state: State, config: TrainConfig) -> None:
@@ -256,6 +266,9 @@ def critic_gradients(state: State, batch: UpdateBatch, config: TrainConfig, prec
     inputs = critic_inputs(state, batch, precision)
     score = scorer(state.critic, batch.labels, precision, inputs[0].device)
     loss, metrics = critic_objective(score, inputs, batch.alpha, config=config)
+    if batch.labelled is not None:
+        of_labels, more = semi_supervised.supervised_part(state.critic, batch, config, precision)
+        loss, metrics = loss + of_labels, metrics | more
     state.critic_optimizer.zero_grad(set_to_none=True)
     loss.backward()
     return metrics
@@ -350,13 +363,17 @@ def generator_update(
     score = scorer(state.critic, batch.labels, precision, device)
     with arithmetic_of(precision, device):
         fake = state.generator(with_labels(batch.z, batch.labels, state.n_classes))
-    fake_score = score(fake)
-    if objective.generator_sees_reals:
+    if config.feature_matching:
         assert batch.real is not None
-        real_score = score(to_network(batch.real, device))
+        loss = semi_supervised.generator_part(state.critic, fake, batch.real, precision)
     else:
-        real_score = torch.zeros_like(fake_score)
-    loss = objective.generator_loss(real_score, fake_score)
+        fake_score = score(fake)
+        if objective.generator_sees_reals:
+            assert batch.real is not None
+            real_score = score(to_network(batch.real, device))
+        else:
+            real_score = torch.zeros_like(fake_score)
+        loss = objective.generator_loss(real_score, fake_score)
     with products_of(precision):
         loss.backward()
     weights = list(state.generator.parameters())
