@@ -109,6 +109,13 @@ class TrainConfig:
         weighted=True)
     without_generator: bool = _switch(False,
         "Train the critic by its auxiliary tasks alone: the control of a training with them. Its score means nothing.")
+    semi_supervised: bool = _switch(False,
+        "The critic has one output a class, and learns from the labels that there are, few or all, beside the game:"
+        " its score is the log odds of being of any class (Salimans et al. 2016, section 5).")
+    label_weight: float = _number(1.0, 0.0, 1e3, "Weight of the labels' cross-entropy in a semi-supervised training.")
+    feature_matching: bool = _switch(False,
+        "The generator minimises the distance of mean features of fakes from those of reals, in place of the"
+        " objective's loss (Salimans et al. 2016, section 3.1).")
     critic_average: float = _number(0.997, 0.0, 0.99999,
         "Decay of the moving average of the critic's weights, per critic update. The average is what is saved and"
         " scored; 0 saves the critic itself.")
@@ -148,6 +155,9 @@ class TrainConfig:
             raise ConfigError("weight_clip and penalty 'gradient' both bound the slope; set penalty to 'none'.")
         if self.weight_clip and self.spectral_norm:
             raise ConfigError("weight_clip and spectral_norm both bound the weights; choose one.")
+        if self.semi_supervised and (self.conditional or self.minibatch_kernels):
+            other = "conditional" if self.conditional else "minibatch_kernels"
+            raise ConfigError(f"semi_supervised and {other} give the critic different outputs; choose one.")
         if self.minibatch_kernels and self.penalty != "none":
             raise ConfigError(
                 f"penalty {self.penalty!r} is a slope at each image alone, and with minibatch_kernels a score"
@@ -156,13 +166,23 @@ class TrainConfig:
 
         for name in self.tasks:
             self._check_task(name)
-        if self.without_generator and not self.tasks:
+        if self.without_generator:
+            self._check_alone()
+
+    def _check_alone(self) -> None:
+        """Raise unless auxiliary tasks can teach the critic without a game."""
+        if not self.tasks:
             raise ConfigError(
                 "without_generator leaves nothing to learn from without an auxiliary task. Give --auxiliary contrastive"
                 " or rotation."
             )
-        if self.without_generator and self.conditional:
+        if self.conditional:
             raise ConfigError("without_generator and conditional do not fit: only the game knows the labels.")
+        if self.semi_supervised:
+            raise ConfigError(
+                "without_generator and semi_supervised do not fit: the control of a training with labels would need a"
+                " score for them. Leave one out."
+            )
 
     def _check_task(self, name: str) -> None:
         """Raise unless an auxiliary task fits the other settings."""
@@ -359,6 +379,9 @@ PRESETS: dict[str, TrainConfig] = {
     "sngan":   TrainConfig(network="sngan", objective="hinge", penalty="none", spectral_norm=True, steps=50_000,
                            batch_size=64, n_critic=5, latent_dim=128, learning_rate_critic=2e-4,
                            learning_rate_generator=2e-4, beta1=0.0, beta2=0.9, decay_share=1.0, critic_average=0.0),
+    "semi-supervised": TrainConfig(semi_supervised=True, feature_matching=True, objective="non-saturating",
+                           penalty="none", steps=2000, batch_size=32, n_critic=1, latent_dim=64, beta1=0.5, beta2=0.99,
+                           learning_rate_critic=3e-4, learning_rate_generator=3e-4),
     "wgan-gp-32": TrainConfig(network="sngan", steps=100_000, batch_size=64, n_critic=5, latent_dim=128,
                            learning_rate_critic=1e-4, learning_rate_generator=1e-4, decay_share=1.0,
                            critic_average=0.0),

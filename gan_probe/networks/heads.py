@@ -71,6 +71,46 @@ class CriticWithHeads(nn.Module):
         return (features * self.projection(labels)).sum(1)
 
 
+class CriticWithOutputs(nn.Module):
+    """A critic that is a classifier: one output a class, and a score that is all of them together.
+
+    Of K classes of reals and one of fakes only differences of outputs count, so that of fakes is held at 0. The score
+    (n,) is then log(sum of exp(outputs)), the log odds of being real. Every output contains the inner critic's score.
+
+    Parameters
+    ----------
+    inner : nn.Module
+        A critic of `gan_probe.networks`.
+    n_outputs : int
+
+    References
+    ----------
+    Salimans et al. 2016, "Improved Techniques for Training GANs", section 5: D(x) = Z(x) / (Z(x) + 1), with Z the sum
+    of exp(outputs).
+    """
+
+    layer_prefix = "inner."
+
+    def __init__(self, inner: nn.Module, *, n_outputs: int) -> None:
+        super().__init__()
+        self.inner: Any = inner
+        self.layers = inner.layers
+        self.n_features = int(inner.n_features)  # type: ignore[arg-type]
+        self.outputs = nn.Linear(self.n_features, n_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.score_and_features(x)[0]
+
+    def score_and_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        score, features = self.inner.score_and_features(x)
+        return (score[:, None] + self.outputs(features)).logsumexp(1), features
+
+    def class_scores(self, x: Tensor) -> Tensor:
+        """Return the output of each image for each class, (n, n_outputs)."""
+        score, features = self.inner.score_and_features(x)
+        return score[:, None] + self.outputs(features)
+
+
 class MinibatchDiscrimination(nn.Module):
     """How close the other images of a batch are, summed up by a linear map. Maps features (n, d) to (n,).
 

@@ -96,6 +96,8 @@ def _compiled(state: State, batch: StepBatch, config: TrainConfig, *, precision:
         return None, "auxiliary tasks have heads of their own."
     if any(True for _ in state.critic.buffers()) or NETWORKS[config.network].batch_dependent:
         return None, "the critic changes buffers as it runs (batch or spectral normalisation)."
+    if config.semi_supervised:
+        return None, "what labels add to the loss is not compiled."
     gradients = functional_gradients(state, config, precision, compiled=True)
     try:
         error = _gradient_error(state, batch.critic[0], config, precision=precision, gradients=gradients)

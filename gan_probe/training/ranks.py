@@ -47,8 +47,9 @@ class Ranks:
                 f"batch_size {config.batch_size} is the global batch, and {self.world} processes cannot share it"
                 f" evenly. Choose a multiple of {self.world}, or fewer processes."
             )
-        if self.world > 1 and config.minibatch_kernels:
-            raise ConfigError("minibatch_kernels compares the images of a whole batch; train it on one process.")
+        for name in ("minibatch_kernels", "feature_matching"):
+            if self.world > 1 and getattr(config, name):
+                raise ConfigError(f"{name} compares the images of a whole batch; train it on one process.")
 
     def part(self, batch: Tensor) -> Tensor:
         """Return this rank's rows of a global batch."""

@@ -152,6 +152,8 @@ def _check(
         )
     if config.conditional:
         raise InputError(f"{source.path} is class-conditional; the fakes of a bank have no labels.")
+    if config.semi_supervised:
+        raise InputError(f"{source.path} is semi-supervised, and its labels take no part in settling. Settle others.")
     if bank.dtype != np.uint8 or bank.shape[1:] != data.image_shape or not len(bank):
         raise InputError(f"a bank must hold uint8 images of {data.image_shape}, got {bank.dtype} {bank.shape}.")
     for other in (source.path.resolve(), data.source.resolve()):

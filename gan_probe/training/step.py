@@ -18,7 +18,7 @@ from gan_probe.device import arithmetic_of, products_of, resolve_precision
 from gan_probe.images.pixels import to_network
 from gan_probe.networks import NETWORKS, build_critic, build_generator
 from gan_probe.networks.heads import with_labels
-from gan_probe.training import objectives
+from gan_probe.training import objectives, semi_supervised
 from gan_probe.training.augmentation import augmented
 from gan_probe.training.auxiliary import Sight, build_heads, critic_tasks, generator_tasks, stops_gradient
 from gan_probe.training.batches import CHOICE, FAKE, FAKE_AGAIN, REAL, REAL_AGAIN, StepBatch, UpdateBatch
@@ -47,6 +47,8 @@ class State:
         Weights of the critic that the game does not train, as a task stops its gradient before them.
     n_classes : int
         Above zero in a conditional training.
+    n_outputs : int
+        Above zero in a semi-supervised one.
     step : int
         Steps done.
     share : Tensor
@@ -62,6 +64,7 @@ class State:
     n_classes: int = 0
     step: int = 0
     share: Tensor = field(default_factory=lambda: torch.ones(()))
+    n_outputs: int = 0
     heads: nn.ModuleDict = field(default_factory=nn.ModuleDict)
     untouched: frozenset[str] = frozenset()
 
@@ -97,13 +100,14 @@ def new_state(
         Height, width, channels.
     device : torch.device
     n_classes : int
-        Of the training data; used where the training is conditional.
+        Of the training data; used where the training is conditional or semi-supervised.
     ranks : Ranks
     """
+    n_outputs = n_classes if config.semi_supervised else 0
     n_classes = n_classes if config.conditional else 0
 
     def critic() -> nn.Module:
-        heads = {"n_classes": n_classes, "n_kernels": config.minibatch_kernels}
+        heads = {"n_classes": n_classes, "n_kernels": config.minibatch_kernels, "n_outputs": n_outputs}
         return build_critic(config.network, image_shape, seed=config.start_seed, **heads).to(device)
 
     def generator() -> nn.Module:
@@ -138,6 +142,7 @@ def new_state(
         share=torch.ones((), device=device),
         heads=heads,
         untouched=behind_features(trained, image_shape) if stops_gradient(config.tasks) else frozenset(),
+        n_outputs=n_outputs,
     )
 
 
@@ -193,6 +198,11 @@ def decayed(step: int, config: TrainConfig) -> float:
     """Return the factor on both learning rates: 1, then linear to 0 over the last ``decay_share`` of the steps."""
     left = (config.steps - step + 1) / config.steps
     return min(1.0, left / config.decay_share) if config.decay_share else 1.0
+
+
+def generator_looks(config: TrainConfig) -> bool:
+    """Return whether the generator's loss looks at reals."""
+    return config.feature_matching or objectives.OBJECTIVES[config.objective].generator_sees_reals
 
 
 def set_rates(state: State, config: TrainConfig) -> None:
@@ -309,6 +319,10 @@ def critic_gradients(state: State, batch: UpdateBatch, config: TrainConfig, prec
     if config.tasks:
         losses.append(critic_tasks(sight(state, score, batch, precision, **inputs._asdict()), config.tasks))
         metrics["auxiliary_loss"] = losses[-1].detach()
+    if batch.labelled is not None:
+        of_labels, more = semi_supervised.supervised_part(state.critic, batch, config, precision)
+        losses.append(of_labels)
+        metrics |= more
     state.critic_optimizer.zero_grad(set_to_none=True)
     torch.stack(losses).sum().backward()
     return metrics
@@ -459,13 +473,18 @@ def generator_update(
     with arithmetic_of(precision, device):
         fake = state.generator(with_labels(batch.z, batch.labels, state.n_classes))
     fake = view(fake, batch, FAKE, config)
-    fake_score = score(fake)
-    if objective.generator_sees_reals:
-        assert batch.real is not None
-        real_score = score(view(to_network(batch.real, device), batch, REAL, config))
+    seen = None if batch.real is None else view(to_network(batch.real, device), batch, REAL, config)
+    if config.feature_matching:
+        assert seen is not None
+        loss = semi_supervised.generator_part(state.critic, fake, seen, precision)
     else:
-        real_score = torch.zeros_like(fake_score)
-    loss = objective.generator_loss(real_score, fake_score)
+        fake_score = score(fake)
+        if objective.generator_sees_reals:
+            assert seen is not None
+            real_score = score(seen)
+        else:
+            real_score = torch.zeros_like(fake_score)
+        loss = objective.generator_loss(real_score, fake_score)
     if config.tasks:
         loss = loss + generator_tasks(sight(state, score, batch, precision, fake=fake), config.tasks)
     with products_of(precision):

@@ -26,9 +26,8 @@ from gan_probe.training.auxiliary import (
     supervised_contrast,
 )
 from gan_probe.training.batches import ImageSource, StepBatch, batches
-from gan_probe.training.objectives import OBJECTIVES
 from gan_probe.training.settle import settle
-from gan_probe.training.step import behind_features, critic_gradients, new_state, train_step
+from gan_probe.training.step import behind_features, critic_gradients, generator_looks, new_state, train_step
 from tests.conftest import BARE
 
 CPU = torch.device("cpu")
@@ -41,8 +40,7 @@ def unit_rows(n: int) -> Tensor:
 
 
 def step_batch(data: ImageSet, config: TrainConfig) -> StepBatch:
-    sees_reals = OBJECTIVES[config.objective].generator_sees_reals
-    return next(batches(ImageSource.of(data.images, CPU), config, first=1, sees_reals=sees_reals))
+    return next(batches(ImageSource.of(data.images, CPU), config, first=1, sees_reals=generator_looks(config)))
 
 
 def gradients(data: ImageSet, config: TrainConfig) -> dict[str, Tensor]:
@@ -124,6 +122,17 @@ def test_the_game_s_gradient_stops_before_the_features(config: TrainConfig, trai
     weight = next(name for name in ours if name.startswith("head.") and name not in behind and ours[name].ndim == 2)
     assert not torch.equal(ours[weight], theirs[weight])
     assert ours[weight].abs().sum() > 0
+
+
+def test_labels_and_tasks_go_together(train_set: ImageSet, tmp_path: Path) -> None:
+    config = replace(
+        BESIDE, auxiliary="contrastive", steps=2, objective="non-saturating", penalty="none", semi_supervised=True,
+        feature_matching=True,
+    )  # fmt: skip
+    critic = train(train_set, tmp_path / "run", config)
+    found = RunFolder(tmp_path / "run").read_metrics()
+    assert found["auxiliary_loss"].notna().all()
+    assert critic.predict(train_set.images[:3]).shape == (3,)
 
 
 def test_without_a_stop_the_game_teaches_the_features(train_set: ImageSet) -> None:
@@ -236,6 +245,9 @@ def test_what_does_not_fit_is_refused_in_words() -> None:
         },
         "needs a batch_size of 2 or more, got 1": {**flipped, "auxiliary": "contrastive", "batch_size": 1},
         "without_generator leaves nothing to learn from": {"without_generator": True},
+        "without_generator and semi_supervised do not fit": {
+            "auxiliary": "rotation", "without_generator": True, "semi_supervised": True,
+        },
         "only the game knows the labels": {"auxiliary": "rotation", "without_generator": True, "conditional": True},
     }  # fmt: skip
     for message, settings in cases.items():

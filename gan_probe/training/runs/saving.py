@@ -15,6 +15,7 @@ from gan_probe.critics.critic import Critic
 from gan_probe.critics.generator import Generator, GeneratorConfig, calibrate
 from gan_probe.critics.identity import MARKER
 from gan_probe.images.image_set import ImageSet, sheet
+from gan_probe.images.readers.reading import NO_LABEL
 from gan_probe.networks import build_generator
 from gan_probe.scoring.engines import LOCAL
 from gan_probe.text import as_markdown
@@ -31,9 +32,10 @@ def run_id(config: TrainConfig, fingerprint: str) -> str:
     return hashlib.sha256(f"{json.dumps(config.as_dict(), sort_keys=True)} {fingerprint}".encode()).hexdigest()[:12]
 
 
-def training_classes(data: ImageSet) -> tuple[str, ...]:
-    """Return the labels of a data set, sorted; none where it has no labels."""
-    return tuple(sorted(set(map(str, data.table["label"])))) if "label" in data.table else ()
+def training_classes(data: ImageSet, *, only_known: bool = False) -> tuple[str, ...]:
+    """Return the labels of a data set, sorted; none where it has no labels. ``only_known`` leaves out `NO_LABEL`."""
+    found = set(map(str, data.table["label"])) if "label" in data.table else set()
+    return tuple(sorted(found - {NO_LABEL} if only_known else found))
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,24 @@ class Saver:
     data: ImageSet
     device: torch.device
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the data, in the order of the critic's outputs where it has some."""
+        return training_classes(self.data, only_known=self.config.semi_supervised)
+
     def critic(self, state: State) -> Critic:
         """Return the critic of this moment, with weights of its own, as they act."""
         source = state.average if self.config.averages else state.critic
         heads = {"n_classes": state.n_classes, "n_kernels": self.config.minibatch_kernels}
+        if state.n_outputs:
+            heads = {"n_outputs": state.n_outputs}
         critic = Critic.from_network(
             self.config.network, self.data.image_shape, device=self.device, heads=heads if any(heads.values()) else None
         )
         critic.module.load_state_dict(effective_weights(source))
         critic.config = replace(
             critic.config,
-            training_classes=training_classes(self.data),
+            training_classes=self.classes,
             run_id=run_id(self.config, self.data.fingerprint),
             step=state.step,
             data_fingerprint=self.data.fingerprint,
@@ -77,7 +86,7 @@ class Saver:
             self.config.network,
             shape,
             latent_dim,
-            classes=training_classes(self.data) if state.n_classes else (),
+            classes=self.classes if state.n_classes else (),
             run_id=run_id(self.config, self.data.fingerprint),
             step=state.step,
             data_fingerprint=self.data.fingerprint,
