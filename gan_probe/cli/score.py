@@ -23,7 +23,7 @@ from gan_probe.cli.options import (
     check_file_free,
     command_line,
 )
-from gan_probe.cli.run_study import open_images, paths_of
+from gan_probe.cli.run_study import BESIDE, open_images, paths_of
 from gan_probe.cli.session import Session
 from gan_probe.config import POOLING
 from gan_probe.errors import ConfigError
@@ -133,7 +133,7 @@ def score(
             },
         )
         session.hold(out)
-        with session.each("scoring batches") as progress:
+        with session.each("scoring batches", then=BESIDE if controls else "") as progress:
             scores = score(
                 loaded,
                 images,

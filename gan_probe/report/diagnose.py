@@ -44,6 +44,8 @@ def samples(runs: Runs) -> Figure | None:
 
 def _chosen(sheets: Mapping[int, Path]) -> dict[int, Any]:
     """Return the last picture and some before it, evenly spread over the snapshots after the first."""
+    if not sheets:
+        return {}
     steps = sorted(sheets)[1:] or sorted(sheets)
     if not steps:
         return {}

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from skimage.feature import hog
 
 from gan_probe.types import Images, Rows, SomeImages
 
@@ -48,6 +47,7 @@ def hog_descriptor(unlabelled: Images, seed: int) -> Encoder:
     ----------
     Dalal and Triggs 2005, "Histograms of Oriented Gradients for Human Detection".
     """
+    from skimage.feature import hog  # late: scoring starts without SciPy
 
     def encode(images: Images) -> Rows:
         cell = max(2, min(images.shape[1:3]) // CELLS_PER_SIDE)

@@ -18,11 +18,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
-from joblib import cpu_count
 
 from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic, Forward
 from gan_probe.critics.features import POOLINGS
+from gan_probe.device import cpu_count
 from gan_probe.ending import TERMINATED, Terminated, terminable
 from gan_probe.errors import ConfigError, MissingError
 from gan_probe.images.image_set import LazyImages

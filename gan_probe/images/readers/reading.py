@@ -21,7 +21,8 @@ from gan_probe.images.readers.entries import N_NAMED, Decode, Entries
 from gan_probe.images.readers.files import foreign, printable
 from gan_probe.images.readers.metadata import as_text
 from gan_probe.images.readers.table import find_entries
-from gan_probe.types import Images
+from gan_probe.places import DATA, hint
+from gan_probe.types import Images, Progress
 from synthetic import sample_id
 
 NO_LABEL = "(no label)"
@@ -38,7 +39,12 @@ OPTIONS: tuple[tuple[str, str], ...] = (
 
 
 def read_images(
-    path: str | Path, *, size_px: int | None = None, split: str | None = None, skip_bad: bool = False
+    path: str | Path,
+    *,
+    size_px: int | None = None,
+    split: str | None = None,
+    skip_bad: bool = False,
+    progress: Progress = iter,
 ) -> ImageSet:
     """Return the images at ``path``. What is converted, left out or not looked at is told in its ``warnings``.
 
@@ -60,6 +66,8 @@ def read_images(
     skip_bad : bool
         Leave out what is not a readable image (a file, a cell, a folder that may not be listed), with a warning, in
         place of raising. Files of kinds that are not read are left out in any case; ``n_skipped`` counts both.
+    progress : callable, optional
+        Wraps what is iterated over, for a progress bar.
 
     Raises
     ------
@@ -76,7 +84,7 @@ def read_images(
         if entries.array is not None:
             found = _whole(entries, origin, size_px)
         else:
-            found = _decoded(entries, origin, size_px, skip_bad=skip_bad)
+            found = _decoded(entries, origin, size_px, skip_bad=skip_bad, progress=progress)
     found = keep_split(found, split)
     if not len(found):
         raise InputError(f"{printable(path)} holds no images.")
@@ -153,15 +161,16 @@ def attempt(decode: Decode, size_px: int | None, source: Any) -> Decoded | Input
         return error
 
 
-def _decoded(entries: Entries, origin: Path, size_px: int | None, *, skip_bad: bool) -> ImageSet:
+def _decoded(entries: Entries, origin: Path, size_px: int | None, *, skip_bad: bool, progress: Progress) -> ImageSet:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(partial(attempt, entries.decode, size_px), entries.sources))
+        decoded = pool.map(partial(attempt, entries.decode, size_px), entries.sources)
+        results = [next(decoded) for _ in progress(entries.sources)]
     kept = np.array([not isinstance(r, InputError) for r in results], dtype=bool)
     bad = [f"{n}: {r}" for n, r in zip(entries.names, results, strict=True) if isinstance(r, InputError)]
     if bad and (not skip_bad or not kept.any()):
         raise InputError(
             f"{len(bad)} of {len(results)} files in {printable(origin)} cannot be read as images. First: "
-            f"{'; '.join(bad[:N_NAMED])} Mend or remove them."
+            f"{'; '.join(bad[:N_NAMED])} Mend or remove them.{hint(origin, DATA)}"
         )
     skipped = [f"skipped {len(bad)} of {len(results)} files: {'; '.join(bad[:N_NAMED])}"] if bad else []
     good = [r for r in results if not isinstance(r, InputError)]

@@ -20,6 +20,7 @@ from gan_probe.images.readers.formats import is_picture
 from gan_probe.images.readers.lists import STDIN, is_list, read_list, read_stdin
 from gan_probe.images.readers.parquet import read_parquet_images
 from gan_probe.images.readers.tar import read_tar
+from gan_probe.places import DATA, hint, no_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ def find_reader(path: Path, *, streamed: bool = False) -> Reader:
         if reader.matches(path):
             return reader
     what = "cannot be streamed" if streamed else "is not a kind of file that is known"
-    raise InputError(f"{printable(path)} {what}. Accepted: {titles}.")
+    raise InputError(f"{printable(path)} {what}. Accepted: {titles}.{hint(path, DATA)}")
 
 
 def find_entries(path: Path, split: str | None, *, streamed: bool = False) -> Entries:
@@ -76,6 +77,8 @@ def find_entries(path: Path, split: str | None, *, streamed: bool = False) -> En
     InputError
         See `find_reader`, and whatever its reader refuses.
     """
+    if why := no_images(path):
+        raise InputError(why)
     found = find_reader(path, streamed=streamed).entries(path, split)
     held = found.origin or found.file
     if path.is_dir() and held is not None:

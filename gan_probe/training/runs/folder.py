@@ -19,6 +19,7 @@ from torch import Tensor
 from gan_probe.config import TrainConfig
 from gan_probe.critics.identity import WEIGHTS, digest_of
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.places import RUN, hint
 from gan_probe.records import CHECKSUM, read_record, regular
 from gan_probe.training.runs.diagnosis import diagnosis_of
 from gan_probe.training.step import State
@@ -104,7 +105,7 @@ class RunFolder:
             schema, settings = record.pop("schema"), record.pop("settings")
         except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
             raise InputError(
-                f"{self.path} is not a run folder: its {MARKER} is missing or broken ({error})."
+                f"{self.path} is not a run folder: its {MARKER} is missing or broken ({error}).{hint(self.path, RUN)}"
             ) from error
         if schema != SCHEMA:
             raise InputError(f"{self.path} has schema {schema!r}; this version reads {SCHEMA!r}.")
