@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from gan_probe.training.runs.folder import MARKER, RunFolder, open_run
 from gan_probe.training.runs.health import Examiner
 from gan_probe.training.runs.saving import Saver, run_id, training_classes
 from gan_probe.training.step import new_state
-from gan_probe.types import Images
+from gan_probe.types import Codes, Images
 from synthetic.files import atomic_folder, hold, remove_temporaries, write_atomically
 
 REPORT_EVERY = 10  # steps between looks at the metrics: each look waits for the device
@@ -75,6 +75,11 @@ def split_held_out(data: ImageSet, share: float, seed: int) -> tuple[ImageSet, I
     n_held_out = min(len(data) - 1, max(1, round(share * len(data)))) if share else 0
     order = np.random.default_rng(seed).permutation(len(data))
     return data.take(np.sort(order[n_held_out:])), data.take(np.sort(order[:n_held_out]))
+
+
+def training_labels(training: ImageSet, config: TrainConfig, classes: Sequence[str]) -> Codes | None:
+    """Return the number of each image's class where the training is conditional; else None."""
+    return np.searchsorted(classes, training.table["label"].astype(str)) if config.conditional else None
 
 
 def train(
@@ -154,7 +159,7 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
         return Critic.load(run.critic, device)
     training, held_out = split_held_out(data, config.held_out, config.split_seed)
     classes = training_classes(data)
-    labels = np.searchsorted(classes, training.table["label"].astype(str)) if config.conditional else None
+    labels = training_labels(training, config, classes)
     source = ImageSource.of(training.images, device, labels, anchors(data) if config.anchor else None)
     state = new_state(config, data.image_shape, device, n_classes=len(classes), ranks=ranks)
     if run.checkpoint.is_file():
