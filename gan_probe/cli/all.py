@@ -21,11 +21,9 @@ from gan_probe.cli.options import (
     SizePx,
     check_gate,
     command_line,
-    gate_names,
     gate_option,
-    parse_gate,
 )
-from gan_probe.cli.run_study import parts, score_to, train_critic
+from gan_probe.cli.run_study import check_readable, parts, score_to, train_critic
 from gan_probe.cli.session import Session
 from gan_probe.config import PRESETS, TrainConfig
 from gan_probe.config import preset as find_preset
@@ -109,8 +107,7 @@ def all(
     """
     with Session("all", json, resume_hint=f"Go on with the same command: {command_line()}") as session:
         config = find_preset(preset).updated({"seed": seed} | ({"steps": steps} if steps else {}))
-        if fail_if is not None:
-            parse_gate(fail_if, gate_names(SeparationMetrics))
+        check_readable(fail_if, SeparationMetrics)
         from synthetic.files import check_free
 
         goes_on = (out / MARKER).is_file() and not overwrite

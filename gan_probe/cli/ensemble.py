@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gan_probe.cli.options import Device, DryRun, Json, Overwrite, Seed, SizePx, SplitName, TrustCode, run_names
+from gan_probe.cli.options import (
+    DATA_HELP,
+    Device,
+    DryRun,
+    Json,
+    Overwrite,
+    Seed,
+    SizePx,
+    SplitName,
+    TrustCode,
+    run_names,
+)
 from gan_probe.cli.run_study import open_images
 from gan_probe.cli.session import Session
 from gan_probe.errors import InputError
@@ -19,9 +30,12 @@ if TYPE_CHECKING:
 def ensemble(
     runs: Annotated[list[Path], typer.Argument(help="Run or critic folders, at least 2; with --late one will do.")],
     panel: Annotated[
-        Path,
+        list[Path],
         typer.Option(
-            "--data", help="Real images that no run was trained on; they fix shift, scale and sign of each run."
+            "--data",
+            metavar="DATA",
+            help="Real images that no run was trained on; they fix shift, scale and sign of each run; repeatable."
+            f" {DATA_HELP}",
         ),
     ],
     out: Annotated[Path, typer.Option(help="The ensemble folder to write.")],

@@ -30,7 +30,13 @@ def check_start(out: Path, *, overwrite: bool, fail_if: str | None = None, metri
     from synthetic.files import check_free
 
     check_free(out, marker=MARKER, overwrite=overwrite)
-    if fail_if is not None and metrics is not None:
+    if metrics is not None:
+        check_readable(fail_if, metrics)
+
+
+def check_readable(fail_if: str | None, metrics: type) -> None:
+    """Raise before the work where its gate cannot be read."""
+    if fail_if is not None:
         parse_gate(fail_if, gate_names(metrics))
 
 
@@ -58,16 +64,23 @@ def open_images(
     """
     import numpy as np
 
-    from gan_probe.images.image_set import concatenate
     from gan_probe.images.readers.reading import read_images
 
     found = paths_of([paths] if isinstance(paths, Path) else paths)
     size = fitting_size(session, found, critic=critic, size=size, split=split)
-    images = concatenate([read_images(path, size_px=size, split=split, skip_bad=skip_bad) for path in found])
+    images = all_of(session, [read_images(path, size_px=size, split=split, skip_bad=skip_bad) for path in found])
     if limit is not None and limit < len(images):
         images = images.take(np.arange(limit))
+    return images
+
+
+def all_of(session: Session, sets: Sequence[ImageSet]) -> ImageSet:
+    """Return several sets as one; warn of what was converted, and count what was skipped."""
+    from gan_probe.images.image_set import concatenate
+
+    images = concatenate(sets)
     session.warn(images.warnings)
-    session.n_skipped = images.n_skipped
+    session.n_skipped += images.n_skipped
     return images
 
 
@@ -110,18 +123,34 @@ def fitting_size(
 
 
 def train_critic(
-    session: Session, images: ImageSet, out: Path, config: TrainConfig, *, device: torch.device, **more: Any
+    session: Session,
+    images: ImageSet,
+    out: Path,
+    config: TrainConfig,
+    *,
+    device: torch.device,
+    also: Callable[[], None] | None = None,
+    **more: Any,
 ) -> Critic:
-    """Train a critic in a run folder, as `gan_probe.train` does with ``more``; tell of its progress, and return it."""
+    """Train a critic in a run folder, as `gan_probe.train` does with ``more``; tell of its progress, and return it.
+
+    What is to be done ``also`` is called as often as the progress is told.
+    """
     from gan_probe.training import train
 
     with session.progress("training", config.steps) as update:
+
+        def on_step(step: int, row: Mapping[str, float]) -> None:
+            update(step, progress_note(step, row, config))
+            if also is not None:
+                also()
+
         return train(
             images,
             out,
             config,
             device=device,
-            on_step=lambda step, row: update(step, progress_note(step, row, config)),
+            on_step=on_step,
             log=session.log,
             **more,
         )
@@ -172,10 +201,7 @@ def tell(session: Session, result: StudyResult, *, told: Iterable[str] = (), tab
     lines = result.findings()
     for line in lines:
         session.say(f"- {line}")
-    opening = result.opening()
-    session.metrics |= {**asdict(result.metrics()), "findings": lines}
-    if opening is not None:
-        session.metrics["verdict"] = opening.judgement.record()
+    session.metrics |= {**asdict(result.metrics()), "findings": lines, "verdict": result.opening().judgement.record()}
 
 
 def save(
@@ -186,9 +212,7 @@ def save(
     session.outputs |= {"report": str(page), "json": str(out / "report.json")}
     session.outputs |= {stem: str(out / f"{stem}.csv") for stem in result.tables()}
     session.say(f"report: {page}")
-    opening = result.opening()
-    if opening is not None:
-        session.say(opening.judgement.line())
+    session.say(result.opening().judgement.line())
 
 
 def finish(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -70,6 +70,10 @@ def train(
             help="Fetch images from disk as they are wanted. Default: when they would take over half of the memory.",
         ),
     ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(help="tensorboard: curves and samples in OUT/tensorboard, too; needs gan-probe[tensorboard]."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a training that was cut off; start if there is none.")
     ] = False,
@@ -94,9 +98,11 @@ def train(
         from gan_probe.training.loop import check_trainable
         from gan_probe.training.parallel import default_jobs, devices_for
         from gan_probe.training.ranks import leave
+        from gan_probe.training.runs.events import check_log
         from gan_probe.training.runs.folder import MARKER
         from synthetic.files import check_free
 
+        check_log(log)
         given = {
             k: v
             for k, v in {
@@ -174,9 +180,7 @@ def train(
                     tasks,
                     jobs=at_a_time,
                     steps=config.steps,
-                    tell=lambda path: (
-                        {"run": path.name, **_tell(session, path, used, str(chosen), brief=True)} if is_first else {}
-                    ),
+                    tell=lambda path: _ended(session, path, used, str(chosen), log=log) if is_first else {},
                 )
                 session.outputs["runs"], session.metrics["runs"] = str(out), list(ended.values())
                 return
@@ -186,6 +190,7 @@ def train(
                 out,
                 config,
                 device=chosen,
+                also=_following(last_things, out, log if is_first else None),
                 origins=origins[out],
                 resume=resume,
                 overwrite=overwrite,
@@ -220,6 +225,21 @@ def _steps_within(
         f" to repeat this training, give --steps {steps}"
     )
     return steps
+
+
+def _following(last_things: ExitStack, run: Path, log: str | None) -> Callable[[], None] | None:
+    """Return what writes a training's events as it goes, or None; it is closed with the last things."""
+    from gan_probe.training.runs.events import Events
+
+    return None if log is None else last_things.enter_context(Events(run)).update
+
+
+def _ended(session: Session, path: Path, precision: str, device: str, *, log: str | None) -> dict[str, Any]:
+    """Print how one of several trainings ended, write its events, and return it as numbers."""
+    with ExitStack() as last_things:
+        if update := _following(last_things, path, log):
+            update()
+    return {"run": path.name, **_tell(session, path, precision, device, brief=True)}
 
 
 def _tell(session: Session, path: Path, precision: str, device: str, *, brief: bool = False) -> dict[str, Any]:

@@ -44,6 +44,8 @@ def samples(runs: Runs) -> Figure | None:
 
 def _chosen(sheets: Mapping[int, Path]) -> dict[int, Any]:
     """Return the last picture and some before it, evenly spread over the snapshots after the first."""
+    if not sheets:
+        return {}
     steps = sorted(sheets)[1:] or sorted(sheets)
     rows = np.unique(np.linspace(0, len(steps) - 1, N_SHEETS + 1)[1:].round().astype(int))
     found = {}

@@ -420,4 +420,5 @@ PAGE = Page[SeparationResult](
     sections=_sections,
     tables=_tables,
     points=points,
+    folds=True,
 )

@@ -144,3 +144,27 @@ def test_a_training_has_one_length(images: Path, tmp_path: Path, other: tuple[st
     refused = call("train", images, "--out", tmp_path / "r", "--minutes", "1", *other)
     assert refused.exit_code == 2
     assert "give one of --steps, --epochs and --minutes" in refused.stderr
+
+
+def test_curves_and_samples_in_tensorboard(few_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    words = ("train", few_images, "--out", tmp_path / "r", "--network", "mlp", "--batch-size", "4", "--resume")
+    for steps in ("12", None):  # once more: a finished training keeps its events
+        done = call(*words, "--log", "tensorboard", *(["--steps", steps] if steps else []))
+        assert done.exit_code == 0, done.stderr
+        found = reader.EventAccumulator(
+            str(tmp_path / "r" / "tensorboard"), size_guidance={"images": 0, "scalars": 0}
+        ).Reload()
+        rows = [json.loads(line) for line in (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()]
+        curve = found.Scalars("training/w_distance")
+        assert [event.step for event in curve] == [row["step"] for row in rows] == list(range(1, 13))
+        assert [event.value for event in curve] == pytest.approx([row["w_distance"] for row in rows])
+        shown = {f"step-{event.step:06d}.png" for event in found.Images("samples")}
+        assert shown == {path.name for path in (tmp_path / "r" / "samples").iterdir()}
+        assert any(tag.startswith("health/") for tag in found.Tags()["scalars"])
+    wrong = call("train", few_images, "--out", tmp_path / "x", "--log", "tensorbord")
+    assert (wrong.exit_code, "Did you mean 'tensorboard'?" in wrong.stderr) == (3, True)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    missing = call("train", few_images, "--out", tmp_path / "x", "--log", "tensorboard")
+    assert (missing.exit_code, "pip install 'gan-probe[tensorboard]'" in missing.stderr) == (6, True)
+    assert not (tmp_path / "x").exists()

@@ -25,7 +25,7 @@ from gan_probe.stats.linear import fit_discriminant
 from gan_probe.stats.splits import Split
 from gan_probe.studies.advantage import Advantage, answers, difference_record
 from gan_probe.studies.base import StudyResult, plain
-from gan_probe.studies.judgement import Opening, judge
+from gan_probe.studies.judgement import Judgement, Opening, judge, sources
 from gan_probe.studies.probe.metrics import ProbeMetrics
 from gan_probe.types import Indices, Labels, Rows
 from gan_probe.verdicts import Verdict, always, conclude
@@ -429,17 +429,19 @@ class ProbeResult(StudyResult):
             margin=margin.value if margin else None,
             ci_low=margin.ci_low if margin else None,
             ci_high=margin.ci_high if margin else None,
-            added=added.value if added else None,
-            added_low=added.ci_low if added else None,
             added_high=added.ci_high if added else None,
+            **self._judgement().numbers(),
         )
 
     def opening(self) -> Opening:
         """Return the verdict on the features, by the first classifier nearest to ten labels a class."""
+        counted = f"{self.sizes['test']:,} test images, {self.sizes['classes']} classes"
+        return Opening(judgement=self._judgement(), about=(*sources(self.provenance), counted))
+
+    def _judgement(self) -> Judgement:
         classifier = self.classifiers[0]
         n = middle_outcome(self.of(CRITIC, classifier)).per_class
-        measure = f"With {n} labels a class a probe on the features"
-        return Opening(judgement=judge({measure: self.advantage(classifier)}))
+        return judge({f"With {n} labels a class a probe on the features": self.advantage(classifier)})
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``probe``: one row an outcome and group."""

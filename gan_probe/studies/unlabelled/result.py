@@ -16,11 +16,13 @@ from gan_probe.scoring.table import ScoreTable, Source, write_scores
 from gan_probe.stats.beside import title_of
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.diagnose.result import TrainingRecord
+from gan_probe.studies.judgement import Answer, Judgement, Opening, sources
 from gan_probe.studies.unlabelled.metrics import UnlabelledMetrics
 from gan_probe.text import placeless, without_places
 from gan_probe.types import Indices, OneImage, Values
 
 UNUSUAL = 0.05  # p-value
+NOT_KNOWN = "Whether the critic is useful, and what its training added, cannot be known without classes."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,18 @@ class UnlabelledResult(StudyResult):
                 f"{numbers.n_unusual:,} images ({numbers.n_unusual / numbers.n_images:.1%}) have a p-value of"
                 f" {UNUSUAL} or less; of images like the held-out reals {UNUSUAL:.0%} would."
             )
-        return [*lines, "Whether the critic is useful, and what its training added, cannot be known without classes."]
+        return [*lines, NOT_KNOWN]
+
+    def opening(self) -> Opening:
+        """Return that without classes there is no verdict, and how many images are unusual where that is known."""
+        numbers = self.metrics()
+        unusual = (
+            "" if numbers.n_unusual is None else f" {numbers.n_unusual:,} images have a p-value of {UNUSUAL} or less."
+        )
+        answer = Answer(headline="How these images score", says=NOT_KNOWN + unusual)
+        return Opening(
+            judgement=Judgement(answer=answer), about=(*sources(self.provenance), f"{numbers.n_images:,} images")
+        )
 
     def metrics(self) -> UnlabelledMetrics:
         """Return the numbers that the command prints."""
