@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -187,6 +188,22 @@ class Session:
             self.warnings.append(text)
             self._tell(f"warning: {text}")
 
+    @contextmanager
+    def _hearing_libraries(self) -> Iterator[None]:
+        """Pass on what libraries warn of, such as Pillow of a damaged tag, as warnings of the command."""
+
+        def heard(message: Warning | str, category: type[Warning], filename: str, *_: object) -> None:
+            places = Path(filename).parts
+            name = places[places.index("site-packages") + 1] if "site-packages" in places[:-1] else Path(filename).stem
+            self.warn([f"{Path(name).stem} says: {' '.join(str(message).split())}"])
+
+        usual = warnings.showwarning
+        warnings.showwarning = heard  # type: ignore[assignment] # its last two are where and which line
+        try:
+            yield
+        finally:
+            warnings.showwarning = usual
+
     def plan(self, dry_run: bool, steps: Mapping[str, Any]) -> None:
         """Under ``--dry-run`` print what would be done and end the command."""
         if dry_run:
@@ -294,6 +311,7 @@ class Session:
 
     def __enter__(self) -> Session:
         self._until_the_end.enter_context(terminable())
+        self._until_the_end.enter_context(self._hearing_libraries())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:

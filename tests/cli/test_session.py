@@ -1,5 +1,7 @@
+import json
 import os
 import re
+import struct
 import subprocess
 import sys
 from io import StringIO
@@ -8,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import gan_probe.cli
 from gan_probe.cli.app import VERBS
@@ -197,3 +200,23 @@ def test_outputs_are_looked_at_before_torch_is_waited_for(
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.splitlines()[-1] == "3 False"
     assert message in done.stderr
+
+
+def test_what_a_library_warns_of_is_a_warning_of_the_command(tmp_path: Path) -> None:
+    """A tag of a TIFF that is damaged and that nobody needs: Pillow warns, and reads the picture."""
+    folder = tmp_path / "tiffs"
+    folder.mkdir()
+    for number in range(2):
+        Image.fromarray(np.full((8, 8, 3), 40 * number, np.uint8)).save(folder / f"{number}.tif")
+    file = folder / "0.tif"
+    order = "<" if file.read_bytes()[:2] == b"II" else ">"
+    with_two = file.read_bytes().replace(struct.pack(f"{order}HHI", 277, 3, 1), struct.pack(f"{order}HHI", 277, 3, 2))
+    assert with_two != file.read_bytes()
+    file.write_bytes(with_two)
+    done = subprocess.run(
+        [sys.executable, "-m", "gan_probe", "train", folder, "--out", tmp_path / "r", "--dry-run", "--json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "UserWarning" not in done.stderr
+    assert "warning: PIL says: Metadata Warning, tag 277 had too many entries: 2, expected 1" in done.stderr
+    assert any("tag 277" in line for line in json.loads(done.stdout)["warnings"])
