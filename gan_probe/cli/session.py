@@ -159,12 +159,13 @@ class Session:
         self._stdout, self._stderr = Voice(soft_wrap=True, highlight=False), Voice(stderr=True, highlight=False)
         if not self._stdout.is_terminal:
             self._stdout.width = IN_A_PIPE
-        self._until_the_end = ExitStack()
+        self._until_the_end, self._until_a_word = ExitStack(), ExitStack()
 
     # --- talking ---
 
     def say(self, text: str) -> None:
         """Print a result on stdout (not under ``--json``)."""
+        self._until_a_word.close()
         if not self.as_json and not self.quiet:
             self._stdout.print(visible(text), markup=False)
 
@@ -174,11 +175,13 @@ class Session:
             self._tell(text)
 
     def _tell(self, text: str) -> None:
+        self._until_a_word.close()
         if not self.quiet:
             self._stderr.print(visible(text), markup=False, soft_wrap=True)
 
     def show(self, table: Any) -> None:
         """Print a rich table on stdout (not under ``--json``)."""
+        self._until_a_word.close()
         if not self.as_json:
             self._stdout.print(table)
 
@@ -231,6 +234,7 @@ class Session:
 
     @contextmanager
     def _shown(self, text: str, total: int | None) -> Iterator[_Bar | _Lines]:
+        self._until_a_word.close()
         if self._stderr.is_terminal and not (self.quiet or self._manner.quiet):
             columns = (
                 TextColumn("{task.description}"),
@@ -312,9 +316,16 @@ class Session:
     def __enter__(self) -> Session:
         self._until_the_end.enter_context(terminable())
         self._until_the_end.enter_context(self._hearing_libraries())
+        if not (self.quiet or self._manner.quiet):  # torch takes seconds to import, more where others work
+            self._until_a_word.enter_context(_Lines(self._starting, "starting", None))
         return self
 
+    def _starting(self, text: str) -> None:
+        """Print that the work has not begun yet; this word ends no waiting for the first."""
+        self._stderr.print(text, markup=False, soft_wrap=True)
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        self._until_a_word.close()
         try:
             self._until_the_end.close()
         except KeyboardInterrupt as late:  # it waited until everything was cleaned up

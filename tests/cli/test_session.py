@@ -4,6 +4,7 @@ import re
 import struct
 import subprocess
 import sys
+import threading
 from io import StringIO
 from pathlib import Path
 
@@ -159,6 +160,21 @@ def test_what_comes_before_and_after_the_items_is_said_too(
         wait_for("scoring: 0 s so far")
         assert list(each("abc")) == ["a", "b", "c"]
         wait_for("scoring: 3 of 3 batches, now the controls")
+
+
+def test_a_long_start_is_said_until_the_first_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("FIRST_LINE_AFTER_S", "PLAIN_LINE_EVERY_S"):
+        monkeypatch.setattr(f"gan_probe.cli.session.{name}", 0.01)
+    said = ""
+    with Session("score") as session:
+        while "starting: 0 s so far\n" not in said:
+            said += capsys.readouterr().err
+        session.log("scoring")
+        before = threading.active_count()
+    assert "starting" not in capsys.readouterr().err.split("scoring\n", 1)[1]
+    assert threading.active_count() == before
 
 
 def test_a_terminal_gets_a_bar_with_a_total_and_the_time() -> None:
