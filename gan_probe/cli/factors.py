@@ -21,7 +21,7 @@ from gan_probe.cli.options import (
 )
 from gan_probe.cli.run_study import check_start, finish, open_critic, parts
 from gan_probe.cli.session import Session
-from gan_probe.config import POOLING
+from gan_probe.config import CHANNEL_POOLING
 
 
 def factors(
@@ -39,7 +39,7 @@ def factors(
         ),
     ] = True,
     layers: Layers = None,
-    pooling: Pooling = POOLING,
+    pooling: Pooling = CHANNEL_POOLING,
     title: Title = None,
     trust_code: TrustCode = False,
     seed: Seed = 0,

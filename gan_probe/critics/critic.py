@@ -448,7 +448,7 @@ class Critic:
         layers : sequence of str, optional
             Some of ``config.layers``, which is the default.
         pooling : str
-            A row of `gan_probe.critics.features.POOLINGS`: "mean", "std", "max" or "grid4".
+            A row of `gan_probe.critics.features.POOLINGS`: such as "mean" or "pyramid".
         batch_size : int
         progress : callable, optional
 
