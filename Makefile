@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 QUICK := "not slow and not nightly and not gpu"
 
-.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest check ci docs site golden golden-summary benchmarks gallery gpu release clean
+.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest style check ci docs site golden golden-summary benchmarks gallery gpu release clean
 
 setup: $(STAMP)
 
@@ -39,8 +39,8 @@ coverage: setup  ## do intervals cover the truth as often as they say? remakes t
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interval_coverage.py --jobs $(or $(JOBS),2)
 	$(BIN)/python docs/generate.py
 
-test-coverage: setup  ## how much of the code the tests of make test run, by file and in all
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m $(QUICK) --cov --cov-report=term:skip-covered
+test-coverage: setup  ## make test, and how much of the code it runs, by file and in all
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 -m $(QUICK) --cov --cov-report=term:skip-covered
 
 test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is supported
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
@@ -64,17 +64,18 @@ golden-summary: setup  ## remake tests/golden/summary.json, after a change of nu
 	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python tests/golden/golden.py run .golden/after
 	$(BIN)/python tests/golden/golden.py summary .golden/after
 
-check: setup  ## what a contribution must pass
+style: setup  ## format, lint, types, rooms, and what is generated
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python viewer/build.py --check
 	$(BIN)/python docs/generate.py --check
-	$(MAKE) test
+
+check: style test  ## what a contribution must pass
 
 ci:  ## all that .ci/run checks, with the seconds of each part at the end
-	tools/parts.sh setup check site test-slow test-lowest
+	tools/parts.sh setup style test-coverage site test-slow test-lowest
 
 docs: setup  ## the pages that are generated
 	$(BIN)/python docs/generate.py

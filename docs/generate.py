@@ -33,6 +33,7 @@ from gan_probe.images.readers.metadata import COLUMNS, METADATA
 from gan_probe.images.readers.modes import RULES
 from gan_probe.images.readers.reading import OPTIONS
 from gan_probe.images.readers.table import READERS
+from gan_probe.report.glossary import glossary
 from gan_probe.verdicts import Ruling
 from gan_probe.version import VERSION
 
@@ -392,11 +393,18 @@ def between(page: str, new: str) -> str:
     return f"{before}{BEGIN}\n{new}\n{END}{after}"
 
 
+def words(_: str) -> str:
+    """Return ``docs/glossary.md``, whole."""
+    rows = "\n\n".join(f"{word}\n  {text}" for word, text in glossary().items())
+    return f"# Words\n\n```{{glossary}}\n{rows}\n```\n"
+
+
 # A page, and the function that makes of its text the text that it should have.
 PAGES: dict[str, Callable[[str], str]] = {
     "docs/commands.md": commands,
     "docs/architecture.md": architecture,
     "docs/what-is-read.md": what_is_read,
+    "docs/glossary.md": words,
     "docs/verdicts.md": verdicts,
     "docs/metrics/coverage.md": coverage,
     "reports/README.md": gallery,

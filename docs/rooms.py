@@ -9,6 +9,7 @@ from gan_probe.cli import all as all_
 from gan_probe.cli import demo
 from gan_probe.studies import advantage, judgement
 from gan_probe.studies.check.study import CHECKS
+from gan_probe.studies.comparison import result as comparison
 from gan_probe.studies.explain import result as explain
 from gan_probe.studies.factors import result as factors
 from gan_probe.studies.outliers import result as outliers
@@ -24,10 +25,12 @@ def rooms() -> dict[str, list[Verdict[Any]]]:
     """Return every verdict of the program, by where it is said."""
     return {
         "The three questions (report, probe, outliers)": [*advantage.VERDICTS],
-        "The verdict (report, probe, outliers): use": [*judgement.USE],
-        "The verdict (report, probe, outliers): training": [*judgement.GAIN],
+        "The verdict (every page that asks of use): use": [*judgement.USE],
+        "The verdict (every page that asks of use): training": [*judgement.GAIN],
+        "The verdict (stability)": [*stability.AGREEMENT],
         "report": [*findings.VERDICTS],
-        "probe": [*probe.VERDICTS, *probe.LAYERS, *probe.REFERENCE],
+        "report --compare": [*comparison.VERDICTS],
+        "probe": [*probe.VERDICTS, *probe.GAME, *probe.LAYERS, *probe.REFERENCE],
         "factors": [*factors.VERDICTS],
         "explain": [
             *explain.VERDICTS, *explain.TRUTH, *explain.SANITY, *explain.WITHOUT_MASKS, *explain.COMPLETENESS

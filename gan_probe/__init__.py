@@ -13,15 +13,20 @@ if TYPE_CHECKING:
     from gan_probe.critics.critic import Critic as Critic
     from gan_probe.critics.ensemble import EnsembleCritic as EnsembleCritic
     from gan_probe.critics.generator import Generator as Generator
+    from gan_probe.critics.hub import from_hub as from_hub
+    from gan_probe.critics.hub import push_to_hub as push_to_hub
     from gan_probe.images.image_set import from_arrays as from_arrays
     from gan_probe.images.image_set import from_synthetic as from_synthetic
     from gan_probe.images.readers.reading import read_images as read_images
+    from gan_probe.report.displays import SeparationDisplay as SeparationDisplay
+    from gan_probe.report.displays import StudyDisplay as StudyDisplay
     from gan_probe.scoring.score import score as score
     from gan_probe.scoring.table import read_scores as read_scores
     from gan_probe.scoring.table import write_scores as write_scores
     from gan_probe.studies.arithmetic.study import arithmetic as arithmetic
     from gan_probe.studies.check.study import check_critic as check_critic
     from gan_probe.studies.cluster.study import cluster_scores as cluster_scores
+    from gan_probe.studies.comparison.study import comparison as comparison
     from gan_probe.studies.diagnose.study import diagnose as diagnose
     from gan_probe.studies.explain.study import explain as explain
     from gan_probe.studies.factors.study import factors as factors
@@ -37,18 +42,23 @@ _PUBLIC = {
     "Critic": "critics.critic",
     "EnsembleCritic": "critics.ensemble",
     "Generator": "critics.generator",
+    "SeparationDisplay": "report.displays",
+    "StudyDisplay": "report.displays",
     "TrainConfig": "config",
     "arithmetic": "studies.arithmetic.study",
     "check_critic": "studies.check.study",
     "cluster_scores": "studies.cluster.study",
+    "comparison": "studies.comparison.study",
     "detect_outliers": "studies.outliers.detection",
     "diagnose": "studies.diagnose.study",
     "explain": "studies.explain.study",
     "factors": "studies.factors.study",
     "from_arrays": "images.image_set",
+    "from_hub": "critics.hub",
     "from_synthetic": "images.image_set",
     "outliers": "studies.outliers.study",
     "probe": "studies.probe.study",
+    "push_to_hub": "critics.hub",
     "read_images": "images.readers.reading",
     "read_scores": "scoring.table",
     "score": "scoring.score",
@@ -59,9 +69,9 @@ _PUBLIC = {
     "write_scores": "scoring.table",
 }
 __all__ = [
-    "Critic", "EnsembleCritic", "Generator", "TrainConfig", "__version__", "arithmetic", "check_critic",
-    "cluster_scores", "detect_outliers", "diagnose", "explain", "factors", "from_arrays", "from_synthetic", "outliers",
-    "probe",
+    "Critic", "EnsembleCritic", "Generator", "SeparationDisplay", "StudyDisplay", "TrainConfig", "__version__",
+    "arithmetic", "check_critic", "cluster_scores", "comparison", "detect_outliers", "diagnose", "explain", "factors",
+    "from_arrays", "from_hub", "from_synthetic", "outliers", "probe", "push_to_hub",
     "read_images", "read_scores", "score", "separation", "stability", "train", "trajectory", "write_scores",
 ]  # fmt: skip
 

@@ -88,6 +88,13 @@ def arithmetic_of(precision: str, device: torch.device) -> Iterator[None]:
         yield
 
 
+def cpu_count() -> int:
+    """Return how many cores this process may use."""
+    import joblib  # late: scoring in this process starts without it
+
+    return int(joblib.cpu_count())
+
+
 def memory_bytes() -> int:
     """Return how much memory the machine has; where the system does not say (Windows), 8 GiB."""
     if not hasattr(os, "sysconf"):

@@ -12,10 +12,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium")
+_HOLDER = find_spec("axe_playwright_python")  # only the file of axe-core that it ships is used
+AXE = Path((_HOLDER and _HOLDER.origin) or "").with_name("axe.min.js") if _HOLDER else Path("axe.min.js")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe",
@@ -142,6 +145,18 @@ class Tab:
             code = codes.get(key, ord(key.upper()) if len(key) == 1 else 40)
             self.ask("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text)
             self.ask("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    def faults(self) -> list[str]:
+        """Return what axe-core finds on the page, all of it unfolded: serious and moderate, rule and place."""
+        self.value("for (const part of document.querySelectorAll('details')) part.open = true")
+        self.value(f"{AXE.read_text(encoding='utf-8')}\n; 0")
+        found = self.value("axe.run(document, {resultTypes: ['violations']}).then((r) => r.violations)")
+        return [
+            f"{rule['impact']}: {rule['id']}: {node['target']} {node['html'][:200]}"
+            for rule in found
+            if rule["impact"] != "minor"
+            for node in rule["nodes"]
+        ]
 
     def downloads_to(self, folder: Path) -> None:
         """Let downloads go to a folder."""

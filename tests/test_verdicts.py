@@ -22,6 +22,7 @@ from gan_probe.stats.margin import Margin
 from gan_probe.stats.variance import Share
 from gan_probe.studies.advantage import Advantage
 from gan_probe.studies.check.study import CHECKS, Told
+from gan_probe.studies.comparison.result import SCORE, Column, ComparisonFacts, ComparisonResult, Contrast
 from gan_probe.studies.explain.pointing import MEASURES as POINTING
 from gan_probe.studies.explain.result import (
     CHANCE,
@@ -157,9 +158,16 @@ def probe() -> Cases:
     def of(**result: object) -> SimpleNamespace:
         return SimpleNamespace(result=SimpleNamespace(**result))
 
+    def game(found: Difference | None, auxiliary: str = "contrastive") -> SimpleNamespace:
+        return SimpleNamespace(game=found, result=SimpleNamespace(auxiliary=auxiliary))
+
     return {
         "at each number of labels": (of(controls=("hog",)), of(controls=())),
         "reference": (of(references=("imagenet",)), of(references=())),
+        "game added": (game(AHEAD), game(OPEN)),
+        "game not shown": (game(OPEN), game(AHEAD)),
+        "game took away": (game(BEHIND), game(OPEN)),
+        "game not compared": (game(None), game(None, "")),
     }
 
 
@@ -250,6 +258,38 @@ def explain() -> Cases:
         "truth unknown": (result({}, masks=False), result({})),
         "complete": (plain, ExplainFacts(result({}), "occlusion")),
         "not complete": (ExplainFacts(result({}, error=0.051), "gradients"), plain),
+    }
+
+
+def compared() -> Cases:
+    def of(low: float) -> ComparisonFacts:
+        up, down = Difference(0.1, low, 0.2), Difference(-0.1, -0.2, -low)
+        margin = Margin("m", 0.9, 0.8, 1.0, "", 0.0, 0.0, 0.0, 0.0, 0.5, {})
+        columns = [
+            Column(name=name, scores=STEPS, margins={SCORE: replace(margin, value=v)}, n_separated=0)
+            for name, v in (("a", 0.9), ("b", 0.8))
+        ]
+        contrasts = [
+            Contrast(measure=SCORE, critic=a, other=b, difference=d) for a, b, d in (("a", "b", up), ("b", "a", down))
+        ]
+        found = ComparisonResult(columns=columns, contrasts=contrasts, table=pd.DataFrame(), n_pairs=3)
+        return ComparisonFacts(found, SCORE)
+
+    return {"ahead of all": (of(1e-9), of(0.0)), "none ahead of all": (of(0.0), of(1e-9))}
+
+
+def agreement() -> Cases:
+    base = made_up(3)
+    found = next(one for one in base.levels if one.alignment == "affine")
+
+    def of(low: float, high: float) -> StabilityFacts:
+        level = replace(found, intervals={**found.intervals, "reproducible": (low, high)})
+        return StabilityFacts(replace(base, levels=[level]))
+
+    return {
+        "The trainings agree": (of(0.9, 1.0), of(0.899, 1.0)),
+        "The trainings do not agree": (of(0.0, 0.899), of(0.0, 0.9)),
+        "Cannot say whether the trainings agree": (of(0.899, 0.9), of(0.9, 0.95)),
     }
 
 
@@ -413,7 +453,9 @@ def diagnose() -> Cases:
         return replace(found, health=[{**found.last, "step": 1, "distance": before}, found.last])
 
     unlike, like = of(distance=2.01), of(distance=1.99)
+    alone = {"without_generator": True, "auxiliary": "rotation"}
     return {
+        "no generator": (replace(of(), settings=alone), replace(of(), settings={"auxiliary": "rotation"})),
         "critic won": (of(0.98), of(0.979)),
         "critic reversed": (of(0.4), of(0.401)),
         "critic lost": (of(0.52), of(0.521)),
@@ -443,7 +485,10 @@ def last_line() -> Cases:
 
 ROOMS: dict[str, Callable[[], Cases]] = {
     "The three questions (report, probe, outliers)": questions,
-    "The verdict (report, probe, outliers)": verdict, "report": report, "probe": probe, "factors": factors,
+    "The verdict (every page that asks of use)": verdict,
+    "The verdict (stability)": agreement,
+    "report --compare": compared,
+    "report": report, "probe": probe, "factors": factors,
     "explain": explain, "stability": stability, "outliers": outliers, "trajectory": trajectory, "check": check,
     "diagnose": diagnose, "demo": dict, "all": last_line,
 }  # fmt: skip

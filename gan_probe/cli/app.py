@@ -55,6 +55,8 @@ PANELS: dict[str, dict[str, str]] = {
         "outliers": "Find images unlike the training data, with a bound on the share of false alarms.",
         "cluster": "Group scores and embeddings without labels, and compare the groups with the classes.",
         "embed": "Write the critic's features of images as a table (.parquet) or an array (.npy).",
+        "export": "Write scores, embedding and pictures as TensorBoard's projector, Embedding Atlas and FiftyOne open"
+        " them.",
     },
     "Questions to a critic": {
         "probe": "Ask how many labels the critic's features need, beside random critics, pixels, PCA, HOG, k-means.",

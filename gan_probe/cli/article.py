@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, Title, command_line
-from gan_probe.cli.run_study import save, tell
+from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, Title, check_gate, command_line, gate_option
+from gan_probe.cli.run_study import check_readable, save, tell
 from gan_probe.cli.session import Session
 from gan_probe.errors import ConfigError
+from gan_probe.studies.article.metrics import ArticleMetrics
 
 MAX_EPOCHS = 100_000
 
@@ -34,6 +35,7 @@ def article(
         bool, typer.Option("--page-only", help="Train nothing; make the page of the results that are in OUT.")
     ] = False,
     title: Title = None,
+    fail_if: Annotated[str | None, gate_option(ArticleMetrics)] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where it was cut off; start if there is none.")
     ] = False,
@@ -50,6 +52,7 @@ def article(
     hint = f"Go on with: {command_line('--resume')}"
     with Session("article", json, resume_hint=hint) as session:
         wanted = parse_epochs(epochs)
+        check_readable(fail_if, ArticleMetrics)
         from gan_probe.device import resolve_device, resolve_precision
         from gan_probe.studies.article.study import SETTINGS, check_settings, config_of, tasks, training_images
         from gan_probe.training.parallel import default_jobs, devices_for
@@ -95,6 +98,7 @@ def article(
             )
             _page(session, out, wanted, seeds, title=title, quiet=True)
         _page(session, out, wanted, seeds, title=title)
+        check_gate(fail_if, session.metrics)
 
 
 def parse_epochs(text: str) -> tuple[int, ...]:

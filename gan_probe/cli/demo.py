@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from gan_probe.cli.options import Device, DryRun, Json, Overwrite, Seed, command_line
-from gan_probe.cli.run_study import save, score_to, tell, train_critic
+from gan_probe.cli.options import Device, DryRun, Json, Overwrite, Seed, check_gate, command_line, gate_option
+from gan_probe.cli.run_study import check_readable, parts, save, score_to, tell, train_critic
 from gan_probe.cli.session import Session
 from gan_probe.config import TrainConfig
 from gan_probe.config import preset as find_preset
+from gan_probe.studies.separation.metrics import SeparationMetrics
 from gan_probe.verdicts import Verdict, always, conclude
 
 MARKER = "demo.json"
@@ -57,6 +58,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("gan-probe-demo"),
     steps: Annotated[int | None, typer.Option(help="Generator updates, in place of the recipe's.", min=1)] = None,
     per_class: Annotated[int | None, typer.Option(help="Test images of each class.", min=8)] = None,
+    fail_if: Annotated[str | None, gate_option(SeparationMetrics)] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     device: Device = "cpu",
@@ -66,6 +68,7 @@ def demo(
     """Run the whole story: make data, train a critic on two classes, score ten, cluster them, write the report."""
     with Session("demo", json) as session:
         config = find_preset("compact").updated({"seed": seed} | ({"steps": steps} if steps else {}))
+        check_readable(fail_if, SeparationMetrics)
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)
@@ -82,6 +85,7 @@ def demo(
         session.hold(out)
         _begin(out, overwrite=overwrite, seed=seed)
         _run(session, out, config, per_class, seed, device)
+        check_gate(fail_if, session.metrics)
 
 
 def _begin(out: Path, *, overwrite: bool, seed: int) -> None:
@@ -113,7 +117,8 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     session.log("3/5 scoring ten classes, eight of them never seen, and the controls")
     scores = score_to(session, critic, read_images(out / "data-test"), out / "scores.parquet")
     session.log("4/5 clustering without labels, 5/5 writing the report")
-    result = separation(scores, seed=seed)
+    with parts(session, "analysing") as on_step:
+        result = separation(scores, seed=seed, on_step=on_step)
     write_atomically(out / "clusters.csv", as_csv(assignments(result.table, result.clusterings)))
     session.outputs |= {"scores": str(out / "scores.parquet"), "run": str(out / "run")}
     tell(session, result)

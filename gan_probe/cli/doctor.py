@@ -10,7 +10,13 @@ import typer
 from gan_probe.cli.options import Device, Json, SizePx, TrustCode
 from gan_probe.cli.session import Session
 
-EXTRAS = {"umap": "umap", "onnx": "onnxruntime", "ray": "ray"}  # and the module that shows whether each is there
+EXTRAS = {
+    "umap": "umap",
+    "onnx": "onnxruntime",
+    "ray": "ray",
+    "tensorboard": "tensorboard",
+    "hf": "huggingface_hub",
+}  # and the module that shows whether each is there
 
 
 def doctor(

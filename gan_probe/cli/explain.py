@@ -9,6 +9,7 @@ import typer
 
 from gan_probe.cli.options import (
     CriticFolder,
+    DataPaths,
     Device,
     DryRun,
     Json,
@@ -19,16 +20,18 @@ from gan_probe.cli.options import (
     SplitName,
     Title,
     TrustCode,
+    gate_option,
 )
-from gan_probe.cli.run_study import check_start, finish, fitting_size, open_critic, open_images
+from gan_probe.cli.run_study import all_of, check_start, finish, fitting_size, open_critic, paths_of
 from gan_probe.cli.session import Session
+from gan_probe.studies.explain.metrics import ExplainMetrics
 
 BOTH = "both"
 
 
 def explain(
     critic: CriticFolder,
-    data: Annotated[Path, typer.Argument(help="A folder of images, or a .npy, .npz or .parquet file.")],
+    data: DataPaths,
     out: ReportFolder,
     masks: Annotated[
         Path | None,
@@ -48,6 +51,7 @@ def explain(
     ] = True,
     batch_size: Annotated[int, typer.Option(help="Variants of an image at a time.", min=1)] = 256,
     title: Title = None,
+    fail_if: Annotated[str | None, gate_option(ExplainMetrics)] = None,
     split: SplitName = None,
     size: SizePx = None,
     trust_code: TrustCode = False,
@@ -59,32 +63,40 @@ def explain(
 ) -> None:
     """Show which pixels move the score, beside maps of randomly initialised critics, and measure them against masks."""
     with Session("explain", json) as session:
-        check_start(out, overwrite=overwrite)
+        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=ExplainMetrics)
         from gan_probe.critics.attribution import METHODS
-        from gan_probe.images.masks import find_masks, read_masks
-        from gan_probe.images.readers.reading import keep_split
+        from gan_probe.images.masks import masks_of, read_masks
+        from gan_probe.images.readers.reading import keep_split, read_images
         from gan_probe.names import check_name
         from gan_probe.studies.explain.study import explain as run
 
         check_name("method", method, (*METHODS, BOTH))
         loaded = open_critic(critic, device, trust_code=trust_code)
-        size = fitting_size(session, [data], critic=loaded, size=size)
-        every = open_images(session, data, size=size)
-        images, found = keep_split(every, split), masks or find_masks(every)
+        paths = paths_of(data)
+        size = fitting_size(session, paths, critic=loaded, size=size)
+        with session.each("reading images") as progress:
+            sets = [read_images(path, size_px=size, skip_bad=True, progress=progress) for path in paths]
+        every = all_of(session, sets)
+        images = keep_split(every, split)
+        if masks is None:
+            found, truth = masks_of(sets, size_px=size)
+        else:
+            found, truth = [masks], read_masks(masks, every, size_px=size)
+        if found and truth is None:
+            session.warn([f"some of the data have no masks, so those of {', '.join(map(str, found))} are not used."])
         methods = METHODS if method == BOTH else (method,)
         session.plan(
             dry_run,
             {
                 "critic": f"{critic} ({loaded.hash})",
                 "images": f"up to {per_class} of each class, of {len(images)}",
-                "masks": found or "none",
+                "masks": "none" if truth is None else ", ".join(map(str, found)),
                 "methods": ", ".join(methods),
                 "device": loaded.device,
                 "out": out,
             },
         )
         session.hold(out)
-        truth = None if found is None else read_masks(found, every, size_px=size)
         if truth is not None and split is not None:
             truth = truth[(every.table["split"].astype(str) == split).to_numpy()]
         with session.each("maps") as progress:
@@ -93,4 +105,4 @@ def explain(
                 baseline=baseline, controls=controls, batch_size=batch_size, seed=seed, progress=progress,
             )  # fmt: skip
         session.outputs |= {f"maps_{name}": str(out / f"maps-{name}.npy") for name in methods}
-        finish(session, result, out, title=title, overwrite=overwrite, told=images.warnings)
+        finish(session, result, out, title=title, overwrite=overwrite, fail_if=fail_if, told=images.warnings)

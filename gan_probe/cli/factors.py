@@ -18,10 +18,12 @@ from gan_probe.cli.options import (
     Seed,
     Title,
     TrustCode,
+    gate_option,
 )
 from gan_probe.cli.run_study import check_start, finish, open_critic, parts
 from gan_probe.cli.session import Session
 from gan_probe.config import CHANNEL_POOLING
+from gan_probe.studies.factors.metrics import FactorsMetrics
 
 
 def factors(
@@ -41,6 +43,7 @@ def factors(
     layers: Layers = None,
     pooling: Pooling = CHANNEL_POOLING,
     title: Title = None,
+    fail_if: Annotated[str | None, gate_option(FactorsMetrics)] = None,
     trust_code: TrustCode = False,
     seed: Seed = 0,
     overwrite: Overwrite = False,
@@ -50,7 +53,7 @@ def factors(
 ) -> None:
     """Show which factors score and embedding follow, with images whose every factor is known: colour, size, noise."""
     with Session("factors", json) as session:
-        check_start(out, overwrite=overwrite)
+        check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=FactorsMetrics)
         from gan_probe.studies.factors.study import N_PARTS, fitted, questions
         from gan_probe.studies.factors.study import factors as run
 
@@ -75,4 +78,4 @@ def factors(
                 loaded, spec=chosen, per_class=per_class, n_bases=bases, controls=controls, layers=layers,
                 pooling=pooling, seed=seed, on_step=on_step,
             )  # fmt: skip
-        finish(session, result, out, title=title, overwrite=overwrite)
+        finish(session, result, out, title=title, overwrite=overwrite, fail_if=fail_if)

@@ -112,12 +112,24 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
     return settings
 
 
+ANY_OF = ".NAME"  # stands for what a mapping among the numbers holds, by name
+
+
 def gate_names(metrics: type) -> dict[str, tuple[str, ...]]:
-    """Return what of a study's metrics gates may read: of numbers nothing more, of words those that they may be."""
+    """Return what of a study's metrics gates may read: of numbers nothing more, of words those that they may be.
+
+    The study's own come first, then those of the verdict, which many studies share. Numbers by name, such as shares by
+    factor, stand as ``shares.NAME``.
+    """
     numbers = ("int", "float", "int | None", "float | None")
-    found: dict[str, tuple[str, ...]] = {f.name: () for f in fields(metrics) if f.type in numbers}
+    own_first = sorted(fields(metrics), key=lambda f: f.name not in metrics.__annotations__)
+    found: dict[str, tuple[str, ...]] = {f.name: () for f in own_first if f.type in numbers}
+    found |= {f"{f.name}{ANY_OF}": () for f in own_first if f.type in _OF_NUMBERS}
     words = {name: get_args(kind) for name, kind in get_type_hints(metrics).items() if get_origin(kind) is Literal}
     return found | words
+
+
+_OF_NUMBERS = ("dict[str, float]", "dict[str, dict[str, float | None]]", "dict[str, Any] | None")
 
 
 def gate_option(metrics: type) -> Any:
@@ -149,14 +161,39 @@ def check_gate(gate: str | None, metrics: Mapping[str, Any]) -> None:
     if gate is None:
         return
     name, sign, limit = _split(gate)
-    value = metrics.get(name)
-    if value is None:
+    value = _measured(name, metrics)
+    if isinstance(value, Mapping):
+        raise InputError(f"{name} are several numbers; name one: {', '.join(f'{name}.{key}' for key in value)}.")
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         raise InputError(f"{name} was not measured: the data has no classes, embeddings, or controls beside them.")
     if isinstance(value, str):
         if _WORD_GATES[sign](value, limit):
             raise GateError(f"the gate {gate!r} holds: {name} is {value}.")
     elif _GATES[sign](float(value), float(limit)):
         raise GateError(f"the gate {gate!r} holds: {name} is {value:g}.")
+
+
+def _measured(name: str, metrics: Mapping[str, Any]) -> Any:
+    """Return a number or word by its name, or by its way through mappings: ``shares.colour``.
+
+    Raises
+    ------
+    InputError
+        For a name that a mapping lacks.
+    """
+    if name in metrics:
+        return metrics[name]
+    first, dot, rest = name.partition(".")
+    while dot and first not in metrics:  # names of classes may have dots, too
+        more, dot, rest = rest.partition(".")
+        first = f"{first}.{more}"
+    inner = metrics.get(first)
+    if not dot or not isinstance(inner, Mapping):
+        return None
+    found = _measured(rest, inner)
+    if found is None and not any(rest == key or rest.startswith(f"{key}.") for key in inner):
+        raise InputError(f"{first} has nothing of the name {rest!r}. Known: {', '.join(map(str, inner))}.")
+    return found
 
 
 def parse_gate(gate: str, names: Mapping[str, Sequence[str]]) -> tuple[str, str, str]:
@@ -176,7 +213,8 @@ def parse_gate(gate: str, names: Mapping[str, Sequence[str]]) -> tuple[str, str,
         bound = float(limit)
     except ValueError:
         bound = math.nan
-    if sign not in _GATES or name not in names or math.isnan(bound):
+    is_known = name in names or f"{name.partition('.')[0]}{ANY_OF}" in names
+    if sign not in _GATES or not is_known or math.isnan(bound):
         raise ConfigError(f"--fail-if takes NAME<NUMBER (or <=, >, >=), got {gate!r}. Names: {', '.join(names)}.")
     return name, sign, limit
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gan_probe.cli.options import (
+    DATA_HELP,
     Device,
     DryRun,
     Json,
@@ -18,11 +20,9 @@ from gan_probe.cli.options import (
     TrustCode,
     check_file_free,
     check_gate,
-    gate_names,
     gate_option,
-    parse_gate,
 )
-from gan_probe.cli.run_study import check_start, finish, open_critic, open_images, parts, tell
+from gan_probe.cli.run_study import check_readable, check_start, finish, open_critic, open_images, parts, tell
 from gan_probe.cli.session import Session
 from gan_probe.errors import ConfigError
 from gan_probe.studies.outliers.metrics import OutlierMetrics
@@ -38,8 +38,10 @@ def outliers(
         Path, typer.Argument(metavar="SCORES|CRITIC", help="A table made by gan-probe score; or, with DATA, a critic.")
     ],
     data: Annotated[
-        Path | None,
-        typer.Argument(help="Images to be judged by a critic's layers, not its score alone."),
+        list[Path] | None,
+        typer.Argument(
+            metavar="DATA", help=f"Images to be judged by a critic's layers, not its score alone. {DATA_HELP}"
+        ),
     ] = None,
     reals: Annotated[
         Path | None,
@@ -97,7 +99,7 @@ def outliers(
 
         assert reals is not None  # _check_words
         critic = open_critic(source, device, trust_code=trust_code)
-        images, real_images = (open_images(session, path, size=size) for path in (data, reals))
+        images, real_images = (open_images(session, some, critic=critic, size=size) for some in (data, reals))
         plan = {"critic": source, "images": len(images), "reals": len(real_images), "detector": detector, "out": out}
         session.plan(dry_run, plan)
         session.hold(out)
@@ -111,7 +113,7 @@ def outliers(
                tables=_tables(result))  # fmt: skip
 
 
-def _check_words(data: Path | None, *, reals: Path | None, detector: str, two_sided: bool) -> None:
+def _check_words(data: Sequence[Path] | None, *, reals: Path | None, detector: str, two_sided: bool) -> None:
     """Raise where words of the two ways are mixed."""
     if data is None and detector != AUTO:
         raise ConfigError(
@@ -132,8 +134,7 @@ def _of_scores(
 ) -> OutlierResult:  # fmt: skip
     """Return what the score alone says, and write it as CSV."""
     check_file_free(out, overwrite, suffix=".csv")
-    if fail_if is not None:  # before torch is waited for
-        parse_gate(fail_if, gate_names(OutlierMetrics))
+    check_readable(fail_if, OutlierMetrics)  # before torch is waited for
     from gan_probe.scoring.table import read_scores
     from gan_probe.studies.outliers.study import outliers as find_outliers
     from gan_probe.text import as_csv

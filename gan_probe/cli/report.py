@@ -18,6 +18,7 @@ from gan_probe.cli.options import (
 )
 from gan_probe.cli.run_study import check_start, finish, parts
 from gan_probe.cli.session import Session
+from gan_probe.errors import ConfigError
 from gan_probe.studies.separation.metrics import SeparationMetrics
 
 
@@ -40,6 +41,13 @@ def report(
         str | None, typer.Option(help="Class from which distances are measured. Default: the first seen one.")
     ] = None,
     projection: Annotated[str, typer.Option(help="2-D view of the embeddings: pca, tsne or umap.")] = "pca",
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare",
+            help="Put critics, runs or snapshots side by side, a column a table, with differences paired by image.",
+        ),
+    ] = False,
     thumbnails: Annotated[bool, typer.Option(help="Show small pictures of the images on the page.")] = True,
     fail_if: Annotated[str | None, gate_option(SeparationMetrics)] = None,
     seed: Seed = 0,
@@ -54,12 +62,18 @@ def report(
         from gan_probe.studies.separation.study import separation
         from gan_probe.studies.unlabelled.study import has_classes, unlabelled
 
+        if compare:
+            return _compare(session, scores, out, title=title, overwrite=overwrite, dry_run=dry_run, seed=seed,
+                            fail_if=fail_if)  # fmt: skip
         loaded = by_critic([read_scores(path) for path in scores])
         named, n_images = ", ".join(map(str, scores)), len(loaded[0].table)
         session.plan(dry_run, {"scores": named, "images": n_images, "trainings": len(loaded), "out": out})
         session.hold(out)
         if not has_classes(loaded[0]):
-            bare = unlabelled(loaded[0], run=run, data=data, projection=projection, thumbnails=thumbnails, seed=seed)
+            with session.progress("analysing"):
+                bare = unlabelled(
+                    loaded[0], run=run, data=data, projection=projection, thumbnails=thumbnails, seed=seed
+                )
             return finish(session, bare, out, title=title, overwrite=overwrite, fail_if=fail_if)
         with parts(session, "analysing") as on_step:
             result = separation(
@@ -73,3 +87,28 @@ def report(
                 on_step=on_step,
             )
         return finish(session, result, out, title=title, overwrite=overwrite, fail_if=fail_if)
+
+
+def _compare(
+    session: Session,
+    paths: list[Path],
+    out: Path,
+    *,
+    title: str | None,
+    overwrite: bool,
+    dry_run: bool,
+    seed: int,
+    fail_if: str | None,
+) -> None:
+    """Write the page of several tables as columns."""
+    from gan_probe.scoring.table import read_scores
+    from gan_probe.studies.comparison.study import column_names, comparison
+
+    if fail_if is not None:
+        raise ConfigError("--fail-if is of one critic; with --compare read report.json, which has every difference.")
+    tables = dict(zip(column_names(paths), (read_scores(path) for path in paths), strict=True))
+    session.plan(dry_run, {"critics": ", ".join(tables), "out": out})
+    session.hold(out)
+    with parts(session, "comparing", len(tables)) as on_step:
+        result = comparison(tables, seed=seed, on_step=on_step)
+    finish(session, result, out, title=title, overwrite=overwrite)

@@ -24,13 +24,22 @@ if TYPE_CHECKING:
     from gan_probe.studies.base import StudyResult
 
 
+BESIDE = "batches, now the controls that need no critic"
+
+
 def check_start(out: Path, *, overwrite: bool, fail_if: str | None = None, metrics: type | None = None) -> None:
     """Raise before the work where its page may not be written, or its gate cannot be read."""
     from gan_probe.report.page import MARKER
     from synthetic.files import check_free
 
     check_free(out, marker=MARKER, overwrite=overwrite)
-    if fail_if is not None and metrics is not None:
+    if metrics is not None:
+        check_readable(fail_if, metrics)
+
+
+def check_readable(fail_if: str | None, metrics: type) -> None:
+    """Raise before the work where its gate cannot be read."""
+    if fail_if is not None:
         parse_gate(fail_if, gate_names(metrics))
 
 
@@ -58,16 +67,25 @@ def open_images(
     """
     import numpy as np
 
-    from gan_probe.images.image_set import concatenate
     from gan_probe.images.readers.reading import read_images
 
     found = paths_of([paths] if isinstance(paths, Path) else paths)
     size = fitting_size(session, found, critic=critic, size=size, split=split)
-    images = concatenate([read_images(path, size_px=size, split=split, skip_bad=skip_bad) for path in found])
+    with session.each("reading images") as progress:
+        sets = [read_images(path, size_px=size, split=split, skip_bad=skip_bad, progress=progress) for path in found]
+    images = all_of(session, sets)
     if limit is not None and limit < len(images):
         images = images.take(np.arange(limit))
+    return images
+
+
+def all_of(session: Session, sets: Sequence[ImageSet]) -> ImageSet:
+    """Return several sets as one; warn of what was converted, and count what was skipped."""
+    from gan_probe.images.image_set import concatenate
+
+    images = concatenate(sets)
     session.warn(images.warnings)
-    session.n_skipped = images.n_skipped
+    session.n_skipped += images.n_skipped
     return images
 
 
@@ -110,27 +128,44 @@ def fitting_size(
 
 
 def train_critic(
-    session: Session, images: ImageSet, out: Path, config: TrainConfig, *, device: torch.device, **more: Any
+    session: Session,
+    images: ImageSet,
+    out: Path,
+    config: TrainConfig,
+    *,
+    device: torch.device,
+    also: Callable[[], None] | None = None,
+    **more: Any,
 ) -> Critic:
-    """Train a critic in a run folder, as `gan_probe.train` does with ``more``; tell of its progress, and return it."""
+    """Train a critic in a run folder, as `gan_probe.train` does with ``more``; tell of its progress, and return it.
+
+    What is to be done ``also`` is called as often as the progress is told.
+    """
     from gan_probe.training import train
 
     with session.progress("training", config.steps) as update:
+
+        def on_step(step: int, row: Mapping[str, float]) -> None:
+            update(step, progress_note(step, row, config))
+            if also is not None:
+                also()
+
         return train(
             images,
             out,
             config,
             device=device,
-            on_step=lambda step, row: update(step, progress_note(step, row, config)),
+            on_step=on_step,
             log=session.log,
             **more,
         )
 
 
 def progress_note(step: int, row: Mapping[str, float], config: TrainConfig) -> str:
-    """Return W-distance, penalty and real images per second of critic training."""
+    """Return W-distance, penalty, what auxiliary tasks cost, and real images per second of critic training."""
+    shown = {"w_distance": "W {:.2f}", "penalty": "penalty {:.3f}", "auxiliary_loss": "auxiliary {:.3f}"}
     rate = step * config.n_critic * config.batch_size / max(row["elapsed_s"], 1e-9)
-    return f"W {row['w_distance']:.2f}  penalty {row['penalty']:.3f}  {rate:.0f} images/s"
+    return "  ".join([text.format(row[name]) for name, text in shown.items() if name in row] + [f"{rate:.0f} images/s"])
 
 
 def score_to(session: Session, critic: Critic, images: ImageSet, out: Path, *, reuse: bool = False) -> ScoreTable:
@@ -143,7 +178,7 @@ def score_to(session: Session, critic: Critic, images: ImageSet, out: Path, *, r
         origin = found.provenance
         if (origin.get("critic_hash"), origin.get("data_fingerprint")) == (critic.hash, images.fingerprint):
             return found
-    with session.each("scoring batches") as progress:
+    with session.each("scoring batches", then=BESIDE) as progress:
         found = score(critic, images, progress=progress)
     write_scores(found, out, overwrite=reuse)
     return found
@@ -172,23 +207,19 @@ def tell(session: Session, result: StudyResult, *, told: Iterable[str] = (), tab
     lines = result.findings()
     for line in lines:
         session.say(f"- {line}")
-    opening = result.opening()
-    session.metrics |= {**asdict(result.metrics()), "findings": lines}
-    if opening is not None:
-        session.metrics["verdict"] = opening.judgement.record()
+    session.metrics |= {**asdict(result.metrics()), "findings": lines, "verdict": result.opening().judgement.record()}
 
 
 def save(
     session: Session, result: StudyResult, out: Path, *, title: str | None = None, overwrite: bool = False
 ) -> None:
     """Write a study's page and what stands beside it, and say where."""
-    page = result.save(out, title=title or "", command=command_line(), overwrite=overwrite)
+    with session.progress("writing the page"):
+        page = result.save(out, title=title or "", command=command_line(), overwrite=overwrite)
     session.outputs |= {"report": str(page), "json": str(out / "report.json")}
     session.outputs |= {stem: str(out / f"{stem}.csv") for stem in result.tables()}
     session.say(f"report: {page}")
-    opening = result.opening()
-    if opening is not None:
-        session.say(opening.judgement.line())
+    session.say(result.opening().judgement.line())
 
 
 def finish(

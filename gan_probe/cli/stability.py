@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gan_probe.cli.options import (
+    DATA_HELP,
     Device,
     DryRun,
     Json,
@@ -31,7 +32,10 @@ AGREED = "agreed"
 
 def stability(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of the same training with other seeds; at least 3.")],
-    data: Annotated[Path, typer.Option(help="Images with labels, such as the test set.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(help=f"Images with labels, such as the test set; repeatable. {DATA_HELP}"),
+    ],
     out: ReportFolder,
     step: Annotated[
         str | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import typer
 from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, SizePx, SplitName, command_line, parse_settings
 from gan_probe.cli.run_study import train_critic
 from gan_probe.cli.session import Session
-from gan_probe.config import OBJECTIVES, PRESETS, VARIED, TrainConfig
+from gan_probe.config import AUGMENTATIONS, AUXILIARIES, OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
 from gan_probe.names import check_name
 
@@ -30,10 +30,27 @@ def train(
     preset: Annotated[
         str | None, typer.Option(help=f"Recipe: {', '.join(PRESETS)}. Default: compact; with --labels semi-supervised.")
     ] = None,
-    network: Annotated[str | None, typer.Option(help="Networks, in place of the recipe's.")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="Networks, in place of the recipe's: gan-probe list networks.")
+    ] = None,
     objective: Annotated[
         str | None, typer.Option(help=f"Losses, in place of the recipe's: {', '.join(OBJECTIVES)}.")
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help=f"Done at random to reals and fakes alike: {', '.join(AUGMENTATIONS)}; several by commas."),
+    ] = None,
+    auxiliary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:WEIGHT]",
+            help=f"Learned beside the game: {', '.join(AUXILIARIES)}; several by commas.",
+        ),
+    ] = None,
+    without_generator: Annotated[
+        bool,
+        typer.Option("--without-generator", help="By --auxiliary alone: the control for a critic trained with it."),
+    ] = False,
     steps: Annotated[int | None, typer.Option(help="Generator updates, each with its critic updates.")] = None,
     epochs: Annotated[
         int | None, typer.Option(help="In place of --steps: passes of the critic over the data.", min=1)
@@ -70,6 +87,10 @@ def train(
             help="Fetch images from disk as they are wanted. Default: when they would take over half of the memory.",
         ),
     ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(help="tensorboard: curves and samples in OUT/tensorboard, too; needs gan-probe[tensorboard]."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a training that was cut off; start if there is none.")
     ] = False,
@@ -95,14 +116,19 @@ def train(
         from gan_probe.training.loop import check_trainable
         from gan_probe.training.parallel import default_jobs, devices_for
         from gan_probe.training.ranks import leave
+        from gan_probe.training.runs.events import check_log
         from gan_probe.training.runs.folder import MARKER
         from synthetic.files import check_free
 
+        check_log(log)
         given = {
             k: v
             for k, v in {
                 "network": network,
                 "objective": objective,
+                "augment": augment,
+                "auxiliary": auxiliary,
+                "without_generator": without_generator or None,
                 "steps": steps,
                 "batch_size": batch_size,
                 "precision": precision,
@@ -169,9 +195,7 @@ def train(
                     tasks,
                     jobs=at_a_time,
                     steps=config.steps,
-                    tell=lambda path: (
-                        {"run": path.name, **_tell(session, path, used, str(chosen), brief=True)} if is_first else {}
-                    ),
+                    tell=lambda path: _ended(session, path, used, str(chosen), log=log) if is_first else {},
                 )
                 session.outputs["runs"], session.metrics["runs"] = str(out), list(ended.values())
                 return
@@ -181,6 +205,7 @@ def train(
                 out,
                 config,
                 device=chosen,
+                also=_following(last_things, out, log if is_first else None),
                 origins=origins[out],
                 resume=resume,
                 overwrite=overwrite,
@@ -188,6 +213,21 @@ def train(
         if is_first:
             session.outputs |= {"run": str(out), "critic": str(out / "critic")}
             session.metrics |= _tell(session, out, used, str(chosen))
+
+
+def _following(last_things: ExitStack, run: Path, log: str | None) -> Callable[[], None] | None:
+    """Return what writes a training's events as it goes, or None; it is closed with the last things."""
+    from gan_probe.training.runs.events import Events
+
+    return None if log is None else last_things.enter_context(Events(run)).update
+
+
+def _ended(session: Session, path: Path, precision: str, device: str, *, log: str | None) -> dict[str, Any]:
+    """Print how one of several trainings ended, write its events, and return it as numbers."""
+    with ExitStack() as last_things:
+        if update := _following(last_things, path, log):
+            update()
+    return {"run": path.name, **_tell(session, path, precision, device, brief=True)}
 
 
 def _tell(session: Session, path: Path, precision: str, device: str, *, brief: bool = False) -> dict[str, Any]:
@@ -201,10 +241,11 @@ def _tell(session: Session, path: Path, precision: str, device: str, *, brief: b
         session.say(f"- {line}")
     steps, seconds = critic.config.step, float(last["elapsed_s"].sum())
     session.say(f"critic after {steps} steps in {path / 'critic'} ({seconds:.0f} s, {precision} on {device})")
+    w_distance = {} if critic.config.without_generator else {"w_distance": float(last["w_distance"].sum())}
     return {
         "steps": steps,
         "critic_hash": critic.hash,
-        "w_distance": float(last["w_distance"].sum()),
+        **w_distance,
         "elapsed_s": seconds,
         "precision": precision,
         "device": device,
@@ -231,7 +272,8 @@ def _read(session: Session, data: Path, size: int | None, split: str | None, str
     if stream is None:
         stream = data.exists() and size_in_memory(data, size) > memory_bytes() / 2
     if not stream:
-        return read_images(data, size_px=size, split=split)
+        with session.each("reading images") as each:
+            return read_images(data, size_px=size, split=split, progress=each)
     with session.each("looking through the images") as each:
         return stream_images(data, size_px=size, split=split, progress=each)
 

@@ -371,6 +371,11 @@ class Critic:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the scores must know about how they come about; empty for most critics."""
         notes = []
+        if self.config.without_generator:
+            notes.append(
+                f"trained without a generator, by the auxiliary task alone ({self.config.auxiliary}): nothing taught"
+                " its score, which means nothing. Use its features."
+            )
         if self.config.heads.get("n_kernels"):
             notes.append(
                 "trained with minibatch discrimination, so it depends on the batch in training; here every image is"

@@ -66,6 +66,10 @@ class CriticConfig:
     heads : dict
         ``n_classes``, ``n_kernels``: see `gan_probe.networks.heads.CriticWithHeads`; or ``n_outputs``: see
         `gan_probe.networks.heads.CriticWithOutputs`; empty without.
+    auxiliary : str
+        Tasks that it learned beside the game; empty without.
+    without_generator : bool
+        Whether it learned these alone, so that nothing taught its score.
     """
 
     network: str
@@ -81,6 +85,8 @@ class CriticConfig:
     arguments: dict[str, Any] = field(default_factory=dict)
     adaptation: dict[str, Any] = field(default_factory=dict)
     heads: dict[str, int] = field(default_factory=dict)
+    auxiliary: str = ""
+    without_generator: bool = False
 
     @property
     def is_conditional(self) -> bool:

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
-from skimage.util import montage
 
 from gan_probe.errors import InputError
 from gan_probe.types import Images
@@ -39,6 +38,8 @@ def fit_channels(images: Images, n_channels: int) -> Images:
 
 def sheet(images: Images, columns: int = SHEET_COLUMNS) -> Image.Image:
     """Return images as one picture, ``columns`` in a row."""
+    from skimage.util import montage  # late: scoring draws none
+
     colour = images.shape[-1] == 3
     pixels = montage(
         images if colour else images[..., 0],

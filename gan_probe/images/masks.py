@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,25 @@ def find_masks(data: ImageSet) -> Path | None:
         beside = [folder / "masks"] if (folder / "images").is_dir() else []
         beside += [folder.parent / "masks"] if folder.name == "images" else []
     return next((path for path in beside if path.exists()), None)
+
+
+def masks_of(sets: Sequence[ImageSet], *, size_px: int | None = None) -> tuple[list[Path], Masks | None]:
+    """Return where the masks beside each of several sets lie, and those of all images in order, or None.
+
+    None also where a set has masks and another has none: measures are of all images or of none.
+
+    Raises
+    ------
+    InputError
+        As `read_masks`.
+    """
+    found = [find_masks(data) for data in sets]
+    places = [path for path in found if path is not None]
+    if not places or len(places) < len(found):
+        return places, None
+    return places, np.concatenate(
+        [read_masks(path, data, size_px=size_px) for path, data in zip(places, sets, strict=True)]
+    )
 
 
 def read_masks(path: str | Path, data: ImageSet, *, size_px: int | None = None) -> Masks:

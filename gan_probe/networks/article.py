@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gan_probe.networks.blocks import SAME_PAD
 from gan_probe.networks.convolution import PenaltyConv2d
+from gan_probe.networks.piecewise import relu
 
 WIDTHS = (32, 64, 128, 256, 512)
 HALVINGS = len(WIDTHS) - 1  # the last block keeps the resolution
@@ -34,7 +35,7 @@ class ArticleBlock(nn.Module):
         self.shortcut = PenaltyConv2d(c_in, c_out, 1, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.second(F.relu(self.first(x))) + self.shortcut(x))
+        return relu(self.second(relu(self.first(x))) + self.shortcut(x))
 
 
 class ArticleDoubling(nn.Module):

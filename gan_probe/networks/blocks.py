@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_probe.networks.convolution import PenaltyConv2d
+from gan_probe.networks.piecewise import halved, leaky_relu
 
 SAME_PAD = (1, 2, 1, 2)  # left, right, top, bottom: a 4x4 convolution that keeps the size
 
@@ -26,9 +27,9 @@ class ResidualDown(nn.Module):
         self.shortcut = PenaltyConv2d(c_in, c_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(F.pad(x if self.is_first else F.leaky_relu(x, 0.2), SAME_PAD))
-        y = self.conv2(F.leaky_relu(y, 0.2))
-        return y + self.shortcut(F.avg_pool2d(x, 2))
+        y = self.conv1(F.pad(x if self.is_first else leaky_relu(x, 0.2), SAME_PAD))
+        y = self.conv2(leaky_relu(y, 0.2))
+        return y + self.shortcut(halved(x))
 
 
 class ResidualUp(nn.Module):
@@ -66,4 +67,4 @@ class TexturePath(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.filters.weight - self.filters.weight.mean((2, 3), keepdim=True)
-        return F.leaky_relu(F.conv2d(x, weight), 0.2).mean((2, 3)) * x.shape[-1]
+        return leaky_relu(F.conv2d(x, weight), 0.2).mean((2, 3)) * x.shape[-1]

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_probe.networks.blocks import TexturePath
+from gan_probe.networks.piecewise import leaky_relu
 
 WIDTHS = (32, 64, 128, 128, 128, 128, 128)  # after each halving, the first by rearranging pixels
 SMALLEST_PX = 4
@@ -41,9 +42,9 @@ class CompactCritic(nn.Module):
 
     def score_and_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         texture = self.texture(x)
-        y = F.leaky_relu(self.stem(F.pixel_unshuffle(x, 2)), 0.2)
+        y = leaky_relu(self.stem(F.pixel_unshuffle(x, 2)), 0.2)
         for block in self.blocks:
-            y = F.leaky_relu(block(y), 0.2)
+            y = leaky_relu(block(y), 0.2)
         features = y.flatten(1)
         return (self.head(features) + self.texture_head(texture)).squeeze(1), features
 

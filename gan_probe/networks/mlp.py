@@ -8,6 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from gan_probe.networks.piecewise import leaky_relu
+
 SLOPE = 0.2
 
 
@@ -37,7 +39,7 @@ class MlpCritic(nn.Module):
         for layer in self.hidden:
             y = layer(x)
             maxout = self.n_pieces > 1
-            x = y.view(len(y), -1, self.n_pieces).amax(2) if maxout else nn.functional.leaky_relu(y, SLOPE)
+            x = y.view(len(y), -1, self.n_pieces).amax(2) if maxout else leaky_relu(y, SLOPE)
         return self.head(x).squeeze(1), x
 
     def forward(self, x: Tensor) -> Tensor:

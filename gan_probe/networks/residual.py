@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_probe.networks.blocks import SAME_PAD, ResidualDown, ResidualUp
+from gan_probe.networks.piecewise import leaky_relu
 
 WIDTHS = (32, 64, 128, 256, 512)
 
@@ -33,7 +34,7 @@ class ResidualCritic(nn.Module):
     def score_and_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         for block in self.blocks:
             x = block(x)
-        features = F.leaky_relu(x, 0.2).flatten(1)
+        features = leaky_relu(x, 0.2).flatten(1)
         return self.head(features).squeeze(1), features
 
     def forward(self, x: Tensor) -> Tensor:

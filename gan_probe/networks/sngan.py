@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_probe.networks.convolution import PenaltyConv2d
+from gan_probe.networks.piecewise import halved, relu
 
 CRITIC_WIDTH, GENERATOR_WIDTH, START_PX = 128, 256, 4
 
@@ -36,12 +37,12 @@ class Down(nn.Module):
         self.c_sc = _drawn(PenaltyConv2d(c_in, c_out, 1)) if halve else None
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x if self.is_first else F.relu(x)
-        y = self.c2(F.relu(self.c1(x)))
+        x = x if self.is_first else relu(x)
+        y = self.c2(relu(self.c1(x)))
         if self.c_sc is None:
             return x + y
         # A 1x1 convolution and the mean over 2x2 pixels may change places: pooled first, it costs a quarter.
-        return F.avg_pool2d(y, 2) + self.c_sc(F.avg_pool2d(x, 2))
+        return halved(y) + self.c_sc(halved(x))
 
 
 class SnganCritic(nn.Module):
@@ -67,7 +68,7 @@ class SnganCritic(nn.Module):
     def score_and_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         for name in self.layers:
             x = self.get_submodule(name)(x)
-        features = F.relu(x).mean((2, 3))
+        features = relu(x).mean((2, 3))
         return self.l5(features).squeeze(1), features
 
     def forward(self, x: Tensor) -> Tensor:

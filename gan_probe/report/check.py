@@ -11,7 +11,7 @@ def check_table(result: CheckResult) -> Table:
     """Return every check: of the page, and of the terminal."""
     columns = [
         Col(title="check", of="check"),
-        Col(title="", of="verdict"),
+        Col(title="verdict", of="verdict"),
         Col(title="found", of="found"),
         Col(title="what to do", of="advice"),
     ]

@@ -43,13 +43,15 @@ def margin_bars(measures: Sequence[Margin]) -> Figure:
         if e.best_control:
             colour = {"ahead": "#2a7f3f", "behind": "#b3321b"}.get(e.verdict, "#555555")
             _point(right, 100 * e.margin, 100 * e.margin_low, high=100 * e.margin_high, place=place, colour=colour)
-            right.annotate(
-                f"over {title_of(e.best_control).replace('randomly initialised', 'random')}",
-                (100 * e.margin, place),
-                xytext=(0, 8),
+            right.annotate(  # beside the panel: inside it would lie on a line, or on the axis
+                textwrap.fill(f"over {title_of(e.best_control).replace('randomly initialised', 'random')}", 14),
+                (1.0, place),
+                xycoords=right.get_yaxis_transform(),
+                xytext=(6, 0),
                 textcoords="offset points",
                 fontsize=7,
-                ha="center",
+                va="center",
+                annotation_clip=False,
             )
     left.set_yticks(range(len(measures)), ["\n".join(textwrap.wrap(e.measure, 18)) for e in measures], fontsize=9)
     left.set_ylim(len(measures) - 0.4, -0.7)

@@ -216,13 +216,13 @@ def _tables(result: FactorsResult) -> list[Table]:
         " larger."
     )
     thresholds = [
-        Col(title="", of="setting"),
+        Col(title="setting", of="setting"),
         Col(title="factor", of="name"),
         Col(title="from", of="start"),
         Col(title="noticed", of="noticed"),
         Col(title="randomly initialised", of="noticed_random_init"),
-        Col(title="", of="verdict"),
-        Col(title="separated", of="separated"),
+        Col(title="critic is", of="verdict"),
+        Col(title="separated at", of="separated"),
         Col(title="randomly initialised", of="separated_random_init"),
     ]
     found = [

@@ -94,14 +94,12 @@ SECTIONS: tuple[Section[OutlierResult], ...] = (
         "Scores of all images; the share of false calls is bounded on average, as long as the held-out reals are like"
         " those that will come.",
         histogram,
-        is_notable=lambda result: True,
     ),
     Section(
         "unseen",
         "Telling unseen from seen",
         "Images of each unseen class against new images of seen ones; below 0.5 the score points the wrong way.",
         lambda result: evidence.unseen(result.detections),
-        is_notable=lambda result: True,
     ),
 )
 
@@ -114,7 +112,6 @@ OF_DETECTORS: tuple[Section[OutlierResult], ...] = (
         " whose name stands above. p: the share of new reals that look as strange, at most.",
         strangest,
         is_vector=False,
-        is_notable=lambda result: True,
     ),
     Section(
         "scores",
@@ -122,7 +119,6 @@ OF_DETECTORS: tuple[Section[OutlierResult], ...] = (
         "How unlike reals all images are; the share of false calls is bounded on average, as long as the held-out reals"
         " are like those that will come.",
         histogram,
-        is_notable=lambda result: True,
     ),
     Section(
         "detectors",
@@ -130,7 +126,6 @@ OF_DETECTORS: tuple[Section[OutlierResult], ...] = (
         "Unseen classes were not looked at to choose the detectors that are used (*); so a better one may stand here."
         " Bars: 95 % intervals over images.",
         by_detector,
-        is_notable=lambda result: True,
     ),
 )
 

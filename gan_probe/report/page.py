@@ -31,6 +31,7 @@ from PIL import Image
 from gan_probe.errors import InputError
 from gan_probe.names import check_name
 from gan_probe.report.explorer import Points, packed
+from gan_probe.report.glossary import meaning_of
 from gan_probe.report.tables import Table
 from gan_probe.text import as_csv, placeless, visible, without_known, without_place, without_places_in
 from synthetic.files import atomic_folder
@@ -45,7 +46,7 @@ PLAIN: Any = {
     "svg.hashsalt": "gan-probe", "text.parse_math": False, "svg.fonttype": "none", "axes.formatter.use_mathtext": False,
     "axes.unicode_minus": False, "axes.facecolor": "none",
 }  # fmt: skip
-ICONS = {"better": "▲", "as good": "●", "worse": "▼", "unknown": "?"}
+ICONS = {"better": "▲", "as good": "●", "worse": "▼", "unknown": "?", "told": "◆"}
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,10 @@ class Section(Generic[M]):
     is_vector: bool = True  # pictures made of pixels gain nothing from SVG
     says: Callable[[M], str] = lambda material: ""  # what it shows, in a line: all that is seen of it when folded
     instead: Callable[[M], bool] = lambda material: False  # whether that line says all, so that a page has no figure
-    is_notable: Callable[[M], bool] = lambda material: False  # whether it stands open on a page with a verdict
+    is_notable: Callable[[M], bool] = lambda material: False  # whether it stands open on a page that folds
     is_lead: bool = False  # whether it stands on the first screen
+    # the same as steps by their titles, which the page shows one at a time with a slider, and without script all
+    steps: Callable[[M], Mapping[str, Figure]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,8 @@ class Page(Generic[M]):
         From a result to what a reader must know of the page itself, beside the result's warnings.
     points : callable
         From a result to what the explorer shows; None: there is none.
+    folds : bool
+        Whether sections and tables that have nothing notable to say are folded: on a page of many.
     provenance : callable, optional
         From a result to what the page says of where it comes from; default: the result's own.
     """
@@ -91,6 +96,7 @@ class Page(Generic[M]):
     tables: Callable[[M], Sequence[Table]] = lambda result: ()
     notes: Callable[[M], Sequence[str]] = lambda result: ()
     points: Callable[[M], Points | None] = lambda result: None
+    folds: bool = False
     provenance: Callable[[M], Mapping[str, Any]] | None = None
 
 
@@ -105,19 +111,18 @@ def write(
         [without_place(without_known(line, known)) for line in lines] for lines in (result.warnings, page.notes(result))
     )
     command = without_places_in(command)
-    verdict = {} if opening is None else opening.record()
     record = {
         "schema": page.schema,
         "title": heading,
         "provenance": {"command": command, **placeless(result.provenance)},
-        **verdict,
+        **opening.record(),
         "findings": findings,
         **result.record(),
         "warnings": warned,
     }
     tables, points = page.tables(result), page.points(result)
     with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder:
-        drawn = list(_draw(folder / "figures", page.sections(result), result, has_verdict=opening is not None))
+        drawn = list(_draw(folder / "figures", page.sections(result), result, folds=page.folds))
         (folder / MARKER).write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         html = (
             _environment()
@@ -125,11 +130,14 @@ def write(
             .render(
                 title=heading,
                 command=command,
-                about=opening.about if opening else (),
+                about=opening.about,
+                folds=page.folds,
                 date=datetime.now().astimezone().date().isoformat(),
                 opening=opening,
                 icons=ICONS,
                 number=_tile_number,
+                explained=meaning_of,
+                words=_words(tables, opening),
                 findings=findings,
                 warnings=[*warned, *noted],
                 lead=next((s for s in drawn if s["is_lead"]), None),
@@ -140,7 +148,7 @@ def write(
                 tables=[t for t in tables if not t.below],
                 provenance=placeless(page.provenance(result) if page.provenance else result.provenance),
                 files=[f"{stem}.csv" for stem in result.tables()],
-                style=Markup(_asset("templates/page.css")),  # noqa: S704 (our own)
+                style=Markup(_style()),  # noqa: S704 (our own)
                 script=Markup(_asset("viewer.js")),  # noqa: S704
                 script_hash=script_hash(),
             )
@@ -158,6 +166,18 @@ def _environment() -> Environment:
 
 def _asset(name: str) -> str:
     return files("gan_probe.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _words(tables: Sequence[Table], opening: Any) -> dict[str, str]:
+    """Return what headings of a page mean, by heading: what is pointed at shows it too, but not on paper or a phone."""
+    titles = [tile.title for tile in opening.tiles] + [c.title for table in tables for c in table.columns]
+    return {title: meaning_of(title) for title in sorted(set(titles), key=str.casefold) if meaning_of(title)}
+
+
+def _style() -> str:
+    """Return the page's style: the first screen's rules stand in the middle, before those of phone and paper."""
+    page = _asset("templates/page.css")
+    return page.replace("@media (max-width", f"{_asset('templates/first.css')}@media (max-width", 1)
 
 
 def script_hash() -> str:
@@ -242,7 +262,7 @@ def plot(page: Page[M], result: Any, name: str | None, ax: Axes | None) -> list[
 
 
 def as_html(page: Page[M], result: Any) -> str:
-    """Return findings, the first table and the first figure, as notebooks show them."""
+    """Return the first screen, findings, the first table and the first figure, as notebooks show them."""
     png = ""
     with _drawing():
         for section in page.sections(result):
@@ -253,7 +273,17 @@ def as_html(page: Page[M], result: Any) -> str:
     return (
         _environment()
         .get_template("notebook.html.j2")
-        .render(title=page.title(result), findings=result.findings(), tables=page.tables(result)[:1], png=png)
+        .render(
+            title=page.title(result),
+            findings=result.findings(),
+            tables=page.tables(result)[:1],
+            png=png,
+            opening=result.opening() if hasattr(result, "opening") else None,
+            icons=ICONS,
+            number=_tile_number,
+            explained=meaning_of,
+            style=Markup(_asset("templates/first.css")),  # noqa: S704 (our own)
+        )
     )
 
 
@@ -265,7 +295,7 @@ def _drawing() -> Iterator[None]:
         yield
 
 
-def _draw(folder: Path, sections: Sequence[Section[M]], material: M, *, has_verdict: bool) -> Iterator[dict[str, Any]]:
+def _draw(folder: Path, sections: Sequence[Section[M]], material: M, *, folds: bool) -> Iterator[dict[str, Any]]:
     """Save each figure, and yield its section with the picture for the page, or with what is said in its place."""
     folder.mkdir()
     with _drawing():
@@ -274,10 +304,14 @@ def _draw(folder: Path, sections: Sequence[Section[M]], material: M, *, has_verd
             figure = None if section.instead(material) else section.draw(material)
             if figure is None and not says:
                 continue
-            is_open = not has_verdict or section.is_notable(material)
-            found = {**vars(section), "says": says, "is_open": is_open, "picture": ""}
+            is_open = not folds or section.is_notable(material)
+            found = {**vars(section), "says": says, "is_open": is_open, "picture": "", "frames": {}}
             if figure is not None:
                 found["picture"] = _saved(folder, section, figure)
+                frames = section.steps(material) if section.steps else {}
+                found["frames"] = {
+                    title: _image(_png(frame), f"{section.heading}: {title}") for title, frame in frames.items()
+                }
             yield found
 
 
@@ -291,8 +325,12 @@ def _saved(folder: Path, section: Section[M], figure: Figure) -> Markup:
     (folder / f"{section.name}.png").write_bytes(png)
     if 0 < len(svg) <= MAX_INLINE:
         return Markup(_inline(svg, section))  # noqa: S704 (matplotlib escapes text)
+    return _image(png, section.heading)
+
+
+def _image(png: bytes, text: str) -> Markup:
     url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    return Markup('<img src="{}" alt="{}">').format(url, section.heading)
+    return Markup('<img src="{}" alt="{}">').format(url, text)
 
 
 def _inline(svg: str, section: Section[M]) -> str:

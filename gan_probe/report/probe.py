@@ -148,7 +148,6 @@ def _sections(result: ProbeResult) -> tuple[Section[ProbeResult], ...]:
             "Error against the number of labels, both logarithmic. Bands: 95 % intervals; of the randomly initialised"
             " critics the range over seeds.",
             partial(error_curves, classifier=classifier, group=group),
-            is_notable=lambda result: True,
         )
         for classifier in result.classifiers
         for group in result.groups

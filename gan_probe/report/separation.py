@@ -114,7 +114,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "The first images of each class.",
         _examples,
         is_vector=False,
-        says=lambda m: f"{len(m.examples)} classes",
+        says=lambda m: f"{len(m.examples)} classes" if m.examples else "",
     ),
     Section(
         "scores",
@@ -425,4 +425,5 @@ PAGE = Page[SeparationResult](
     sections=_sections,
     tables=_tables,
     points=points,
+    folds=True,
 )

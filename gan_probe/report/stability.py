@@ -192,9 +192,21 @@ def _tables(result: StabilityResult) -> list[Table]:
     ranked = sorted(result.agreement.items(), key=lambda item: -item[1])
     found = [
         Table(name="numbers", heading="Every number", note=note, columns=levels, rows=result.level_rows()),
-        Table(name="alike", columns=alike, rows=result.similarity_rows()),
-        Table(name="compared", columns=compared, rows=[vars(c) for c in result.comparisons]),
-        Table(name="agreement", columns=agreement, rows=[{"run": run, "value": value} for run, value in ranked]),
+        Table(
+            name="alike", heading="Embeddings and clusters of two runs", columns=alike, rows=result.similarity_rows()
+        ),
+        Table(
+            name="compared",
+            heading="Against the other training",
+            columns=compared,
+            rows=[vars(c) for c in result.comparisons],
+        ),
+        Table(
+            name="agreement",
+            heading="Which run is typical",
+            columns=agreement,
+            rows=[{"run": run, "value": value} for run, value in ranked],
+        ),
     ]
     return [table for table in found if table.rows]
 

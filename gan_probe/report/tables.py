@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gan_probe.report.glossary import meaning_of
 from gan_probe.text import visible
 
 Row = Mapping[Any, Any]
@@ -36,6 +37,7 @@ class Col:
     Attributes
     ----------
     title : str
+        Never empty: it is what sorts the column, and what a screen reader says.
     of : str, tuple of str, or callable
         The key of the value in a row; two keys, the ends of an interval; or a function of the row.
     form : str
@@ -45,6 +47,11 @@ class Col:
     title: str
     of: str | tuple[str, str] | Callable[[Row], Any]
     form: str = "text"
+
+    @property
+    def help(self) -> str:
+        """What the title means, where it does not say so itself."""
+        return meaning_of(self.title)
 
     @property
     def is_number(self) -> bool:

@@ -59,11 +59,20 @@ def _legend(axis: Axes, **options: Any) -> None:
 
 def histograms(result: TrajectoryResult) -> Figure:
     """Return one row for each of up to six snapshots: scores by class, and what the generator drew at that step."""
-    chosen = spread_steps(result.steps, N_ROWS)
+    return _rows(result, spread_steps(result.steps, N_ROWS))
+
+
+def histogram_steps(result: TrajectoryResult) -> dict[str, Figure]:
+    """Return the same, a figure a snapshot, of up to twelve."""
+    return {f"step {step}": _rows(result, [step]) for step in spread_steps(result.steps, MAX_TICKS)}
+
+
+def _rows(result: TrajectoryResult, chosen: Sequence[int]) -> Figure:
+    """Return one row for each of some snapshots."""
     pictures = _pictures(result, chosen)
     colours, rows = class_colours(result.table), class_rows(result.labels)
     moved = centred(result.scores, result.labels, result.reference)
-    figure = canvas(12 if pictures else 8.5, 1.85 * len(chosen) + 0.4)
+    figure = canvas(12 if pictures else 8.5, max(1.85 * len(chosen) + 0.4, 2.9))
     n_columns = 2 if pictures else 1
     axes = figure.subplots(len(chosen), n_columns, squeeze=False, width_ratios=[1.5, 1][:n_columns])
     for row, step in zip(axes, chosen, strict=True):
@@ -210,6 +219,7 @@ SECTIONS: tuple[Section[TrajectoryResult], ...] = (
         " generator drew at that step.",
         histograms,
         is_vector=False,
+        steps=histogram_steps,
     ),
     Section(
         "separated",

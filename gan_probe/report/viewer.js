@@ -46,6 +46,20 @@ for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().include
 table.parentElement.before(words);
 }
 document.querySelectorAll(".table table").forEach((table) => table.tHead && sortable(table));
+for (const box of document.querySelectorAll(".frames")) {
+const frames = [...box.querySelectorAll("figure")];
+if (frames.length < 2) continue;
+const id = `${box.id}-slider`, said = make("output", { for: id });
+const slider = make("input", { type: "range", id, min: 0, max: frames.length - 1, value: frames.length - 1 });
+const show = () => {
+frames.forEach((frame, place) => (frame.hidden = place !== Number(slider.value)));
+said.textContent = frames[slider.value].dataset.title;
+slider.setAttribute("aria-valuetext", said.textContent);
+};
+slider.addEventListener("input", show);
+box.prepend(make("div", { class: "controls" }, make("label", { for: id, text: "shown" }), slider, said));
+show();
+}
 addEventListener("beforeprint", () => {
 for (const part of document.querySelectorAll("details:not([open])")) {
 part.open = true;
@@ -75,7 +89,11 @@ async function start(head) {
 const whole = await inflate(head.data);
 const { n } = head;
 const LEVELS = 65534;
-const columns = head.columns.map((c) => ({ ...c, codes: new Uint16Array(whole, c.offset, n) }));
+const columns = head.columns.map((c) => {
+const bytes = new Uint8Array(whole, c.offset, 2 * n), codes = new Uint16Array(n);
+for (let i = 0; i < n; i++) codes[i] = bytes[i] | (bytes[n + i] << 8);
+return { ...c, codes };
+});
 const numbers = columns.filter((c) => !c.names);
 const kinds = columns.filter((c) => c.names);
 const valueOf = (c, i) => (c.codes[i] > LEVELS ? NaN : c.low + (c.codes[i] / LEVELS) * (c.high - c.low));
@@ -83,9 +101,10 @@ const paths = new TextDecoder().decode(new Uint8Array(whole, head.paths)).split(
 const score = numbers[0];
 const label = kinds[0];
 const nameOf = (i) => (label ? label.names[label.codes[i]] : "");
-const order = Uint32Array.from({ length: n }, (_, i) => i).sort((a, b) => score.codes[a] - score.codes[b]);
-const rank = new Uint32Array(n);
-order.forEach((i, place) => (rank[i] = place));
+const order = new Uint32Array(n), rank = new Uint32Array(n), starts = new Uint32Array(65537);
+for (let i = 0; i < n; i++) starts[score.codes[i] + 1]++;
+for (let code = 0; code < 65536; code++) starts[code + 1] += starts[code];
+for (let i = 0; i < n; i++) order[(rank[i] = starts[score.codes[i]]++)] = i;
 const thumb = new Int32Array(n).fill(-1);
 head.thumbs.forEach((row, place) => (thumb[row] = place));
 let sprite = null;
@@ -101,6 +120,7 @@ let nChosen = 0;
 let cursor = -1;
 let words = "";
 const root = $("explorer");
+const pair = (...parts) => make("span", { class: "pair" }, ...parts);
 const option = (c, place) => make("option", { value: place, text: shorten(c.title, 40) });
 const select = (id, text, options, value) => {
 const box = make("select", { id }, ...options);
@@ -136,7 +156,7 @@ text:
 " chooses it, c chooses its class, s all shown, Escape none.",
 });
 root.replaceChildren(
-make("div", { class: "controls" }, xLabel, xBox, yLabel, yBox, colourLabel, colourBox, search),
+make("div", { class: "controls" }, pair(xLabel, xBox), pair(yLabel, yBox), pair(colourLabel, colourBox), search),
 make("div", { class: "plot" }, canvas, over, tip), strip, legend, help, panel,
 );
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -147,6 +167,7 @@ const [a, b] = [rgb(head.ramp[at | 0]), rgb(head.ramp[(at | 0) + 1])];
 return a.map((v, k) => Math.round(v + (b[k] - v) * (at - (at | 0))));
 };
 const RAMP = Array.from({ length: 64 }, (_, k) => ramp(k / 63));
+const shades = (c) => (c.shades ??= c.codes.map((code) => (code > LEVELS ? 64 : code >> 10)));
 const column = () => columns.find((c) => c.name === colourBox.value);
 const colourOf = (c, code) =>
 c.names ? rgb(head.colours[code % head.colours.length]) : code > LEVELS ? [128, 128, 128] : RAMP[(code / 1024) | 0];
@@ -190,12 +211,13 @@ SHAPES[mark](p, radius);
 p.fill();
 const { data } = p.getImageData(0, 0, side, side), found = [];
 for (let k = 0; k < side * side; k++)
-if (data[4 * k + 3] > 20) found.push((k % side) - half, ((k / side) | 0) - half, data[4 * k + 3] + 1);
+if (data[4 * k + 3] > (n > MANY ? 110 : 20)) found.push((k % side) - half, ((k / side) | 0) - half, data[4 * k + 3] + 1);
 stamps.set(key, Int16Array.from(found));
 }
 return stamps.get(key);
 }
 const PAD = 10;
+const MANY = 5000;
 const px = new Float32Array(n), py = new Float32Array(n);
 let width = 0, height = 0, scale = 1, radius = 3;
 let cells = new Int32Array(0), next = new Int32Array(n), nAcross = 0;
@@ -225,36 +247,48 @@ cells[at] = i;
 }
 draw();
 }
-function draw() {
-const context = canvas.getContext("2d");
-const image = context.createImageData(width, height);
-const { data } = image, c = column();
-const [pale, muted] = dark.matches ? [40, 62] : [232, 214];
-const strong = [], weak = [];
-for (let k = 0; k < (c.names ? c.names.length : 1); k++) strong.push(stamp(markOf(c, k), radius));
-const put = (i, [r, g, b], mark) => {
-const x0 = px[i] | 0, y0 = py[i] | 0;
+let image = null, pixels = null;
+const whole32 = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+function smooth(at, [r, g, b], mark) {
+const { data } = image;
 for (let k = 0; k < mark.length; k += 3) {
-const x = x0 + mark[k], y = y0 + mark[k + 1], a = mark[k + 2];
-if (x < 0 || y < 0 || x >= width || y >= height) continue;
-const at = 4 * (y * width + x), rest = 256 - a;
-data[at] = (data[at] * rest + r * a) >> 8;
-data[at + 1] = (data[at + 1] * rest + g * a) >> 8;
-data[at + 2] = (data[at + 2] * rest + b * a) >> 8;
-data[at + 3] = Math.max(data[at + 3], a - 1);
+const to = 4 * (at + mark[k] + mark[k + 1] * width), a = mark[k + 2], rest = 256 - a;
+data[to] = (data[to] * rest + r * a) >> 8;
+data[to + 1] = (data[to + 1] * rest + g * a) >> 8;
+data[to + 2] = (data[to + 2] * rest + b * a) >> 8;
+data[to + 3] = Math.max(data[to + 3], a - 1);
 }
-};
-const colours = c.names ? c.names.map((_, code) => colourOf(c, code)) : null;
+}
+function scatter(state, codes, marks, colours) {
+const flat = marks.map((mark) => {
+const offsets = new Int32Array(mark.length / 3);
+for (let k = 0; k < offsets.length; k++) offsets[k] = mark[3 * k] + mark[3 * k + 1] * width;
+return offsets;
+});
+const bytes = Uint32Array.from(colours, whole32), last = flat.length - 1;
 for (let i = 0; i < n; i++) {
-if (!shown[i] || (nChosen && !chosen[i])) weak.push(i);
+if (px[i] < 0 || py[i] < 0 || (shown[i] ? (nChosen && !chosen[i] ? 1 : 2) : 0) !== state) continue;
+const at = (py[i] | 0) * width + (px[i] | 0), code = codes ? codes[i] : 0;
+if (n <= MANY) {
+smooth(at, colours[code], marks[Math.min(code, last)]);
+continue;
 }
-const dot = stamp("o", radius * 0.7);
-for (const i of weak) put(i, shown[i] ? [muted, muted, muted] : [pale, pale, pale], dot);
-for (let i = 0; i < n; i++) {
-if (!shown[i] || (nChosen && !chosen[i])) continue;
-const code = c.codes[i];
-put(i, colours ? colours[code] : colourOf(c, code), strong[colours ? code : 0]);
+const offsets = flat[code > last ? last : code], value = bytes[code];
+for (let k = 0; k < offsets.length; k++) pixels[at + offsets[k]] = value;
 }
+}
+function draw() {
+const context = canvas.getContext("2d"), c = column();
+if (!image || image.width !== width || image.height !== height) {
+image = context.createImageData(width, height);
+pixels = new Uint32Array(image.data.buffer);
+} else pixels.fill(0);
+const [pale, muted] = dark.matches ? [40, 62] : [232, 214];
+const dot = [stamp("o", radius * 0.7)];
+scatter(0, null, dot, [[pale, pale, pale]]);
+if (nChosen) scatter(1, null, dot, [[muted, muted, muted]]);
+if (c.names) scatter(2, c.codes, c.names.map((_, k) => stamp(markOf(c, k), radius)), c.names.map((_, k) => colourOf(c, k)));
+else scatter(2, shades(c), [stamp("o", radius)], [...RAMP, [128, 128, 128]]);
 context.putImageData(image, 0, 0);
 drawStrip(c);
 drawOver();
@@ -262,11 +296,12 @@ drawOver();
 function drawStrip(c) {
 const context = strip.getContext("2d");
 const across = Math.floor(strip.width / (3 * scale)), kindsOf = 1 + (c.names ? c.names.length : 65);
+const codes = c.names ? c.codes : shades(c);
 const counts = new Int32Array(across * kindsOf), sums = new Int32Array(across);
 for (let i = 0; i < n; i++) {
 if (!shown[i]) continue;
 const bar = Math.min(across - 1, Math.floor((score.codes[i] / 65535) * across));
-const kind = nChosen && !chosen[i] ? 0 : 1 + (c.names ? c.codes[i] : c.codes[i] >> 10);
+const kind = nChosen && !chosen[i] ? 0 : 1 + codes[i];
 counts[bar * kindsOf + kind]++;
 sums[bar]++;
 }
@@ -340,12 +375,12 @@ tip.style.left = `${Math.max(0, Math.min(left + 12, box.width - tip.offsetWidth 
 tip.style.top = `${top + 14 + tip.offsetHeight > box.height ? Math.max(0, top - tip.offsetHeight - 12) : top + 14}px`;
 }
 function choose(wanted, add = false) {
-for (let i = 0; i < n; i++) chosen[i] = shown[i] && (wanted(i) || (add && chosen[i])) ? 1 : 0;
-nChosen = chosen.reduce((a, b) => a + b, 0);
+nChosen = 0;
+for (let i = 0; i < n; i++) nChosen += chosen[i] = shown[i] && (wanted(i) || (add && chosen[i])) ? 1 : 0;
 draw();
 describe();
 }
-const ofChosen = () => Array.from(order).filter((i) => chosen[i]);
+const ofChosen = () => Array.from(order.filter((i) => chosen[i]));
 const quoted = (text) => `"${(/^[=+\-@\t\r]/.test(text) ? "'" : "") + text.replaceAll('"', '""')}"`;
 function save(name, text) {
 const url = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
@@ -358,16 +393,19 @@ setTimeout(() => URL.revokeObjectURL(url), 10000);
 function describe() {
 panel.replaceChildren();
 if (!nChosen) return;
-const rows = ofChosen(), counts = new Map();
-for (const i of rows) counts.set(nameOf(i), (counts.get(nameOf(i)) || 0) + 1);
-const all = new Map();
-if (label) for (let i = 0; i < n; i++) all.set(nameOf(i), (all.get(nameOf(i)) || 0) + 1);
-const lines = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 20).map(([name, count]) =>
-make("tr", {}, make("td", { text: shorten(name, 40) || "images" }), make("td", { class: "n", text: count }),
-make("td", { class: "n", text: label ? `of ${all.get(name)}` : "" })));
+const counts = new Uint32Array(label ? label.names.length : 1), all = counts.slice();
+for (let i = 0; i < n; i++) {
+const code = label ? label.codes[i] : 0;
+all[code]++;
+counts[code] += chosen[i];
+}
+const codes = [...counts.keys()].filter((code) => counts[code]).sort((a, b) => counts[b] - counts[a]);
+const lines = codes.slice(0, 20).map((code) =>
+make("tr", {}, make("td", { text: label ? shorten(label.names[code], 40) : "images" }),
+make("td", { class: "n", text: counts[code] }), make("td", { class: "n", text: label ? `of ${all[code]}` : "" })));
 const csv = () => {
 const head_ = ["path", "label", ...numbers.map((c) => c.name)].map(quoted).join(",");
-const text = rows.map((i) => [quoted(paths[i] || ""), quoted(nameOf(i)), ...numbers.map((c) => {
+const text = ofChosen().map((i) => [quoted(paths[i] || ""), quoted(nameOf(i)), ...numbers.map((c) => {
 const value = valueOf(c, i);
 return Number.isNaN(value) ? "" : +value.toPrecision(6);
 })].join(","));
@@ -378,11 +416,11 @@ make("p", { id: "explorer-count", role: "status", text: `${nChosen} of ${n} imag
 make("div", { class: "controls" },
 make("button", { type: "button", id: "explorer-csv", text: "Save as CSV", onclick: csv }),
 make("button", { type: "button", id: "explorer-paths", text: "Save list of paths",
-onclick: () => save("paths.txt", rows.map((i) => paths[i] || "").join("\n") + "\n") }),
+onclick: () => save("paths.txt", ofChosen().map((i) => paths[i] || "").join("\n") + "\n") }),
 make("button", { type: "button", id: "explorer-clear", text: "Choose none", onclick: () => choose(() => false) })),
 make("table", { id: "explorer-classes" }, make("tbody", {}, ...lines)),
 );
-const pictured = rows.filter((i) => thumb[i] >= 0);
+const pictured = Array.from(order.filter((i) => chosen[i] && thumb[i] >= 0));
 if (!sprite || !pictured.length) return;
 const MOST = 60, some = pictured.length <= MOST ? pictured
 : Array.from({ length: MOST }, (_, k) => pictured[Math.floor((k * pictured.length) / MOST)]);
@@ -422,11 +460,13 @@ filter();
 legend.replaceChildren(...items);
 if (c.names.length > MAX_LEGEND) legend.append(`${MAX_LEGEND} of ${c.names.length} shown; search finds the others`);
 }
+let small = null;
 function filter() {
+if (words) small ??= paths.map((path) => path.toLowerCase());
+const named = label ? label.names.map((name) => name.toLowerCase().includes(words)) : [];
 for (let i = 0; i < n; i++) {
-const name = nameOf(i);
-shown[i] = (label && hidden.has(label.codes[i])) ||
-(words && !name.toLowerCase().includes(words) && !(paths[i] || "").toLowerCase().includes(words)) ? 0 : 1;
+const code = label ? label.codes[i] : 0;
+shown[i] = hidden.has(code) || (words && !named[code] && !(small[i] || "").includes(words)) ? 0 : 1;
 }
 explain();
 choose((i) => chosen[i]);
@@ -455,12 +495,13 @@ const i = nearest(...spot(event), 14 * scale);
 tell(i);
 return choose((k) => k === i);
 }
-const p = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+const sheet = Object.assign(document.createElement("canvas"), { width, height });
+const p = sheet.getContext("2d", { willReadFrequently: true });
 p.beginPath();
 for (const [x, y] of drawn) p.lineTo(x, y);
 p.fill("evenodd");
-const { data } = p.getImageData(0, 0, width, height);
-choose((i) => px[i] >= 0 && py[i] >= 0 && data[4 * ((py[i] | 0) * width + (px[i] | 0)) + 3] > 127, event.shiftKey);
+const inside = new Uint32Array(p.getImageData(0, 0, width, height).data.buffer);
+choose((i) => px[i] >= 0 && py[i] >= 0 && inside[(py[i] | 0) * width + (px[i] | 0)] > 0x7fffffff, event.shiftKey);
 });
 canvas.addEventListener("pointercancel", () => ((lasso = null), drawOver()));
 canvas.addEventListener("pointerleave", () => lasso || tell(-1));

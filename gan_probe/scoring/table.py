@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gan_probe.errors import InputError
+from gan_probe.places import SCORES, hint
 from gan_probe.records import CHECKSUM, check_seal, read_table, seal
 from gan_probe.scoring.controls import CONTROLS, SCORED
 from gan_probe.scoring.folder import SAMPLE, ScoreFolder
@@ -234,6 +235,8 @@ def read_scores(path: str | Path) -> ScoreTable:
         return _read_sample(path)
     if not path.is_file():
         raise InputError(f"{path} is not a file. Make scores with: gan-probe score CRITIC DATA --out scores.parquet")
+    if path.suffix.lower() != ".parquet" and (help_ := hint(path, SCORES)):
+        raise InputError(f"{path} is no table of scores.{help_}")
     table = read_table(path)
     provenance = _provenance(table, path)
     frame = table.to_pandas()
@@ -385,15 +388,7 @@ def by_critic(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
     runs = [concatenate_scores(group) for group in groups.values()]
     if len(runs) == 1:
         return runs
-    runs = [_without_copies(run) for run in runs]
-    first = runs[0]
-    for run in runs[1:]:
-        if set(run.table["sample_id"]) != set(first.table["sample_id"]):
-            raise InputError(
-                f"these scores come from different critics ({', '.join(groups)}) and from different images; a loss"
-                " leaves shift and scale free, so they cannot be put together. Score the same images with each critic,"
-                " or make one report for each."
-            )
+    runs = in_one_order(runs)
     kinds = {(tuple(r.provenance.get("layers", ())), r.provenance.get("pooling")) for r in runs}
     if len(kinds) > 1:
         raise InputError(
@@ -401,6 +396,28 @@ def by_critic(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
         )
     if len({CRITIC_ROWS in run.sources for run in runs}) > 1:
         raise InputError("some of these tables have embeddings and some have none; score all of them alike.")
+    return runs
+
+
+def in_one_order(runs: Sequence[ScoreTable]) -> list[ScoreTable]:
+    """Return tables of several critics with the same images in the order of the first.
+
+    Raises
+    ------
+    InputError
+        When they are of different images, disagree about classes, or were written by two versions of gan-probe.
+    """
+    _check_versions(runs)
+    runs = [_without_copies(run) for run in runs]
+    first = runs[0]
+    for run in runs[1:]:
+        if set(run.table["sample_id"]) != set(first.table["sample_id"]):
+            hashes = ", ".join(str(run.provenance.get("critic_hash", "unknown")) for run in runs)
+            raise InputError(
+                f"these scores come from different critics ({hashes}) and from different images; a loss"
+                " leaves shift and scale free, so they cannot be put together. Score the same images with each critic,"
+                " or make one report for each."
+            )
     order = first.table["sample_id"]
     runs = [ScoreTable(run.table.set_index("sample_id").loc[order].reset_index(), run.provenance) for run in runs]
     for column in ("label", "seen"):

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
+from sklearn import config_context
 from sklearn.cluster import HDBSCAN, KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, homogeneity_score, silhouette_score
+from sklearn.metrics import adjusted_mutual_info_score, homogeneity_score, silhouette_score
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
@@ -67,9 +68,34 @@ def hungarian_accuracy(labels: Any, clusters: Any) -> float:
     return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(labels))
 
 
+def adjusted_rand(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
+    """Return the adjusted Rand index of two groupings: 1 the same, 0 chance.
+
+    The value of scikit-learn's ``adjusted_rand_score``, bit by bit, in a tenth of its time: hundreds are asked for.
+
+    References
+    ----------
+    Hubert and Arabie 1985, "Comparing partitions"; as pairs of images that both put together (tt), only one (tf, ft),
+    or none (ff).
+
+    Examples
+    --------
+    >>> adjusted_rand(np.array(["a", "a", "b", "c"]), np.array([0, 0, 1, 1]))
+    0.5714285714285714
+    """
+    rows, columns = (np.unique(codes, return_inverse=True)[1] for codes in (one, other))
+    n, width = len(rows), int(columns.max()) + 1
+    both, left, right = (int((np.bincount(c) ** 2).sum()) for c in (rows * width + columns, rows, columns))
+    tt, tf, ft = both - n, left - both, right - both
+    ff = n**2 - tf - ft - both
+    if tf == ft == 0:
+        return 1.0
+    return 2.0 * (tt * ff - tf * ft) / ((tt + tf) * (tf + ff) + (tt + ft) * (ft + ff))
+
+
 AGREEMENTS: dict[str, Callable[[Any, Any], float]] = {
     "accuracy": hungarian_accuracy,
-    "ari": adjusted_rand_score,
+    "ari": adjusted_rand,
     "ami": adjusted_mutual_info_score,
     "homogeneity": homogeneity_score,
 }
@@ -312,7 +338,14 @@ def cluster(
     """
     if len(rows) < 10:
         raise InputError(f"clustering needs at least ten images, got {len(rows)}.")
-    space = best_space(prepare(rows, standardise=standardise, seed=seed), seed)
+    prepared = prepare(rows, standardise=standardise, seed=seed)
+    with config_context(assume_finite=True, skip_parameter_validation=True):  # seen to above; hundreds of fits follow
+        return choose(_clusterings(prepared, labels, seed))
+
+
+def _clusterings(prepared: Rows, labels: npt.NDArray[Any] | None, seed: int) -> list[Clustering]:
+    """Return every method's clustering of prepared rows."""
+    space = best_space(prepared, seed)
     n_classes = 0 if labels is None else len(np.unique(labels))
     found = []
     for method, (fit, choose_k) in METHODS.items():
@@ -335,7 +368,7 @@ def cluster(
                     space=space.name,
                 )
             )
-    return choose(found)
+    return found
 
 
 def agreement(assignment: Codes, labels: npt.NDArray[Any] | None, *, seed: int = 0) -> dict[str, Agreement]:
@@ -351,7 +384,7 @@ def agreement(assignment: Codes, labels: npt.NDArray[Any] | None, *, seed: int =
 
 
 def agreement_interval(
-    codes: Codes, given: Codes, measure: Callable[[Any, Any], float] = adjusted_rand_score, *, seed: int = 0
+    codes: Codes, given: Codes, measure: Callable[[Any, Any], float] = adjusted_rand, *, seed: int = 0
 ) -> Agreement:
     """Return a measure of agreement and its 95 % interval over images, the clusters held fixed.
 
@@ -392,7 +425,7 @@ def resampled(
     if any(len(np.unique(part, axis=0)) < k for part in parts):
         return math.nan
     found = [fit(part, k, seed)(rows) for part in parts]
-    return float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(found, 2)]))
+    return float(np.mean([adjusted_rand(a, b) for a, b in combinations(found, 2)]))
 
 
 def choose(found: Sequence[Clustering]) -> list[Clustering]:

@@ -1,7 +1,7 @@
 """Do runs see the same in images, whatever their units? Embeddings and clusters, compared pair by pair.
 
 Channels are standardised first: they share no unit, and no layer may count more for being larger.
-To add a measure: one function of two embeddings and one row in ``MEASURES``.
+To add a measure: what it takes of one run, how it compares two of those, and one row in ``MEASURES``.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from gan_probe.stats.clustering import MAX_DIMENSIONS, cluster
+from gan_probe.stats.clustering import MAX_DIMENSIONS, adjusted_rand, cluster
 from gan_probe.stats.information import chosen_rows
 from gan_probe.stats.intervals import jackknife_width
-from gan_probe.types import Codes, Labels, Mask, Rows, Scores
+from gan_probe.types import Codes, Indices, Labels, Mask, Rows, Scores
 
 N_NEIGHBOURS = 10
 MAX_ROWS = 2000  # images that are compared, each class in its share
@@ -72,7 +72,11 @@ def procrustes(a: Rows, b: Rows, fit: Mask) -> float:
     Schoenemann 1966, "A generalized solution of the orthogonal Procrustes problem"; with a reduction first as in
     Williams, Kunz, Kornblith, Linderman 2021, "Generalized Shape Metrics on Neural Representations".
     """
-    one, other = _reduced(a, fit), _reduced(b, fit)
+    return _turned(_reduced(a, fit), _reduced(b, fit), fit)
+
+
+def _turned(one: Rows, other: Rows, fit: Mask) -> float:
+    """Return `procrustes` of two embeddings that are reduced already."""
     left, _, right = np.linalg.svd(one[fit].T @ other[fit], full_matrices=False)
     turned, target = one[~fit] @ left, other[~fit] @ right.T
     length = float(np.linalg.norm(one[~fit]) * np.linalg.norm(other[~fit]))
@@ -93,9 +97,18 @@ def hsic(a: Rows, b: Rows) -> float:
     Song, Smola, Gretton, Bedo, Borgwardt 2012, "Feature Selection via Dependence Maximization", JMLR 13: HSIC_1;
     written out in Nguyen, Raghu, Kornblith 2021, "Do Wide and Deep Networks Learn the Same Things?", equation 3.
     """
-    k, l = a @ a.T, b @ b.T  # noqa: E741 (the paper's letters)
-    np.fill_diagonal(k, 0)
-    np.fill_diagonal(l, 0)
+    return _dependence(_kernel(a), _kernel(b))
+
+
+def _kernel(rows: Rows) -> Rows:
+    """Return the linear kernel (n, n) without its diagonal."""
+    kernel = rows @ rows.T
+    np.fill_diagonal(kernel, 0)
+    return kernel
+
+
+def _dependence(k: Rows, l: Rows) -> float:  # noqa: E741 (the paper's letters)
+    """Return `hsic` of two kernels."""
     n = len(k)
     trace, sums = (k * l).sum(), k.sum() * l.sum() / ((n - 1) * (n - 2))
     return float(trace + sums - 2 / (n - 2) * (k.sum(0) @ l.sum(0))) / (n * (n - 3))
@@ -112,8 +125,19 @@ def debiased_cka(a: Rows, b: Rows) -> float:
     HSIC(a, b) / sqrt(HSIC(a, a) HSIC(b, b)); with HSIC_1 in it Murphy, Zylberberg, Fyshe 2024, "Correcting Biased
     Centered Kernel Alignment Measures in Biological and Artificial Neural Networks".
     """
-    alone = hsic(a, a) * hsic(b, b)
-    return hsic(a, b) / alone**0.5 if alone > 0 else 0.0
+    return _cka(_kernel_and_own(a), _kernel_and_own(b))
+
+
+def _kernel_and_own(rows: Rows) -> tuple[Rows, float]:
+    """Return the kernel of an embedding, and its dependence on itself."""
+    kernel = _kernel(rows)
+    return kernel, _dependence(kernel, kernel)
+
+
+def _cka(one: tuple[Rows, float], other: tuple[Rows, float]) -> float:
+    """Return `debiased_cka` of two kernels with their own dependences."""
+    alone = one[1] * other[1]
+    return _dependence(one[0], other[0]) / alone**0.5 if alone > 0 else 0.0
 
 
 def shared_neighbours(a: Rows, b: Rows, k: int = N_NEIGHBOURS) -> float:
@@ -123,16 +147,37 @@ def shared_neighbours(a: Rows, b: Rows, k: int = N_NEIGHBOURS) -> float:
     ----------
     Huh, Cheung, Wang, Isola 2024, "The Platonic Representation Hypothesis", appendix A (mutual nearest neighbours).
     """
-    k = min(k, len(a) - 1)
-    near = [NearestNeighbors(n_neighbors=k).fit(rows).kneighbors(return_distance=False) for rows in (a, b)]
-    return float(np.mean([len(set(one) & set(other)) / k for one, other in zip(*near, strict=True)]))
+    return _shared(_neighbours(a, k), _neighbours(b, k))
 
 
-# of two embeddings and which images may be fitted on; all are measured on the others
-MEASURES: dict[str, Callable[[Rows, Rows, Mask], float]] = {
-    "Procrustes": procrustes,
-    "debiased CKA": lambda a, b, fit: debiased_cka(a[~fit], b[~fit]),
-    "shared neighbours": lambda a, b, fit: shared_neighbours(a[~fit], b[~fit]),
+def _neighbours(rows: Rows, k: int = N_NEIGHBOURS) -> Indices:
+    """Return the k nearest others of each row, (n, k); all of them where there are fewer."""
+    return NearestNeighbors(n_neighbors=min(k, len(rows) - 1)).fit(rows).kneighbors(return_distance=False)
+
+
+def _shared(near: Indices, others: Indices) -> float:
+    """Return `shared_neighbours` of two tables of neighbours."""
+    return float(np.mean([len(set(one) & set(other)) / len(one) for one, other in zip(near, others, strict=True)]))
+
+
+class Measure(NamedTuple):
+    """A similarity: what is taken of one embedding, once a run, and how two of those compare.
+
+    Both are told which images may be fitted on; all is measured on the others.
+    """
+
+    of_run: Callable[[Rows, Mask], Any]
+    of_pair: Callable[[Any, Any, Mask], float]
+
+    def __call__(self, a: Rows, b: Rows, fit: Mask) -> float:
+        """Return the similarity of two embeddings."""
+        return self.of_pair(self.of_run(a, fit), self.of_run(b, fit), fit)
+
+
+MEASURES: dict[str, Measure] = {
+    "Procrustes": Measure(_reduced, _turned),
+    "debiased CKA": Measure(lambda rows, fit: _kernel_and_own(rows[~fit]), lambda a, b, fit: _cka(a, b)),
+    "shared neighbours": Measure(lambda rows, fit: _neighbours(rows[~fit]), lambda a, b, fit: _shared(a, b)),
 }
 CHANCE: dict[str, Callable[[int], float]] = {"shared neighbours": lambda n: min(1.0, N_NEIGHBOURS / (n - 1))}  # else 0
 
@@ -168,8 +213,8 @@ def similarities(
     embedded = [standardised_rows(e[rows], fit) for e in embeddings]
     n_runs, n = len(scores), int((~fit).sum())
     found = [
-        over_pairs(name, _of_pair(compare, embedded, fit), n_runs, CHANCE.get(name, lambda n: 0.0)(n))
-        for name, compare in MEASURES.items()
+        over_pairs(name, _of_pair(measure, embedded, fit), n_runs, CHANCE.get(name, lambda n: 0.0)(n))
+        for name, measure in MEASURES.items()
         if embedded and n > 3
     ]
     if len(rows) < MIN_CLUSTERED:
@@ -181,16 +226,15 @@ def similarities(
     return found
 
 
-def _of_pair(
-    compare: Callable[[Rows, Rows, Mask], float], embedded: Sequence[Rows], fit: Mask
-) -> Callable[[int, int], float]:
+def _of_pair(measure: Measure, embedded: Sequence[Rows], fit: Mask) -> Callable[[int, int], float]:
     """Return a similarity as a function of two numbers of runs."""
-    return lambda i, j: compare(embedded[i], embedded[j], fit)
+    taken = [measure.of_run(rows, fit) for rows in embedded]
+    return lambda i, j: measure.of_pair(taken[i], taken[j], fit)
 
 
 def _same_clusters(given: Sequence[Codes], i: int, j: int) -> float:
     """Return the adjusted Rand index: 1 = the same groups, 0 = chance."""
-    return float(adjusted_rand_score(given[i], given[j]))
+    return float(adjusted_rand(given[i], given[j]))
 
 
 def _clusters(rows: Rows, seed: int) -> Codes:

@@ -61,9 +61,9 @@ class StudyResult(ABC):
     def record(self) -> dict[str, Any]:
         """Return every number of the page as plain data: what ``report.json`` holds beside provenance and findings."""
 
-    def opening(self) -> Opening | None:
-        """Return what the first screen of the page holds besides its title: the verdict; None where there is none."""
-        return None
+    @abstractmethod
+    def opening(self) -> Opening:
+        """Return what the first screen of the page holds besides its title: the verdict, or what it answers instead."""
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the tables that stand beside the page as CSV files, by the file's stem."""

@@ -1,5 +1,7 @@
 """The verdict on a critic: one level for its use, one for what the training added, by one rule wherever it is shown.
 
+A page that does not ask of use says what it answers instead, in the same frame.
+
 Two measures are asked, the score alone and the embedding, fixed in advance: the critic is judged by the one that speaks
 best for it. A critic without any advantage gets "better" in at most one case of twenty: each of two intervals of 95 %
 lies above 0 by chance in one of forty.
@@ -10,17 +12,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Any
 
 from gan_probe.stats.beside import RANDOM_CRITICS, Difference, title_of
 from gan_probe.studies.advantage import Advantage
 from gan_probe.studies.base import plain
+from gan_probe.studies.levels import Gain, Told, Use
 from gan_probe.verdicts import Verdict, conclude
 
 TOLERATED = 0.05  # how far below its best control a critic may lie and still do as well
-Use = Literal["better", "as good", "worse", "unknown"]
-Gain = Literal["yes", "not shown", "took away", "unknown"]
-USES, GAINS = get_args(Use), get_args(Gain)
+TOLD = "told"  # how a page looks that answers another question, and not by yes or no
+_TONES = {"yes": "better", "no": "worse", "unknown": "unknown", TOLD: TOLD}
 _USE_ORDER = ("better", "as good", "unknown", "worse")  # which of two measures speaks better for a critic
 _GAIN_ORDER = ("yes", "not shown", "took away", "unknown")
 
@@ -91,39 +94,94 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """The verdict on a critic.
+class Answer:
+    """What a page answers that does not ask of use.
 
     Attributes
     ----------
-    useful : Judged
-        Its level is one of `USES`.
-    added : Judged
-        Its level is one of `GAINS`.
+    headline, says : str
+        The answer, and what it rests on or what it does not tell.
+    level : {"yes", "no", "unknown", "told"}
+        "told" where the question is not one of yes or no.
+    value, low, high : float
+        The number that it rests on, with its 95 % interval; NaN where there is none.
     """
 
-    useful: Judged
-    added: Judged
+    headline: str
+    says: str
+    level: Told = "told"
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return plain(vars(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The verdict on a critic, or what the page answers instead.
+
+    Attributes
+    ----------
+    useful : Judged or None
+        Its level is one of `USES`; None where the page does not ask of use.
+    added : Judged or None
+        Its level is one of `GAINS`; None where the page does not ask of the training.
+    answer : Answer or None
+        What it answers where it does not ask of use, or besides.
+    """
+
+    useful: Judged | None = None
+    added: Judged | None = None
+    answer: Answer | None = None
 
     def record(self) -> dict[str, Any]:
         """Return it as ``report.json`` has it."""
-        return {"useful": {**self.useful.record(), "control": self.useful.control}, "added": self.added.record()}
+        found: dict[str, Any] = {}
+        if self.useful:
+            found["useful"] = {**self.useful.record(), "control": self.useful.control}
+        if self.added:
+            found["added"] = self.added.record()
+        return found | ({"answer": self.answer.record()} if self.answer else {})
+
+    def numbers(self) -> dict[str, Any]:
+        """Return the fields of `VerdictMetrics`."""
+        found: dict[str, Any] = {}
+        for name, judged in (("useful", self.useful), ("added", self.added)):
+            if judged is not None:
+                d = judged.difference
+                margin, low = (None, None) if d is None else (plain({"": d.value})[""], plain({"": d.ci_low})[""])
+                found |= {name: judged.level, f"{name}_margin": margin, f"{name}_low": low}
+        return found
+
+    @property
+    def tone(self) -> str:
+        """How it looks: one of `USES`, or `TOLD`."""
+        if self.useful is not None:
+            return str(self.useful.level)
+        return _TONES[self.answer.level] if self.answer else TOLD
 
     @property
     def headline(self) -> str:
-        """The answer on use, in some words."""
-        return HEADLINES[self.useful.level]
+        """The answer in some words."""
+        if self.useful is not None:
+            return HEADLINES[self.useful.level]
+        return self.answer.headline if self.answer else ""
 
-    def sentences(self) -> tuple[str, str]:
-        """Return what is said of its use, and of what the training added."""
-        return conclude(USE, self.useful)[0], conclude(GAIN, self.added)[0]
+    def sentences(self) -> list[str]:
+        """Return what is said of its use, or in its place, and of what the training added."""
+        use = conclude(USE, self.useful) if self.useful else []
+        gain = conclude(GAIN, self.added) if self.added else []
+        return [*use, *([self.answer.says] if self.answer else []), *gain]
 
     def line(self) -> str:
-        """Return both in one line: the last that a terminal shows."""
-        use, gain = self.sentences()
-        return f"verdict: {self.headline}. {use} {gain}"
+        """Return all of it in one line: the last that a terminal shows."""
+        return f"verdict: {self.headline}. {' '.join(self.sentences())}"
 
 
+NO_USE = "No verdict on use"  # where the page answers another question
 HEADLINES = {
     "better": "Better than every control",
     "as good": "As good as the best control",
@@ -212,6 +270,37 @@ def judge(measures: Mapping[str, Advantage]) -> Judgement:
         if a.training is not None
     ]
     return Judgement(useful=_best(uses, _USE_ORDER), added=_best(gains, _GAIN_ORDER))
+
+
+def gained(measure: str, added: Difference | None, *, in_points: bool = True) -> Judged:
+    """Return what the training added to one measure, where nothing else is asked of it."""
+    return Judged(level=gain_of(added), measure=measure, difference=added, in_points=in_points)
+
+
+def mean_difference(found: Sequence[Difference]) -> Difference | None:
+    """Return the mean of several differences; None of none.
+
+    Its interval has the mean width of theirs, which is that of errors that all go together: independent ones would make
+    it narrower, so it holds the truth at least as often as they do.
+
+    Examples
+    --------
+    >>> mean_difference([Difference(0.1, 0.0, 0.2), Difference(0.3, 0.2, 0.4)])
+    Difference(value=0.2, ci_low=0.1, ci_high=0.30000000000000004)
+    """
+    if not found:
+        return None
+    value, low, high = (sum(ends) / len(found) for ends in zip(*found, strict=True))
+    return Difference(value, low, high)
+
+
+def sources(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which data and which critic a page is about, in few words, from its provenance."""
+    data, source = (Path(str(given.get(key) or "")) for key in ("data_source", "critic_source"))
+    source = source if source.name else Path(str(given.get("run") or ""))
+    critic = source.parent.name if source.name == "critic" else source.name  # a run keeps its critic in that folder
+    found = (f"data {data.name}" if data.name else "", f"critic {critic}" if critic else "")
+    return tuple(text for text in found if text)
 
 
 def _best(found: Sequence[Judged], order: Sequence[str]) -> Judged:

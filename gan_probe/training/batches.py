@@ -18,9 +18,11 @@ from torch import Tensor
 
 from gan_probe.config import TrainConfig
 from gan_probe.images.image_set import LazyImages
+from gan_probe.training.augmentation import n_numbers
 from gan_probe.training.ranks import ALONE, Ranks
 from gan_probe.types import Images
 
+REAL, FAKE, REAL_AGAIN, FAKE_AGAIN, CHOICE = range(5)  # whose random numbers stand where in `UpdateBatch.views`
 AHEAD = 4  # steps that are fetched before they are wanted
 
 
@@ -42,6 +44,8 @@ class UpdateBatch:
         In place of the generator's.
     nulls : Tensor of uint8, shape (n, h, w, c)
         Images with nothing in them, where scores are anchored.
+    views : Tensor, shape (n, v, k)
+        Uniform in [0, 1): k numbers for each of `REAL`, `FAKE`, ...; trainings with augmentation or auxiliary tasks.
     labelled : Tensor of uint8, shape (n, h, w, c)
         Images that have a label; semi-supervised trainings only. As drawn, which of them, shape (n,).
     targets : Tensor of int, shape (n,)
@@ -55,6 +59,7 @@ class UpdateBatch:
     labels: Tensor | None = None
     fake: Tensor | None = None
     nulls: Tensor | None = None
+    views: Tensor | None = None
     labelled: Tensor | None = None
     targets: Tensor | None = None
 
@@ -82,6 +87,14 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
 
 
+def draw_views(config: TrainConfig, rng: torch.Generator) -> Tensor | None:
+    """Return the random numbers of an update's augmentations and tasks, (n, v, k); None where there are none."""
+    if not (config.augment or config.auxiliary):
+        return None
+    n_views = CHOICE + 1 if config.auxiliary else FAKE + 1
+    return torch.rand(config.batch_size, n_views, max(1, n_numbers(config.augmentations)), generator=rng)
+
+
 def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool, n_labelled: int = 0) -> StepBatch:
     """Return the random numbers of a step and the rows that they choose, on the CPU, without images.
 
@@ -106,9 +119,9 @@ def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool, n_l
     critic = []
     for _ in range(config.n_critic):
         chosen, z = rows(), latents()
-        critic.append(UpdateBatch(z, torch.rand(n, generator=rng), chosen))
-    z = latents()
-    generator = UpdateBatch(z, rows=rows() if sees_reals or config.conditional else None)
+        critic.append(UpdateBatch(z, torch.rand(n, generator=rng), chosen, views=draw_views(config, rng)))
+    z, chosen_by_generator = latents(), rows() if sees_reals or config.conditional else None
+    generator = UpdateBatch(z, rows=chosen_by_generator, views=draw_views(config, rng))
     if n_labelled:  # last, so that all else is drawn as without labels
         critic = [replace(c, labelled=torch.randint(n_labelled, (n,), generator=rng)) for c in critic]
     return StepBatch(tuple(critic), generator)

@@ -23,6 +23,7 @@ from gan_probe.images.nulls import null_images
 from gan_probe.images.readers.reading import as_images
 from gan_probe.networks import NETWORKS, check_image_shape
 from gan_probe.training.acceleration import accelerate
+from gan_probe.training.augmentation import check_augmentations
 from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.ranks import Ranks, join
 from gan_probe.training.runs.folder import MARKER, RunFolder, open_run
@@ -158,7 +159,8 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
     log: Callable[[str], None] | None,
 ) -> Critic:
     """Train from the state that the run folder holds to the end."""
-    if run.critic.is_dir() and (run.generator.is_dir() or not run.checkpoint.is_file()):
+    has_generator = not config.without_generator
+    if run.critic.is_dir() and (run.generator.is_dir() or not (has_generator and run.checkpoint.is_file())):
         return Critic.load(run.critic, device)
     kept = has_label(data) if config.semi_supervised else None
     training, held_out = split_held_out(data, config.held_out, config.split_seed, kept=kept)
@@ -172,13 +174,13 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
         run.read_checkpoint(state)
     ranks.wait()
     saver, is_first = Saver(run, config, data, device), ranks.rank == 0
-    examiner = Examiner(training, held_out, config.seed) if is_first else None
+    examiner = Examiner(training, held_out, config.seed) if is_first and has_generator else None
     spent_s = run.forget_after(state.step) if is_first else 0.0
     precision, saves = (
         resolve_precision(config.precision, device),
         set(snapshot_steps(config.steps, config.n_snapshots, config.late_snapshots)),
     )
-    if examiner and state.step == 0 and 0 in saves:
+    if is_first and state.step == 0 and 0 in saves:
         saver.save_snapshot(state, examiner)
     sees_reals = generator_looks(config)
     take_step = accelerate(state, config, precision, ranks=ranks, log=log if is_first else None)
@@ -198,7 +200,7 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
             f"Snapshots up to then are in {run.path / 'snapshots'}. Try a lower learning rate"
             " (--set learning_rate_critic=...).",
         )
-        if examiner is None:
+        if not is_first:
             continue
         if on_step:
             on_step(state.step, rows[-1])
@@ -208,7 +210,8 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
             run.write_checkpoint(state)
             last_checkpoint = time.perf_counter()
     if is_first:
-        saver.save_generator(state)
+        if has_generator:
+            saver.save_generator(state)
         saver.save_critic(state, n_training=len(training), held_out=held_out)
     ranks.wait()
     return Critic.load(run.critic, device)
@@ -223,9 +226,10 @@ def check_trainable(data: ImageSet, config: TrainConfig) -> None:
         For fewer than two images, images that are all equal, a shape that the network does not take, or a conditional
         or semi-supervised training without labels.
     ConfigError
-        For a penalty that does not fit the network.
+        For a penalty that does not fit the network, or an augmentation that does not fit the images.
     """
     check_image_shape(config.network, data.image_shape)
+    check_augmentations(config.augmentations, data.image_shape[2])
     if NETWORKS[config.network].batch_dependent and config.penalty != "none":
         raise ConfigError(
             f"penalty {config.penalty!r} is a slope at each image alone, and the critic of network {config.network!r}"

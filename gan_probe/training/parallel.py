@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from joblib import cpu_count
 
-from gan_probe.device import memory_bytes
+from gan_probe.device import cpu_count, memory_bytes
 from gan_probe.ending import TERMINATED, UNDERSTOOD, Terminated, in_words, terminable
 from gan_probe.images.image_set import ImageSet, LazyImages
 

@@ -150,6 +150,29 @@ class _Sum(torch.autograd.Function):
         return total
 
 
+class _Gathered(torch.autograd.Function):
+    """Rows of all ranks. Each rank has the same loss of all rows, and gradients are averaged over the ranks later."""
+
+    @staticmethod
+    def forward(_ctx: Any, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(_ctx: Any, gradient: Tensor) -> Tensor:
+        world = dist.get_world_size()
+        return world * gradient.chunk(world)[dist.get_rank()]
+
+
+def gathered(rows: Tensor) -> Tensor:
+    """Return the rows of the global batch, where several processes train together; differentiable."""
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        return _Gathered.apply(rows)
+    return rows
+
+
 class SharedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation over the global batch, on any device (torch's own SyncBatchNorm needs CUDA)."""
 

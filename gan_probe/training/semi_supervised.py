@@ -98,7 +98,7 @@ def features_of(critic: nn.Module, images: Tensor, precision: str) -> Tensor:
 
 
 def generator_part(critic: nn.Module, fake: Tensor, real: Tensor, precision: str) -> Tensor:
-    """Return the generator's loss by features: reals (n, h, w, c) uint8, fakes (n, c, h, w)."""
+    """Return the generator's loss by features of fakes and reals, (n, c, h, w) each."""
     with torch.no_grad():
-        wanted = features_of(critic, to_network(real, fake.device), precision)
+        wanted = features_of(critic, real, precision)
     return feature_matching_loss(wanted, features_of(critic, fake, precision))

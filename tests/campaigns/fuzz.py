@@ -61,13 +61,16 @@ RUNS = "runs/run-00 runs/run-01 runs/run-02"
 SECONDS, MEMORY_MIB = 120.0, 3072
 NEVER_EMPTY = (".json", ".html", ".png", ".safetensors", ".parquet", ".csv")
 COSTS = {
-    "report": 20,
-    "factors": 20,
-    "stability": 10,
-    "cluster": 8,
-    "explain": 4,
-    "trajectory": 4,
-    "arithmetic": 4,
+    "factors": 8,
+    "report": 7,
+    "cluster": 5,
+    "stability": 4,
+    "outliers": 3,
+    "diagnose": 2,
+    "trajectory": 2,
+    "arithmetic": 2,
+    "explain": 2,
+    "all": 2,
 }  # seconds, about
 Judge = Callable[[Path, Path, str, str], str]  # box, damaged file, how, command: what is silently wrong, or nothing
 

@@ -68,6 +68,9 @@ def prepare() -> None:
     torch.set_num_interop_threads(1)
     joblib.cpu_count(only_physical_cores=True)  # starts a program, once
     font_manager.findfont("DejaVu Sans")
+    from gan_probe.stats import clustering
+
+    clustering.MAX_K, clustering.N_RESAMPLED = 6, 3  # it is reading and writing that is tried, not this
     gc.freeze()
 
 

@@ -54,6 +54,7 @@ def test_a_second_call_uses_what_is_there(done: tuple[Path, Path, str]) -> None:
     assert contents(out) == before
 
 
+@pytest.mark.slow
 def test_what_was_cut_off_is_gone_on_with(done: tuple[Path, Path, str]) -> None:
     pictures, out, last = done
     (out / "summary.json").unlink()
@@ -71,6 +72,7 @@ def test_other_images_or_settings_do_not_go_on_there(done: tuple[Path, Path, str
         assert f"{out} was begun with others: {what}" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_gate_needs_classes(done: tuple[Path, Path, str]) -> None:
     pictures, out, _ = done
     result = call("all", pictures, "--out", out, *SMALL, "--fail-if", "n_pairs<7")

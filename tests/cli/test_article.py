@@ -25,6 +25,7 @@ def test_the_plan_says_what_is_ahead_and_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.slow
 def test_a_page_is_made_of_the_results_that_are_there(tmp_path: Path) -> None:
     make(tmp_path, 10)
     make(tmp_path, 20)

@@ -35,6 +35,7 @@ def test_flat_images_are_scored_and_clustered_without_a_library_s_words(kind: st
         assert "nan" not in done.stdout.lower().split()
 
 
+@pytest.mark.slow
 def test_runs_on_images_that_are_all_alike_have_nothing_to_agree_on(runs: list[Path], tmp_path: Path) -> None:
     same = flat(tmp_path / "same", {"a": 7, "b": 7})
     done = call("stability", *runs, "--data", same, "--out", tmp_path / "s", *NO_CONTROLS)

@@ -5,6 +5,7 @@ import pytest
 from tests.cli.conftest import call, call_json
 
 
+@pytest.mark.slow
 def test_the_whole_story_on_a_small_scale(tmp_path: Path) -> None:
     record = call_json("demo", "--out", tmp_path / "d", "--steps", "1", "--per-class", "8")
     assert record["status"] == "ok"

@@ -74,6 +74,7 @@ def test_dry_run_writes_nothing(random_init: Path, data: Path, tmp_path: Path) -
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_images_of_another_size_are_resized_with_their_masks(random_init: Path, tmp_path: Path) -> None:
     write_dataset(make_dataset("article-train", per_class=1), tmp_path / "d", masks=True, format="npy")
     result = call(random_init, tmp_path / "d", "--out", tmp_path / "r", *QUICK, "--size", 32, "--no-controls")

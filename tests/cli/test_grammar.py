@@ -119,6 +119,20 @@ def test_pictures_come_as_folder_files_pattern_or_on_standard_input(run: Path, p
     assert (nothing.exit_code, f"nothing matches {pictures}/*.tif." in nothing.stderr) == (3, True)
 
 
+def test_every_study_takes_several_places(run: Path, runs: list[Path], few_images: Path, tmp_path: Path) -> None:
+    parts = sorted(few_images.iterdir())
+    plans = (
+        ("explain", run, *parts),
+        ("stability", *runs, *(word for part in parts for word in ("--data", part))),
+        ("arithmetic", run, *parts, "a - b + c = d"),
+        ("outliers", run, *parts, "--reals", few_images / "*"),
+        ("ensemble", *runs, "--data", few_images / "*"),
+    )
+    for words in plans:
+        planned = call(*words, "--dry-run", "-o", tmp_path / "r")
+        assert (planned.exit_code, "32" in planned.stdout) == (0, True), (words, planned.stdout, planned.stderr)
+
+
 def test_embed_writes_what_the_critic_says(run: Path, pictures: Path, tmp_path: Path, critic: Critic) -> None:
     layer = critic.config.layers[-1]
     record = call_json("embed", run, pictures / "1.png", "-o", tmp_path / "f.npy", "--layer", layer)

@@ -55,6 +55,7 @@ def one(tables: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return json.loads((out / "report.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_report_over_two_trainings_says_so_and_has_wider_intervals(
     tables: list[Path], one: dict[str, object], tmp_path: Path
 ) -> None:

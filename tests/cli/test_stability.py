@@ -34,6 +34,7 @@ def test_stability_of_three_runs(runs: list[Path], few_images: Path, tmp_path: P
     assert (twice.exit_code, "the same run is given twice" in twice.stderr) == (3, True)
 
 
+@pytest.mark.slow
 def test_stability_refuses_copies_and_leaves_diverged_runs_out_when_told(
     runs: list[Path], few_images: Path, train_set: ImageSet, tmp_path: Path
 ) -> None:

@@ -18,6 +18,29 @@ def test_epochs_are_passes_over_the_data(images: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "r").exists()
 
 
+def test_a_training_by_its_auxiliary_task_alone_is_told_drawn_and_warned_of(few_images: Path, tmp_path: Path) -> None:
+    words = ("train", few_images, "--out", tmp_path / "r", "--network", "mlp", "--steps", 2, "--batch-size", 4)
+    task = ("--augment", "flip", "--auxiliary", "contrastive,rotation:0.5", "--without-generator")
+    record = call_json(*words, *task, "--set", "n_snapshots=1")
+    assert "w_distance" not in record["metrics"]
+    assert record["metrics"]["diagnosis"][0].startswith(
+        "Trained without a generator, by contrastive,rotation:0.5 alone"
+    )
+    told = json.loads((tmp_path / "r" / "config.json").read_text())["settings"]
+    assert told["auxiliary"] == {"value": "contrastive,rotation:0.5", "origin": "given"}
+    assert told["without_generator"] == {"value": True, "origin": "given"}
+    assert call_json("diagnose", tmp_path / "r", "--out", tmp_path / "page")["status"] == "ok"
+    scored = call_json("score", tmp_path / "r", few_images, "--out", tmp_path / "s.parquet", "--no-embeddings")
+    assert any("nothing taught its score" in warning for warning in scored["warnings"])
+    for options, message in {
+        ("--auxiliary", "rotate"): "unknown auxiliary 'rotate'. Did you mean 'rotation'",
+        ("--auxiliary", "contrastive"): "Give --augment crop,flip, for example",
+        ("--without-generator",): "Give --auxiliary contrastive or rotation",
+    }.items():
+        refused = call(*words[:3], tmp_path / "other", *options)
+        assert (refused.exit_code, message in refused.stderr) == (3, True), refused.stderr
+
+
 @pytest.mark.slow
 def test_ctrl_c_exits_with_130_and_says_how_to_go_on(images: Path, tmp_path: Path) -> None:
     words = [
@@ -118,3 +141,27 @@ def test_train_runs_makes_runs_that_differ_in_what_was_named(images: Path, tmp_p
     wrong = call(*words[:-1], "weather")
     assert wrong.exit_code == 3
     assert "unknown difference 'weather'. Known: all, init, order, sample" in wrong.stderr
+
+
+def test_curves_and_samples_in_tensorboard(few_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    words = ("train", few_images, "--out", tmp_path / "r", "--network", "mlp", "--batch-size", "4", "--resume")
+    for steps in ("12", None):  # once more: a finished training keeps its events
+        done = call(*words, "--log", "tensorboard", *(["--steps", steps] if steps else []))
+        assert done.exit_code == 0, done.stderr
+        found = reader.EventAccumulator(
+            str(tmp_path / "r" / "tensorboard"), size_guidance={"images": 0, "scalars": 0}
+        ).Reload()
+        rows = [json.loads(line) for line in (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()]
+        curve = found.Scalars("training/w_distance")
+        assert [event.step for event in curve] == [row["step"] for row in rows] == list(range(1, 13))
+        assert [event.value for event in curve] == pytest.approx([row["w_distance"] for row in rows])
+        shown = {f"step-{event.step:06d}.png" for event in found.Images("samples")}
+        assert shown == {path.name for path in (tmp_path / "r" / "samples").iterdir()}
+        assert any(tag.startswith("health/") for tag in found.Tags()["scalars"])
+    wrong = call("train", few_images, "--out", tmp_path / "x", "--log", "tensorbord")
+    assert (wrong.exit_code, "Did you mean 'tensorboard'?" in wrong.stderr) == (3, True)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    missing = call("train", few_images, "--out", tmp_path / "x", "--log", "tensorboard")
+    assert (missing.exit_code, "pip install 'gan-probe[tensorboard]'" in missing.stderr) == (6, True)
+    assert not (tmp_path / "x").exists()

@@ -54,6 +54,7 @@ def test_a_gate_fails_with_4_after_the_page_is_written(run: Path, images: Path, 
     assert (unknown.exit_code, "Names: n_snapshots, n_pairs, n_separated" in unknown.stderr) == (3, True)
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_is_left_out_ends_with_5(run: Path, images: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
     broken = Critic.load(tmp_path / "run" / "snapshots" / "step-000003")

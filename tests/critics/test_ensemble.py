@@ -301,6 +301,7 @@ def test_checks_look_into_every_member(ensemble: EnsembleCritic, test_set: Image
     assert f"among {3 * len(ensemble.config.layers)}" in found["dead layers"].found
 
 
+@pytest.mark.slow
 def test_the_command_line_from_three_trainings_to_an_analysis(
     runs: list[Path], test_set: ImageSet, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from gan_probe.scoring.table import read_scores
 from gan_probe.studies.check.study import check_critic
 from gan_probe.studies.probe.study import probe
 from tests import foreign
+from tests.conftest import made_once
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -26,16 +27,19 @@ SHAPE = (32, 32, 3)
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two discriminators as ONNX (one for any batch, one for single images) and as TorchScript."""
-    folder = tmp_path_factory.mktemp("files")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's exporter warns of its own insides
-        write_files(folder)
-    (folder / "text.onnx").write_text("hello")
-    (folder / "program.pt2").write_bytes(b"")
-    return folder
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's exporter warns of its own insides
+            write_files(folder)
+
+    return made_once(tmp_path_factory, "stored", make)
 
 
 def write_files(folder: Path) -> None:
+    (folder / "text.onnx").write_text("hello")
+    (folder / "program.pt2").write_bytes(b"")
     example = torch.zeros(2, 3, 32, 32)
     any_batch = ({0: torch.export.Dim("n")},)
     for name in ("PatchGan", "Dcgan"):

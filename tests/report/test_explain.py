@@ -108,6 +108,7 @@ def test_without_masks_and_random_init_critics_only_maps_are_drawn(critic: Criti
         bare.save(tmp_path / "r")
 
 
+@pytest.mark.slow
 def test_of_many_classes_the_first_are_drawn_and_the_page_says_so(
     result: ExplainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +13,11 @@ from gan_probe.report.explorer import MAX_POINTS, Points, packed
 from gan_probe.report.page import ICONS
 from gan_probe.report.separation import FIGURES
 from gan_probe.scoring.table import ScoreTable
-from gan_probe.studies.judgement import USES
+from gan_probe.studies.judgement import TOLD
+from gan_probe.studies.levels import USES
 from gan_probe.studies.separation.analysis import analyse
 from gan_probe.studies.separation.result import SeparationResult
-from tests.browser import CHROMIUM, PATIENCE_S, Tab, browser
+from tests.browser import CHROMIUM, PATIENCE_S, Tab
 from tests.studies.separation.test_result import NOISE, STEPS, table
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "viewer"))  # a script, in no package
@@ -53,12 +53,6 @@ def page(result: SeparationResult, tmp_path_factory: pytest.TempPathFactory) -> 
         return result.save(out, command="gan-probe report '/home/ann example/secret/s.parquet' --out /tmp/x/r")
 
 
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser(tmp_path_factory.mktemp("profile")) as found:
-        yield found
-
-
 @pytest.fixture
 def opened(tab: Tab, page: Path) -> Tab:
     tab.open(page)
@@ -82,7 +76,7 @@ def test_the_script_that_ships_is_built_from_its_source_and_small() -> None:
 
 
 def test_every_level_has_an_icon() -> None:
-    assert set(ICONS) == set(USES)
+    assert set(ICONS) == {*USES, TOLD}
     assert len(set(ICONS.values())) == len(ICONS)
 
 

@@ -176,6 +176,7 @@ def test_a_real_browser_shows_the_page_without_complaints(report: Path, tmp_path
     assert "CONSOLE" not in done.stderr  # where the browser reports blocked loads and script errors
 
 
+@pytest.mark.slow
 def test_the_same_scores_make_the_same_report(
     lean: ScoreTable, report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

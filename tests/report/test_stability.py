@@ -76,6 +76,7 @@ def test_the_page_escapes_titles_and_shows_warnings(folder: Path) -> None:
     assert "Do runs see the same?" in html
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 20])
 def test_figures_name_every_class_and_stay_within_bounds(n_classes: int) -> None:
     result = made_up(n_classes)

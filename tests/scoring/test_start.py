@@ -11,7 +11,7 @@ import pytest
 
 from gan_probe.images.image_set import ImageSet
 
-LATE = ("matplotlib", "seaborn", "jinja2", "scipy", "sklearn")  # together they double the start
+LATE = ("matplotlib", "seaborn", "jinja2", "scipy", "sklearn", "skimage", "joblib", "onnxruntime", "captum")
 CODE = f"""
 import sys
 from gan_probe.cli import main

@@ -138,6 +138,7 @@ def test_the_interval_of_the_margin_covers_the_truth_and_knows_that_images_are_s
     assert paired < 0.9 * unpaired
 
 
+@pytest.mark.slow
 def test_over_several_runs_the_interval_speaks_of_new_runs() -> None:
     rng, labels = np.random.default_rng(8), np.repeat(["a", "b"], 60)
     images, covered = rng.normal(size=120), []

@@ -199,3 +199,12 @@ def test_fewer_rows_that_differ_than_clusters_asked_for_are_found_without_a_word
     rows = np.repeat(np.arange(4.0), 5)  # of 80 % drawn anew, fewer still may differ
     found = cluster(rows, np.repeat(list("abcd"), 5))  # warnings are errors here
     assert {c.k for c in found if c.method == "k-means"} <= {3, 4}
+
+
+def test_the_adjusted_rand_index_is_scikit_learn_s_bit_by_bit() -> None:
+    """Of chance, of the same groups, of one group, of none alike, with noise (-1) and with names."""
+    for n, k, most in [(400, 10, 10), (57, 3, 8), (10, 1, 4), (10, 1, 1), (12, 12, 12)]:
+        one, other = RNG.integers(k, size=n), RNG.integers(-1, most, size=n)
+        for a, b in [(one, other), (one, one), (other, one), (np.arange(n), np.arange(n)[::-1]), (np.arange(n), one)]:
+            assert clusters.adjusted_rand(a, b) == adjusted_rand_score(a, b)
+            assert clusters.adjusted_rand(a.astype(str), b) == adjusted_rand_score(a.astype(str), b)

@@ -6,6 +6,7 @@ from scipy.stats import ortho_group
 
 from gan_probe.stats.similarity import (
     MEASURES,
+    Measure,
     debiased_cka,
     over_pairs,
     procrustes,
@@ -34,6 +35,32 @@ def test_a_rotation_a_scale_and_an_order_of_channels_change_nothing(name: str) -
 def test_likeness_does_not_depend_on_which_run_comes_first(name: str) -> None:
     one, other = rows(0), rows(0) + rows(1)
     assert MEASURES[name](one, other, FIT) == pytest.approx(MEASURES[name](other, one, FIT))
+
+
+def test_over_runs_each_measure_is_that_of_the_pairs_bit_by_bit_and_looks_at_a_run_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is taken once a run gives what two embeddings alone give."""
+    embedded = [rows(seed) + rows(9) for seed in range(4)]
+    direct = {
+        "Procrustes": lambda a, b: procrustes(a, b, FIT),
+        "debiased CKA": lambda a, b: debiased_cka(a[~FIT], b[~FIT]),
+        "shared neighbours": lambda a, b: shared_neighbours(a[~FIT], b[~FIT]),
+    }
+    seen: list[int] = []
+    for name, (of_run, of_pair) in MEASURES.items():
+        counted = Measure(lambda r, fit, of_run=of_run: (seen.append(id(r)), of_run(r, fit))[1], of_pair)
+        monkeypatch.setitem(MEASURES, name, counted)
+    found = {
+        s.measure: s.value
+        for s in similarities(np.arange(4.0 * N).reshape(4, N), embedded, LABELS, FIT)
+        if s.measure in direct
+    }
+    assert len(seen) == 4 * len(MEASURES)
+    again = [standardised_rows(e, FIT) for e in embedded]
+    for name, compare in direct.items():
+        expected = over_pairs(name, lambda i, j, compare=compare: compare(again[i], again[j]), 4)
+        assert found[name] == expected.value
 
 
 def test_independent_embeddings_share_nothing() -> None:

@@ -60,6 +60,7 @@ def test_training_does_not_touch_the_caller_s_random_state(train_set: ImageSet, 
     assert torch.equal(torch.rand(1), expected)
 
 
+@pytest.mark.slow
 def test_a_short_training_ranks_reals_above_nulls_better_than_before(train_set: ImageSet, tmp_path: Path) -> None:
     config = replace(SMALL, steps=25, n_snapshots=1)
     critic = train(train_set, tmp_path / "run", config)

@@ -57,7 +57,7 @@ def test_a_step_moves_both_networks_and_restores_requires_grad(train_set: ImageS
     after = [*state.critic.parameters(), *state.generator.parameters()]
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True) if b.ndim > 1)
     assert all(p.requires_grad for p in after)
-    assert {*metrics, "step", "elapsed_s"} == set(METRICS)
+    assert {*metrics, "step", "auxiliary_loss", "elapsed_s"} == set(METRICS)
     assert state.step == 1
 
 

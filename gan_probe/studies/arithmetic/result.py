@@ -16,8 +16,11 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.stats.beside import Difference
+from gan_probe.stats.intervals import difference_interval
 from gan_probe.studies.arithmetic.metrics import ArithmeticMetrics
 from gan_probe.studies.base import StudyResult, plain
+from gan_probe.studies.judgement import Judged, Judgement, Opening, sources, use_of
 from gan_probe.types import Rows, SomeImages, Values, Walks
 
 N_MEAN = 3  # latents that a concept is the mean of, as in DCGAN's figures
@@ -133,7 +136,25 @@ class ArithmeticResult(StudyResult):
     def metrics(self) -> ArithmeticMetrics:
         """Return the numbers that the command prints."""
         shares = {share.name: share.share for share in self.shares}
-        return ArithmeticMetrics(shares=shares, classifier_accuracy=self.classifier_accuracy)
+        numbers = self._judgement().numbers()
+        return ArithmeticMetrics(shares=shares, classifier_accuracy=self.classifier_accuracy, **numbers)
+
+    def opening(self) -> Opening:
+        """Return whether the sum does what no control does."""
+        about = (*sources(self.provenance), f"{self.sizes['draws']} draws")
+        return Opening(judgement=self._judgement(), about=about)
+
+    def _judgement(self) -> Judgement:
+        """Return the verdict by the difference of two shares, whose draws are taken as independent."""
+        total, *controls = self.shares
+        best = max(controls, key=lambda share: share.share)
+        own, other = (np.array([[share.share], [share.ci_low], [share.ci_high]]) for share in (total, best))
+        low, high = difference_interval(
+            own[0], (own[1], own[2]), other[0], b_interval=(other[1], other[2]), correlation=np.zeros(1)
+        )
+        ahead = Difference(total.share - best.share, float(low[0]), float(high[0]))
+        judged = Judged(level=use_of(ahead), measure="The sum", difference=ahead, control=best.name)
+        return Judgement(useful=judged)
 
     def record(self) -> dict[str, Any]:
         """Return every number of the page."""
@@ -219,7 +240,7 @@ def _sentences(result: ArithmeticResult) -> list[str]:
     """Return what came out, in plain words."""
     equation, (total, *controls) = result.equation, result.shares
     best = max(controls, key=lambda share: share.share)
-    ahead = total.ci_low > best.ci_high
+    ahead = result.opening().judgement.tone == "better"
     lines = [
         f"{equation.a} - {equation.b} + {equation.c}: {total.share:.0%} of {result.sizes['draws']} draws are called"
         f" {equation.expected} (95 % interval over draws {total.ci_low:.0%} to {total.ci_high:.0%}); best control,"

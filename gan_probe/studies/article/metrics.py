@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gan_probe.studies.levels import VerdictMetrics
+
 
 @dataclass(frozen=True, kw_only=True)
-class ArticleMetrics:
+class ArticleMetrics(VerdictMetrics):
     """The article's experiment.
 
     Attributes

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any, ClassVar
 
 import pandas as pd
 
+from gan_probe.stats.margin import SCORE_MEASURES, margins
+from gan_probe.studies.advantage import advantage_of
 from gan_probe.studies.article.claims import CLAIMS, LENGTHS, Claim, Measured
 from gan_probe.studies.article.metrics import ArticleMetrics
 from gan_probe.studies.article.trained import (
@@ -26,6 +28,7 @@ from gan_probe.studies.article.trained import (
     Trained,
 )
 from gan_probe.studies.base import StudyResult, plain
+from gan_probe.studies.judgement import Answer, Judgement, Opening, judge
 from gan_probe.types import Values
 
 YES, NO, UNMEASURED = "yes", "no", "not measured"
@@ -194,7 +197,27 @@ class ArticleResult(StudyResult):
             n_fail=_named(verdicts, NO),
             n_mixed=self._mixed(verdicts),
             n_unmeasured=_unmeasured(verdicts),
+            **self._judgement.numbers(),
         )
+
+    def opening(self) -> Opening:
+        """Return the verdict on the longest trainings' scores, and how many of the claims hold."""
+        lengths = " and ".join(map(str, self.lengths))
+        about = f"{len(self.trainings)} trainings of {lengths} epochs, {len(self.longest[0].labels):,} images"
+        return Opening(judgement=self._judgement, about=(about,))
+
+    @cached_property
+    def _judgement(self) -> Judgement:
+        first = self.longest[0]
+        beside = first.table.scores_beside().grouped()
+        (found,) = margins(SCORE_MEASURES, [t.table.scores for t in self.longest], beside, first.labels)
+        n = _named(self.verdicts, YES)
+        answer = Answer(
+            headline="What of the article holds here",
+            says=f"{n} of the article's {len(self.verdicts)} claims hold in every training looked at.",
+        )
+        judged = judge({"The score alone": advantage_of(found)})
+        return replace(judged, answer=answer)
 
     def record(self) -> dict[str, Any]:
         """Return claims, classes, distances and the facts of every training."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from gan_probe.studies.base import StudyResult
 from gan_probe.studies.check.metrics import CheckMetrics
+from gan_probe.studies.judgement import Answer, Judgement, Opening, sources
 
 PASS, FAIL, NOTE = "pass", "FAIL", "note"
 
@@ -58,6 +59,15 @@ class CheckResult(StudyResult):
         """Return what did not pass, with what to do."""
         told = [f"{c.check}: {c.found}. {c.advice}".strip() for c in self.checks if c.verdict != PASS]
         return told or ["Every check passed."]
+
+    def opening(self) -> Opening:
+        """Return whether the critic is fit to score."""
+        failed = self.failed
+        says = f"{', '.join(failed)} failed." if failed else f"{len(self.checks)} checks, none failed."
+        answer = Answer(
+            headline="Not fit to score" if failed else "Fit to score", says=says, level="no" if failed else "yes"
+        )
+        return Opening(judgement=Judgement(answer=answer), about=sources(self.provenance))
 
     def metrics(self) -> CheckMetrics:
         """Return every check with its verdict."""

@@ -5,19 +5,20 @@ To add a check: what it measures, a property of `Subject`, and its rulings, one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.features import watched
 from gan_probe.critics.foreign import AdaptedCritic
 from gan_probe.critics.generator import Generator
-from gan_probe.errors import InputError
+from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet, fit_channels
 from gan_probe.images.nulls import null_images
 from gan_probe.images.pixels import to_network
@@ -25,11 +26,13 @@ from gan_probe.images.readers.reading import as_images, read_images
 from gan_probe.scoring.score import describe_origin
 from gan_probe.stats.auroc import auroc
 from gan_probe.stats.intervals import auroc_interval
+from gan_probe.studies.base import quiet
 from gan_probe.studies.check.result import FAIL, NOTE, PASS, CheckResult, Finding
 from gan_probe.types import Images, Scores, SomeImages
 from gan_probe.verdicts import Ruling, always, rule
 
 N_IMAGES = 64
+WHOLE = 256  # a batch that holds all images
 MIN_IMAGES = 8
 PLAINLY_NULL = ("blank", "noise", "shuffled")  # phase-scrambled images can look much like reals
 TOLERANCE = 1e-3  # of the scores' own spread: differences below it are rounding
@@ -56,13 +59,23 @@ class Told:
 class Subject:
     """A critic, images of its training data, its scores of them, and, where there are some, fakes of its generator.
 
-    What checks measure are its properties, in units of the spread of the scores where scores change.
+    What checks measure are its properties, in units of the spread of the scores where scores change. With a
+    ``batch_size`` images come in such batches everywhere but where they come alone.
     """
 
     critic: Critic
     images: Images
     scores: Scores
     fakes: SomeImages | None = None
+    batch_size: int | None = None
+
+    def score(self, images: Images, *, batch_size: int = WHOLE) -> Scores:
+        """Return scores, in the batches that were asked for, else in those that a check wants."""
+        return self.critic.score(images, batch_size=self.batch_size or batch_size)
+
+    def batches(self) -> Iterator[Tensor]:
+        """Yield images as networks take them, in the batches that were asked for, else as one."""
+        yield from to_network(self.images, self.critic.device).split(self.batch_size or self.n)
 
     # --- finite ---
 
@@ -104,7 +117,7 @@ class Subject:
     @cached_property
     def returned(self) -> str:
         """What discriminators from elsewhere return, and what of it is taken."""
-        batch = to_network(self.images, self.critic.device)
+        batch = next(self.batches())
         told = {name: module.describe(batch) for name, module in self.foreign.items()}
         return " | ".join(f"{name}: {words}".removeprefix(": ") for name, words in told.items())
 
@@ -123,7 +136,7 @@ class Subject:
     @cached_property
     def unrest(self) -> float:
         """The largest change of a score when the same batch is scored again."""
-        return self._off(self.critic.score(self.images))
+        return self._off(self.score(self.images))
 
     @cached_property
     def by_company(self) -> float:
@@ -132,7 +145,7 @@ class Subject:
         nulls = np.random.default_rng(0).integers(0, 256, self.images.shape, dtype=np.uint8)
         mixed = np.empty((2 * len(self.images), *self.images.shape[1:]), dtype=np.uint8)
         mixed[::2], mixed[1::2] = self.images, nulls
-        return max(self._off(alone), self._off(self.critic.score(mixed, batch_size=16)[::2]))
+        return max(self._off(alone), self._off(self.score(mixed, batch_size=16)[::2]))
 
     @cached_property
     def in_training(self) -> tuple[float, str]:
@@ -141,7 +154,7 @@ class Subject:
         kept = {name: value.clone() for name, value in module.state_dict().items()}
         module.train()
         try:
-            return self._off(self.critic.score(self.images, batch_size=16)), ""
+            return self._off(self.score(self.images, batch_size=16)), ""
         except InputError as error:  # foreign code may need more than images in training
             return 0.0, str(error)
         finally:
@@ -166,7 +179,7 @@ class Subject:
         try:
             self.critic.device = torch.device(other)
             self.critic.module.to(other)
-            return self._off(self.critic.score(self.images))
+            return self._off(self.score(self.images))
         finally:
             self.critic.device = home
             self.critic.module.to(home)
@@ -191,14 +204,15 @@ class Subject:
         low, high = self.stated
         for black, white in dict.fromkeys((self.stated, *(RANGES if self.foreign else ()))):
 
-            def pixels(images: Images, black: float = black, white: float = white) -> torch.Tensor:
+            def pixels(images: Images, black: float = black, white: float = white) -> Tensor:
                 wanted = (to_network(images, self.critic.device) + 1) * ((white - black) / 2) + black
                 return (wanted - low) * (2 / (high - low)) - 1  # what the critic maps to the wanted values
 
             both = torch.cat([pixels(self.images), pixels(self.fakes)])  # one batch: what hangs on it is the same
             try:
                 with torch.inference_mode():
-                    values = self.critic.module(both).float().cpu().numpy()
+                    parts = [self.critic.module(part) for part in both.split(self.batch_size or len(both))]
+                values = torch.cat(parts).float().cpu().numpy()
             except InputError:  # it refuses pixels outside of its range, so it was not meant
                 if (black, white) == self.stated:
                     raise
@@ -247,7 +261,7 @@ class Subject:
     def above_nulls(self) -> dict[str, float]:
         """AUROC of reals above images with nothing in them, by kind."""
         found = null_images(self.images) | {"blank": np.full_like(self.images, int(self.images.mean()))}
-        return {name: auroc(self.scores, self.critic.score(found[name])) for name in PLAINLY_NULL}
+        return {name: auroc(self.scores, self.score(found[name])) for name in PLAINLY_NULL}
 
     @property
     def nulls(self) -> str:
@@ -264,9 +278,13 @@ class Subject:
             prefix = getattr(member.module, "layer_prefix", "")
             names = [prefix + name for name in member.config.layers]
             shown = f"{number:02d}." if len(self.critic.members) > 1 else ""
+            parts: dict[str, list[Tensor]] = {name: [] for name in names}
             with watched(member.module, names) as caught, torch.inference_mode():
-                member.module(to_network(self.images, member.device))
-                found |= {shown + name.removeprefix(prefix): _constant_share(caught[name]) for name in names}
+                for batch in self.batches():
+                    member.module(batch)
+                    for name in names:
+                        parts[name].append(caught[name])
+            found |= {shown + name.removeprefix(prefix): _constant_share(torch.cat(parts[name])) for name in names}
         return found
 
     @property
@@ -284,7 +302,7 @@ def _range(ends: tuple[float, float]) -> str:
     return f"{ends[0]:g},{ends[1]:g}"
 
 
-def _constant_share(activation: torch.Tensor) -> float:
+def _constant_share(activation: Tensor) -> float:
     """Return the share of channels that say the same everywhere of every image."""
     values = activation.flatten(2).transpose(1, 2).flatten(0, 1) if activation.ndim == 4 else activation
     return float(values.std(0).eq(0).float().mean())
@@ -573,6 +591,11 @@ def find_generator(path: str | Path) -> bool:
     return any((Path(path) / part / "generator.safetensors").is_file() for part in ("", "generator"))
 
 
+def _in_batches(n: int, batch_size: int | None) -> int:
+    """Return how many of n images fill batches of this size; all where they fill none."""
+    return n - n % batch_size if batch_size is not None and batch_size <= n else n
+
+
 def _ruled(subject: Subject, rulings: tuple[Ruling[Subject], ...]) -> tuple[str, str, str]:
     """Return what a check found; a discriminator that fails under it fails the check."""
     try:
@@ -581,7 +604,14 @@ def _ruled(subject: Subject, rulings: tuple[Ruling[Subject], ...]) -> tuple[str,
         return FAIL, str(error), "It runs in other batches only: keep to one --batch-size, or mend its forward."
 
 
-def check_critic(critic: Critic, data: ImageSet | str | Path | Images, fakes: Images | None = None) -> CheckResult:
+def check_critic(
+    critic: Critic,
+    data: ImageSet | str | Path | Images,
+    fakes: Images | None = None,
+    *,
+    batch_size: int | None = None,
+    on_step: Callable[[str], None] = quiet,
+) -> CheckResult:
     """Return what each check found on up to 64 images of the critic's training data.
 
     Parameters
@@ -591,6 +621,11 @@ def check_critic(critic: Critic, data: ImageSet | str | Path | Images, fakes: Im
     fakes : ndarray of uint8, shape (n, h, w, c), optional
         Images that its generator made, at least eight: they tell which way the critic points, and its value range.
         Default: of the generator that lies beside it, where there is one.
+    batch_size : int, optional
+        Images at a time, for a discriminator that takes batches of one size only, or large images: of more images than
+        that, as many as fill such batches are looked at. Default: as many as each check wants, up to 128.
+    on_step : callable, optional
+        Called with the name of each check that is done.
 
     Raises
     ------
@@ -612,15 +647,19 @@ def check_critic(critic: Critic, data: ImageSet | str | Path | Images, fakes: Im
             f"the fakes must be at least eight images of {height}x{width} pixels, as the critic takes; got"
             f" {len(fakes)} of {fakes.shape[1]}x{fakes.shape[2]}. Give more, or those of its own generator."
         )
+    if batch_size is not None and batch_size < 1:
+        raise ConfigError(f"batch_size must be at least 1, got {batch_size!r}.")
     channels = critic.config.image_shape[2]
     data = data.with_channels(channels)
-    rows = np.linspace(0, len(data) - 1, min(N_IMAGES, len(data))).astype(int)
+    rows = np.linspace(0, len(data) - 1, _in_batches(min(N_IMAGES, len(data)), batch_size)).astype(int)
     images = data.images[rows]
-    made = None if fakes is None else fit_channels(fakes, channels)
-    subject = Subject(critic, images, critic.score(images), made)
+    made = None if fakes is None else fit_channels(fakes, channels)[: _in_batches(len(fakes), batch_size)]
+    scores = critic.score(images, batch_size=batch_size or WHOLE)
+    subject = Subject(critic, images, scores, made, batch_size)
     found: list[Finding] = []
     for name, rulings in CHECKS.items():
         if name != "finite" and found[0].verdict == FAIL:
             break  # nothing can be compared with scores that are not numbers
         found.append(Finding(name, *_ruled(subject, rulings)))
+        on_step(name)
     return CheckResult(checks=found, provenance=describe_origin(critic, data), warnings=warnings)

@@ -12,6 +12,7 @@ from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.clustering import Clustering
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.cluster.metrics import ClusterMetrics
+from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening, sources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,14 @@ class ClusterResult(StudyResult):
                     beside = "" if c.ari != c.ari else f"; agreement with the classes: {_agreement(c)}"
                     lines.append(f"{name}: {c.k} clusters by {c.method}, stability {c.stability:.2f}{beside}.")
         return lines or ["No clustering can be chosen without labels."]
+
+    def opening(self) -> Opening:
+        """Return what groups there are: whether they are useful, classes say, which they were found without."""
+        says = "This page shows which groups there are without labels. Is the critic useful? gan-probe report says."
+        answer = Answer(headline=NO_USE, says=says)
+        return Opening(
+            judgement=Judgement(answer=answer), about=(*sources(self.provenance), f"{len(self.table):,} images")
+        )
 
     def metrics(self) -> ClusterMetrics:
         """Return every clustering as plain numbers."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.diagnose.metrics import DiagnoseMetrics
+from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,15 @@ class DiagnoseResult(StudyResult):
     def metrics(self) -> DiagnoseMetrics:
         """Return what the command prints."""
         return DiagnoseMetrics(diagnosis={name: list(run.diagnosis) for name, run in self.runs.items()})
+
+    def opening(self) -> Opening:
+        """Return what the page is about: how trainings went is no answer to whether a critic is useful."""
+        about = "these trainings" if len(self.runs) > 1 else "this training"
+        says = (
+            f"This page shows how {about} went. Whether a critic is useful, scores of labelled images say: gan-probe"
+            " score, then gan-probe report."
+        )
+        return Opening(judgement=Judgement(answer=Answer(headline=NO_USE, says=says)), about=(", ".join(self.runs),))
 
     def record(self) -> dict[str, Any]:
         """Return settings, facts, diagnosis and health of each run."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gan_probe.stats.beside import RANDOM_CRITICS, Difference
-from gan_probe.studies.advantage import tally
+from gan_probe.studies.advantage import Advantage, tally
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.explain.metrics import ExplainMetrics
 from gan_probe.studies.explain.pointing import (
@@ -28,6 +28,7 @@ from gan_probe.studies.explain.pointing import (
     measure,
     rank_correlations,
 )
+from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening, judge, sources
 from gan_probe.types import Maps, Masks, Values
 from gan_probe.verdicts import Verdict, conclude
 
@@ -102,8 +103,33 @@ class ExplainResult(StudyResult):
         chosen = self.numbers[self.numbers["of"].isin([CRITIC, RANDOM_CRITICS, CHANCE, CRITIC_RANDOM])]
         names = [".".join(row) for row in chosen[["method", "region", "measure", "of"]].to_numpy()]
         return ExplainMetrics(
-            n_images=len(self.table), measures=dict(zip(names, chosen["value"].astype(float), strict=True))
+            n_images=len(self.table),
+            measures=dict(zip(names, chosen["value"].astype(float), strict=True)),
+            **self._judgement().numbers(),
         )
+
+    def opening(self) -> Opening:
+        """Return the verdict on the maps, or why there is none."""
+        return Opening(
+            judgement=self._judgement(), about=(*sources(self.provenance), f"{len(self.table):,} images explained")
+        )
+
+    def _judgement(self) -> Judgement:
+        """Return the verdict by the share of a map inside of the masks: one number a method, chosen in advance."""
+        facts = {method: TruthFacts(self, method, MASK) for method in self.maps}
+        measured = {m: f.advantage for m, f in facts.items() if f.is_measured and not f.is_empty}
+        if measured:
+            return judge({f"The share of {TITLES[m]} inside of the masks": a for m, a in measured.items()})
+        why = (
+            "they are not measured against a truth: there are no masks."
+            if self.masks is None
+            else "against these masks nothing is to be learned."
+        )
+        answer = Answer(
+            headline=NO_USE,
+            says=f"This page shows which pixels move the score. Whether the maps are useful is not known: {why}",
+        )
+        return Judgement(answer=answer)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``images``: what each image is, its scores, and the critic's measures in it."""
@@ -330,6 +356,15 @@ class TruthFacts(ExplainFacts):
     def added(self) -> str:
         """In which measures the critic is ahead of randomly initialised ones."""
         return tally({name: self._over(name, RANDOM_CRITICS) for name in MEASURES})
+
+    @property
+    def advantage(self) -> Advantage:
+        """The share inside, beside the control that comes closest to it."""
+        beside = {other: d for other in _CONTROLS if (d := self._over(SHARE, other))}
+        nearest = min(beside, key=lambda other: beside[other].value, default="")
+        return Advantage(
+            training=beside.get(RANDOM_CRITICS), use=beside.get(nearest), control=_CONTROLS.get(nearest, "")
+        )
 
     @property
     def useful(self) -> str:

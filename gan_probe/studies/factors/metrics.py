@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gan_probe.studies.levels import VerdictMetrics
+
 
 @dataclass(frozen=True, kw_only=True)
-class FactorsMetrics:
+class FactorsMetrics(VerdictMetrics):
     """What score and embedding follow.
 
     Attributes

@@ -15,14 +15,16 @@ from gan_probe.scoring.table import CRITIC_SCORE, Source
 from gan_probe.stats.beside import RANDOM_INIT
 from gan_probe.stats.margin import Margin
 from gan_probe.stats.variance import Share
-from gan_probe.studies.advantage import N_NAMED, margin_record, tally
+from gan_probe.studies.advantage import N_NAMED, Advantage, margin_record, tally
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.factors.disentanglement import Disentanglement
 from gan_probe.studies.factors.metrics import FactorsMetrics
 from gan_probe.studies.factors.responses import ALONE, AMONG, NAMES, Response
+from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening, judge, mean_difference, sources
 from gan_probe.verdicts import Verdict, conclude
 
 CRITIC = "critic"
+BEST_OF_EACH = "the best control of each factor"
 FOLLOWED = 0.05  # share of the variance below which a factor is not said to be followed
 INTERACTING = 0.02  # share beyond all factors side by side from which two are said to interact
 ASKED_FIRST = ("noise", "base", "size")
@@ -129,7 +131,24 @@ class FactorsResult(StudyResult):
             n_probes_gained=sum(p.added is not None and p.added.verdict == "ahead" for p in self.probes),
             disentanglement=dict(vars(own)) if own else None,
             n_bases=self.n_bases,
+            **self._judgement().numbers(),
         )
+
+    def opening(self) -> Opening:
+        """Return the verdict on the embedding, over all factors that were probed."""
+        counted = (f"{self.provenance['images']:,} images",) if "images" in self.provenance else ()
+        return Opening(judgement=self._judgement(), about=(*sources(self.provenance), *counted))
+
+    def _judgement(self) -> Judgement:
+        if not self.probes:
+            says = "This page shows which factors the score follows. No factor could be probed beside its controls."
+            return Judgement(answer=Answer(headline=NO_USE, says=says))
+        use, added = ([d for d in found if d is not None] for found in (
+            [p.over_best for p in self.probes], [p.added for p in self.probes]
+        ))  # fmt: skip
+        n = "one factor" if len(self.probes) == 1 else f"mean of {len(self.probes)} factors"
+        beside = Advantage(use=mean_difference(use), training=mean_difference(added), control=BEST_OF_EACH)
+        return judge({f"A probe on the embedding, {n},": beside})
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``curves``: one row for each setting, factor, value and critic."""

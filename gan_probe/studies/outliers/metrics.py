@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gan_probe.studies.levels import VerdictMetrics
+
 
 @dataclass(frozen=True, kw_only=True)
-class OutlierMetrics:
+class OutlierMetrics(VerdictMetrics):
     """How many images are called outliers.
 
     Attributes

@@ -26,7 +26,7 @@ from gan_probe.stats.conformal import (
 )
 from gan_probe.studies.advantage import Advantage, answers, difference_record
 from gan_probe.studies.base import StudyResult, plain
-from gan_probe.studies.judgement import Opening, judge
+from gan_probe.studies.judgement import Answer, Judgement, Opening, judge, sources
 from gan_probe.studies.outliers.metrics import OutlierMetrics
 from gan_probe.types import Values, Walks
 from gan_probe.verdicts import Verdict, conclude
@@ -157,17 +157,24 @@ class OutlierResult(StudyResult):
             auroc=None if math.isnan(self.auroc) else self.auroc,
             over_score=None if self.novelty is None or not self.novelty.over_score else self.novelty.over_score.value,
             over_best_control=self.advantage.use.value if self.advantage and self.advantage.use else None,
+            **self._judgement().numbers(),
         )
 
     def class_rows(self) -> list[dict[str, Any]]:
         """Return how well each unseen class is told from seen ones, and the share of it that is called."""
         return [{**asdict(d), "called": share} for d, share in self.by_class()]
 
-    def opening(self) -> Opening | None:
-        """Return the verdict on the score as a detector of unseen classes; None where that is not known."""
-        if self.advantage is None:
-            return None
-        return Opening(judgement=judge({"The AUROC of unseen images against seen ones": self.advantage}))
+    def opening(self) -> Opening:
+        """Return the verdict on the score as a detector of unseen classes, or how many images are called."""
+        about = (*sources(self.provenance), f"{len(self.table):,} images, {self.n_reference:,} held-out reals")
+        return Opening(judgement=self._judgement(), about=about)
+
+    def _judgement(self) -> Judgement:
+        if self.advantage is not None:
+            return judge({"The AUROC of unseen images against seen ones": self.advantage})
+        n = int(self.table["is_outlier"].sum())
+        says = "How many of them are unlike the training data cannot be known: these images name no seen classes."
+        return Judgement(answer=Answer(headline=f"{n:,} of {len(self.table):,} images are called outliers", says=says))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``outliers``: p-value and verdict of each image, the smallest p-value first."""

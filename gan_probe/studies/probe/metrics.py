@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gan_probe.studies.levels import VerdictMetrics
+
 
 @dataclass(frozen=True, kw_only=True)
-class ProbeMetrics:
+class ProbeMetrics(VerdictMetrics):
     """The first classifier at the number of labels nearest to ten a class.
 
     Attributes
@@ -18,8 +20,8 @@ class ProbeMetrics:
     best_control : str
     margin, ci_low, ci_high : float or None
         Critic minus best control with its 95 % interval; None without controls.
-    added, added_low, added_high : float or None
-        Critic minus randomly initialised critics with its 95 % interval; None without these.
+    added_high : float or None
+        Upper end of the interval of critic minus randomly initialised critics.
     """
 
     classifier: str
@@ -29,6 +31,4 @@ class ProbeMetrics:
     margin: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
-    added: float | None = None
-    added_low: float | None = None
     added_high: float | None = None

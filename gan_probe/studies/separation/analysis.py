@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import adjusted_rand_score
 
 from gan_probe.errors import InputError
 from gan_probe.scoring.controls import together
@@ -24,7 +23,7 @@ from gan_probe.scoring.table import (
 from gan_probe.stats.agreement import class_means, kendall_w
 from gan_probe.stats.auroc import Pair, separate
 from gan_probe.stats.beside import Beside
-from gan_probe.stats.clustering import cluster
+from gan_probe.stats.clustering import adjusted_rand, cluster
 from gan_probe.stats.conformal import detections
 from gan_probe.stats.describe import describe_classes
 from gan_probe.stats.information import bits, bits_interval, chosen_rows, entropy
@@ -295,7 +294,7 @@ def _ari_over_runs(runs: Sequence[ScoreTable], labels: Labels, *, seed: int = 0)
         assignments.append(chosen[0].assignment[rows])
 
     def agreement(drawn: npt.NDArray[np.intp], images: npt.NDArray[np.intp]) -> float:
-        return float(np.mean([adjusted_rand_score(names[images], assignments[run][images]) for run in drawn]))
+        return float(np.mean([adjusted_rand(names[images], assignments[run][images]) for run in drawn]))
 
     value, low, high = hierarchical_bootstrap(agreement, len(runs), names, n_draws=200, seed=seed)
     return value, max(low, -1.0), min(high, 1.0)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan_probe.stats.beside import RANDOM_INIT, Difference, title_of
 from gan_probe.stats.intervals import auroc_interval
 from gan_probe.stats.margin import Margin
 from gan_probe.studies.advantage import advantage_of
-from gan_probe.studies.judgement import Judgement, Opening, Tile, judge, use_of
+from gan_probe.studies.judgement import Judgement, Opening, Tile, judge, sources, use_of
 
 if TYPE_CHECKING:
     from gan_probe.studies.separation.result import SeparationResult
@@ -91,19 +90,9 @@ def _comes_out_again(m: SeparationResult) -> Tile:
 
 
 def _about(m: SeparationResult) -> tuple[str, ...]:
-    given: dict[str, Any] = dict(m.provenance)
-    data, source = (Path(str(given.get(key) or "")) for key in ("data_source", "critic_source"))
-    critic = source.parent.name if source.name == "critic" else source.name  # a run keeps its critic in that folder
-    network = f" ({given['network']}, {m.n_runs} trainings)" if m.n_runs > 1 and given.get("network") else ""
-    return tuple(
-        text
-        for text in (
-            f"data {data.name}" if data.name else "",
-            f"critic {critic}{network}" if critic else "",
-            f"{len(m.table):,} images, {len(m.classes)} classes",
-        )
-        if text
-    )
+    network = m.provenance.get("network")
+    several = (f"{m.n_runs} trainings of {network}",) if m.n_runs > 1 and network else ()
+    return (*sources(m.provenance), *several, f"{len(m.table):,} images, {len(m.classes)} classes")
 
 
 def _commands(m: SeparationResult) -> tuple[str, ...]:

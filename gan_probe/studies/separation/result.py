@@ -199,22 +199,15 @@ class SeparationResult(StudyResult):
 
     def metrics(self) -> SeparationMetrics:
         """Return the numbers that gates read."""
-        found = judgement_of(self)
-        useful, added = found.useful.difference, found.added.difference
         probe = next((e for e in self.margins if e.measure == "linear probe" and e.best_control), None)
         return SeparationMetrics(
             n_pairs=len(self.pairs),
             n_separated=n_separated(self.critic_pairs),
             n_certain=sum(p.certain for p in self.critic_pairs),
             n_runs=self.n_runs,
-            useful=found.useful.level,
-            useful_margin=useful.value if useful else None,
-            useful_low=useful.ci_low if useful else None,
-            added=found.added.level,
-            added_margin=added.value if added else None,
-            added_low=added.ci_low if added else None,
             probe_margin=probe.margin if probe else None,
             probe_margin_low=probe.margin_low if probe else None,
+            **judgement_of(self).numbers(),
         )
 
     def opening(self) -> Opening:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gan_probe.studies.levels import Gain
+
 
 @dataclass(frozen=True, kw_only=True)
 class StabilityMetrics:
@@ -24,6 +26,8 @@ class StabilityMetrics:
     panel : str
         Fingerprint of the images.
     against, similarities : dict
+    added, added_margin, added_low
+        What the training added to the fraction: see `gan_probe.studies.levels.VerdictMetrics`.
     """
 
     reproducible_fraction: float
@@ -38,3 +42,6 @@ class StabilityMetrics:
     panel: str
     against: dict[str, dict[str, Any]]
     similarities: dict[str, dict[str, float]]
+    added: Gain = "unknown"
+    added_margin: float | None = None
+    added_low: float | None = None

@@ -9,7 +9,7 @@ are real.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar
@@ -34,6 +34,8 @@ from gan_probe.stats.intervals import runs_and_images
 from gan_probe.stats.regression import regressed_out
 from gan_probe.stats.similarity import Similarity
 from gan_probe.studies.base import StudyResult, plain
+from gan_probe.studies.judgement import Answer, Judgement, Opening, gained, sources
+from gan_probe.studies.levels import Told
 from gan_probe.studies.stability.calibrations import CALIBRATIONS, Panel, left_out, make_panel
 from gan_probe.studies.stability.metrics import StabilityMetrics
 from gan_probe.types import Indices, Labels, Mask, Scores, Values
@@ -337,7 +339,23 @@ class StabilityResult(StudyResult):
             panel=self.panel_record()["fingerprint"],
             against={found.of: dataclasses.asdict(found) for found in self.comparisons},
             similarities={name: {s.measure: s.value for s in found} for name, found in self.similarities.items()},
+            **self._judgement().numbers(),
         )
+
+    def opening(self) -> Opening:
+        """Return whether the trainings agree, and what the training added to that."""
+        counted = f"{len(self.runs)} trainings, {len(self.panel):,} images, {len(self.classes)} classes"
+        return Opening(judgement=self._judgement(), about=(*sources(self.provenance), counted))
+
+    def _judgement(self) -> Judgement:
+        facts = StabilityFacts(self)
+        (row,) = (row for row in AGREEMENT if row.holds(facts))
+        level = facts.affine
+        answer = Answer(
+            headline=row.name, says=conclude([row], facts)[0], level=_AGREED[row.name],
+            value=level.reproducible, low=level.ci_low, high=level.ci_high,
+        )  # fmt: skip
+        return Judgement(answer=answer, added=gained("Agreement", facts.training, in_points=False))
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``panel``: the half of each image."""
@@ -498,6 +516,34 @@ def _is(difference: Difference | None, verdict: str) -> bool:
     return difference is not None and difference.verdict == verdict
 
 
+_FRACTION = (
+    "After shift, scale and sign {affine.reproducible:.2f} ({affine.ci_low:.2f} to {affine.ci_high:.2f}) of how classes"
+    " differ is common to all trainings."
+)
+_AGREED: Mapping[str, Told] = {
+    "The trainings agree": "yes", "The trainings do not agree": "no",
+    "Cannot say whether the trainings agree": "unknown",
+}  # fmt: skip
+AGREEMENT: tuple[Verdict[StabilityFacts], ...] = (
+    Verdict(
+        name="The trainings agree",
+        when=f"after shift, scale and sign the interval of the reproducible fraction lies at {AGREED:g} or above",
+        holds=lambda f: f.affine.ci_low >= AGREED,
+        says=_FRACTION,
+    ),
+    Verdict(
+        name="The trainings do not agree",
+        when="it lies below",
+        holds=lambda f: f.affine.ci_high < AGREED,
+        says=_FRACTION,
+    ),
+    Verdict(
+        name="Cannot say whether the trainings agree",
+        when=f"it holds {AGREED:g}",
+        holds=lambda f: f.affine.ci_low < AGREED <= f.affine.ci_high,
+        says=_FRACTION,
+    ),
+)
 VERDICTS: tuple[Verdict[StabilityFacts], ...] = (
     Verdict(
         name="reproducible fraction",

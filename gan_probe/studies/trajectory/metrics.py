@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gan_probe.studies.levels import VerdictMetrics
+
 
 @dataclass(frozen=True, kw_only=True)
-class TrajectoryMetrics:
+class TrajectoryMetrics(VerdictMetrics):
     """Pairs of classes over the snapshots of a training.
 
     Attributes

@@ -18,9 +18,12 @@ import pandas as pd
 from gan_probe.scoring.table import factor_columns
 from gan_probe.stats.auroc import separate
 from gan_probe.stats.beside import title_of
+from gan_probe.stats.margin import Margin
 from gan_probe.stats.pairwise import class_rows
 from gan_probe.stats.variance import epsilon_squared, levels, varying
+from gan_probe.studies.advantage import advantage_of, margin_record
 from gan_probe.studies.base import StudyResult, plain
+from gan_probe.studies.judgement import Judgement, Opening, judge, sources
 from gan_probe.studies.trajectory.metrics import TrajectoryMetrics
 from gan_probe.types import Values
 from gan_probe.verdicts import Verdict, conclude
@@ -216,6 +219,8 @@ class TrajectoryResult(StudyResult):
     warnings : list of str
     n_skipped : int
         Snapshots left out.
+    at_end : Margin or None
+        The class named by the score alone at the last snapshot, beside the controls; None without these.
     """
 
     study: ClassVar = "trajectory"
@@ -232,6 +237,7 @@ class TrajectoryResult(StudyResult):
     provenance: dict[str, Any]
     warnings: list[str]
     n_skipped: int = 0
+    at_end: Margin | None = None
 
     @property
     def labels(self) -> npt.NDArray[Any]:
@@ -291,7 +297,16 @@ class TrajectoryResult(StudyResult):
             n_comes_and_goes=kinds.count(CHANGES),
             n_flipped=sum(bool(c.flips) for c in self.courses),
             ahead_since=self.ahead_since,
+            **self._judgement().numbers(),
         )
+
+    def opening(self) -> Opening:
+        """Return the verdict on the critic of the last snapshot."""
+        counted = f"{len(self.steps)} snapshots, {len(self.table):,} images"
+        return Opening(judgement=self._judgement(), about=(*sources(self.provenance), counted))
+
+    def _judgement(self) -> Judgement:
+        return judge({"The score alone": advantage_of(self.at_end)} if self.at_end else {})
 
     def score_table(self) -> pd.DataFrame:
         """Return a row for each snapshot and image with step, sample_id, label, critic_score."""
@@ -325,6 +340,7 @@ class TrajectoryResult(StudyResult):
             "classes": [plain(row) for row in self.class_table().to_dict("records")],
             "shares": [plain(row) for row in self.shares.reset_index().to_dict("records")],
             "n_skipped": self.n_skipped,
+            "at_end": margin_record(self.at_end) if self.at_end else None,
         }
 
 

@@ -20,15 +20,18 @@ from gan_probe.scoring.controls import SEEDS, measure_statistics, random_inits
 from gan_probe.scoring.engines import LOCAL, Engine
 from gan_probe.scoring.table import factor_columns
 from gan_probe.stats.auroc import n_separated, separate
+from gan_probe.stats.beside import RANDOM_INIT
+from gan_probe.stats.margin import SCORE_MEASURES, Margin, margins
 from gan_probe.stats.pairwise import class_rows
-from gan_probe.studies.base import quiet
+from gan_probe.studies.base import Notes, quiet
 from gan_probe.studies.diagnose.study import training_record
 from gan_probe.studies.trajectory.result import TrajectoryResult, courses, shares_by_step
 from gan_probe.training.runs.folder import RunFolder
-from gan_probe.types import Images, Labels, OnPart
+from gan_probe.types import Images, Labels, OnPart, Values
 from gan_probe.version import VERSION
 
 MIN_SNAPSHOTS = 2
+STATISTICS = "statistics"
 KEPT = ("sample_id", "path", "label")
 
 
@@ -120,8 +123,17 @@ def trajectory(
             f" needs at least {MIN_SNAPSHOTS}. The training diverged; train again with a smaller learning rate."
         )
     steps, stacked = tuple(scores), np.stack(list(scores.values()))
-    random_init, statistics, said = _controls(last, data.images, labels, run) if controls else ({}, {}, ())
+    beside, said = _controls(last, data.images, run) if controls else ({}, ())
     on_step("controls")
+    random_init, statistics = (
+        {name: n_separated(separate(values, labels)) for name, values in found.items()}
+        for found in (beside.get(RANDOM_INIT, {}), beside.get(STATISTICS, {}))
+    )
+    left_out = Notes()
+    at_end = None
+    if controls:
+        with left_out.part("the verdict"):
+            at_end = _at_end(stacked[-1], beside, labels)
     if controls and steps[0] == 0:
         random_init["step 0"] = n_separated(separate(stacked[0], labels))
     kept = [*(c for c in KEPT if c in data.table), *factor_columns(data.table).values()]
@@ -140,22 +152,28 @@ def trajectory(
         statistics=statistics,
         sheets=record.sheets,
         provenance=_provenance(run_folder, last, data, record.settings),
-        warnings=[*data.warnings, *warnings, *notes],
+        warnings=[*data.warnings, *warnings, *notes, *left_out],
         n_skipped=n_skipped,
+        at_end=at_end,
     )
 
 
 def _controls(
-    critic: Critic, images: Images, labels: Labels, run: Callable[..., list[Forward]]
-) -> tuple[dict[str, int], dict[str, int], tuple[str, ...]]:
-    """Return the pairs that random critics separate, those that image statistics do, and what is to be said."""
+    critic: Critic, images: Images, run: Callable[..., list[Forward]]
+) -> tuple[dict[str, dict[str, Values]], tuple[str, ...]]:
+    """Return the scores of random critics and of image statistics, by kind and name, and what is to be said."""
     others, notes = random_inits(critic)
-    random_init = {
-        f"seed {seed}": n_separated(separate(found.scores, labels))
-        for seed, found in zip(SEEDS, run(others, images), strict=False)
-    }
-    statistics = {name: n_separated(separate(v, labels)) for name, v in measure_statistics(images).items()}
-    return random_init, statistics, notes
+    random_init = {f"seed {seed}": found.scores for seed, found in zip(SEEDS, run(others, images), strict=False)}
+    return {RANDOM_INIT: random_init, STATISTICS: dict(measure_statistics(images))}, notes
+
+
+def _at_end(scores: Values, beside: dict[str, dict[str, Values]], labels: Labels) -> Margin:
+    """Return how well the score alone names the class, beside the controls: the measure of the verb ``report``."""
+    random_init = tuple(v for v in beside[RANDOM_INIT].values() if np.isfinite(v).all())
+    controls = {RANDOM_INIT: random_init} if random_init else {}
+    controls |= {name: (v,) for name, v in beside[STATISTICS].items() if np.isfinite(v).all()}
+    (found,) = margins(SCORE_MEASURES, [scores], controls, labels)
+    return found
 
 
 def _lag(settings: Any) -> list[str]:

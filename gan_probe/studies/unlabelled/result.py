@@ -16,11 +16,13 @@ from gan_probe.scoring.table import ScoreTable, Source, write_scores
 from gan_probe.stats.beside import title_of
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.diagnose.result import TrainingRecord
+from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening, sources
 from gan_probe.studies.unlabelled.metrics import UnlabelledMetrics
 from gan_probe.text import placeless, without_places
 from gan_probe.types import Indices, OneImage, Values
 
 UNUSUAL = 0.05  # p-value
+NOT_KNOWN = "Whether the critic is useful, and what its training added, cannot be known without classes."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,8 @@ class UnlabelledResult(StudyResult):
         """Return what was found, and what cannot be."""
         numbers = self.metrics()
         lines = [
-            f"{numbers.n_images:,} images score {numbers.mean:.3g} on average (standard deviation {numbers.std:.2g});"
+            f"{numbers.n_images:,} image{'s score' if numbers.n_images > 1 else ' scores'} {numbers.mean:.3g} on"
+            f" average (standard deviation {numbers.std:.2g});"
             " higher is more like the training data, and shift and scale are arbitrary."
         ]
         if found := self.alike():
@@ -89,7 +92,19 @@ class UnlabelledResult(StudyResult):
                 f"{numbers.n_unusual:,} images ({numbers.n_unusual / numbers.n_images:.1%}) have a p-value of"
                 f" {UNUSUAL} or less; of images like the held-out reals {UNUSUAL:.0%} would."
             )
-        return [*lines, "Whether the critic is useful, and what its training added, cannot be known without classes."]
+        return [*lines, NOT_KNOWN]
+
+    def opening(self) -> Opening:
+        """Return that without classes there is no verdict, and how many images are unusual where that is known."""
+        numbers = self.metrics()
+        unusual = (
+            "" if numbers.n_unusual is None else f" {numbers.n_unusual:,} images have a p-value of {UNUSUAL} or less."
+        )
+        answer = Answer(headline=NO_USE, says=f"This page shows how images score. {NOT_KNOWN}{unusual}")
+        return Opening(
+            judgement=Judgement(answer=answer),
+            about=(*sources(self.provenance), f"{numbers.n_images:,} image{'s' if numbers.n_images > 1 else ''}"),
+        )
 
     def metrics(self) -> UnlabelledMetrics:
         """Return the numbers that the command prints."""

@@ -68,12 +68,15 @@ class Saver:
             run_id=run_id(self.config, self.data.fingerprint),
             step=state.step,
             data_fingerprint=self.data.fingerprint,
+            auxiliary=self.config.auxiliary,
+            without_generator=self.config.without_generator,
         )
         return critic
 
     def generator(self, state: State) -> Generator:
         """Return the generator of this moment, with weights and statistics of its own."""
         source = state.generator_average if self.config.generator_average else state.generator
+        assert source is not None
         shape, latent_dim = self.data.image_shape, self.config.latent_dim
         module = build_generator(self.config.network, shape, latent_dim, seed=0, n_classes=state.n_classes)
         module.load_state_dict(source.state_dict())
@@ -90,10 +93,13 @@ class Saver:
         )
         return Generator(module, config, self.device)
 
-    def save_snapshot(self, state: State, examiner: Examiner) -> None:
-        """Write ``snapshots/step-*`` and ``samples/step-*.png``, and add a line to ``health.jsonl``."""
-        critic, generator = self.critic(state), self.generator(state)
+    def save_snapshot(self, state: State, examiner: Examiner | None) -> None:
+        """Write ``snapshots/step-*``; with a generator ``samples/step-*.png`` too, and a line to ``health.jsonl``."""
+        critic = self.critic(state)
         critic.save(self.run.snapshot(state.step), overwrite=True)
+        if examiner is None:
+            return
+        generator = self.generator(state)
         with atomic_path(self.run.sample_sheet(state.step)) as temporary:
             sheet(generator.sample(N_SAMPLES, seed=self.config.seed)).save(temporary)
         self.run.append_health({"step": state.step, **examiner.examine(critic, generator)})
@@ -160,11 +166,17 @@ def describe_objective(config: TrainConfig) -> str:
         "none": "no penalty",
         "r1r2": "R1 and R2 penalties",
     }
+    if config.without_generator:
+        return f"{config.auxiliary}, without a generator"
     parts = [config.objective, bounds.get(config.penalty, f"{config.penalty.upper()} penalty")]
     if config.weight_clip:
         parts.append(f"weights clipped at {config.weight_clip:g}")
     if config.spectral_norm:
         parts.append("spectral norm")
+    if config.auxiliary:
+        parts.append(f"beside it {config.auxiliary}")
+    if config.augment:
+        parts.append(f"images augmented: {config.augment}")
     return ", ".join(parts)
 
 

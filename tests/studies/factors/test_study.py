@@ -220,6 +220,7 @@ def test_factors_that_go_together_give_a_warning_and_no_disentanglement(patches:
     assert not any("DCI" in line for line in found.findings())
 
 
+@pytest.mark.slow
 def test_what_does_not_vary_is_not_explained_and_what_is_rare_not_probed(patches: Critic) -> None:
     rare = Choice((0.01,) * 19 + (0.05,))
     spec = Spec("few", (Type("a", {"noise": rare}), Type("b", {"noise": rare, "base": 0.4})), side_px=32)

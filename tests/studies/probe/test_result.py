@@ -168,7 +168,7 @@ def test_a_gain_over_random_critics_and_a_loss_to_a_control_are_both_said() -> N
     assert "The training added +" in first
     assert "The best control, pixels (100.0%), is of more use: -" in first
     assert "ahead of randomly initialised critics at 1, 5; ahead of the best control at none" in second
-    assert result.metrics().added == pytest.approx(found.training.value)
+    assert result.metrics().added_margin == pytest.approx(found.training.value)
 
 
 @pytest.mark.parametrize(

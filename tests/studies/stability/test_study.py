@@ -170,6 +170,7 @@ def test_two_trainings_are_compared_run_by_run(critics: dict[str, Critic], data:
         stability(critics, data, against=others | {"seed-1": critics["seed-1"]})
 
 
+@pytest.mark.slow
 def test_a_pair_is_left_out_where_either_diverged(data: ImageSet) -> None:
     here, there = (
         {str(i): Critic.from_network("compact", (32, 32, 3), seed=first + i) for i in range(5)} for first in (20, 30)

@@ -1,0 +1,1 @@
+"""The question: which of several critics tells more of the same images."""
