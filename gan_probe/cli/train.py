@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -188,6 +188,7 @@ def train(
                 else f"{out}/run-00 to run-{runs - 1:02d}, differing in {vary}, {at_a_time} at a time",
             },
         )
+        session.warn(_damaged_snapshots(planned if resume and is_first else ()))
         settled = {} if minutes is None else {"steps": f"what {minutes:g} minutes were enough for"}
         origins = {path: _origins(one, preset or usual, given) | settled for path, one in planned.items()}
         with ExitStack() as last_things:
@@ -232,6 +233,18 @@ def train(
         if is_first:
             session.outputs |= {"run": str(out), "critic": str(out / "critic")}
             session.metrics |= _tell(session, out, used, str(chosen))
+
+
+def _damaged_snapshots(runs: Iterable[Path]) -> Iterator[str]:
+    """Yield a sentence for each snapshot of runs to go on with that cannot be read: it is not made again."""
+    from gan_probe.critics.critic import Critic
+    from gan_probe.errors import InputError
+
+    for folder in (path for run in runs for path in sorted((run / "snapshots").glob("step-*"))):
+        try:
+            Critic.load(folder)
+        except InputError as error:
+            yield f"{folder} is damaged and is not made again; trajectory leaves it out: {error}"
 
 
 def _steps_of(run: Path) -> int | None:

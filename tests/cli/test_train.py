@@ -77,6 +77,14 @@ def test_resume_takes_the_settings_of_the_run(images: Path, tmp_path: Path) -> N
     assert "started with other settings: batch_size (was 4, now 8)" in refused.stderr
 
 
+def test_a_snapshot_that_was_damaged_meanwhile_is_named_when_a_run_goes_on(images: Path, tmp_path: Path) -> None:
+    words = ("train", images, "--out", tmp_path / "r", "--resume", "--steps", "1", "--batch-size", "4")
+    assert call(*words, "--set", "n_snapshots=1").exit_code == 0
+    (tmp_path / "r" / "snapshots" / "step-000001" / "config.json").unlink()
+    (told,) = call_json(*words[:4], "--resume")["warnings"]
+    assert "step-000001 is damaged and is not made again; trajectory leaves it out" in told
+
+
 def test_train_streams_and_says_so(images: Path, tmp_path: Path) -> None:
     out = call("train", images, "--out", tmp_path / "run", "--stream", "--dry-run")
     assert "streamed from disk" in out.stdout
