@@ -16,6 +16,7 @@ import pandas as pd
 
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, LazyImages, from_arrays
+from gan_probe.images.readers.arrow import is_dataset, read_dataset
 from gan_probe.images.readers.decode import Decoded, resize_array
 from gan_probe.images.readers.entries import N_NAMED, Decode, Entries
 from gan_probe.images.readers.files import foreign, printable
@@ -58,7 +59,7 @@ def read_images(
         - ``.npy``: (n, h, w), (n, h, w, 1) or (n, h, w, 3), uint8.
         - ``.npz``: ``x`` or ``images`` as above, and if it likes ``y``, ``classes``, ``split``; or ``x_train``,
           ``y_train``, ``x_test``, ``y_test``.
-        - ``.parquet``: an ``image`` column of ``{bytes, path}``.
+        - ``.parquet``: an ``image`` column of ``{bytes, path}``; a folder that `datasets.Dataset.save_to_disk` wrote.
     size_px : int, optional
         Resize every image to a square of this side (Lanczos). Without it images of differing sizes are an error.
     split : str, optional
@@ -96,7 +97,7 @@ def as_images(data: object, *, image_shape: tuple[int, int, int] | None = None) 
 
     Parameters
     ----------
-    data : ImageSet, path or ndarray
+    data : ImageSet, path, ndarray or `datasets.Dataset`
     image_shape : tuple of int, optional
         What a critic takes: images at a path are resized to it, where it is square.
 
@@ -107,14 +108,16 @@ def as_images(data: object, *, image_shape: tuple[int, int, int] | None = None) 
     """
     if isinstance(data, ImageSet):
         return data
+    side = image_shape[0] if image_shape is not None and image_shape[0] == image_shape[1] else None
     if isinstance(data, str | Path):
-        side = image_shape[0] if image_shape is not None and image_shape[0] == image_shape[1] else None
         return read_images(data, size_px=side)
     if isinstance(data, np.ndarray):
         return from_arrays(data)
+    if is_dataset(data):
+        return _decoded(read_dataset(data), Path("Dataset"), side, skip_bad=False, progress=iter)
     raise InputError(
-        f"images are an ImageSet (gan_probe.read_images, from_arrays, from_synthetic), a path or an array; got"
-        f" {type(data).__name__}."
+        f"images are an ImageSet (gan_probe.read_images, from_arrays, from_synthetic), a path, an array or a"
+        f" datasets.Dataset; got {type(data).__name__}."
     )
 
 

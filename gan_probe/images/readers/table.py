@@ -13,6 +13,7 @@ from pathlib import Path
 from gan_probe.errors import InputError
 from gan_probe.images.readers import ACCEPTED
 from gan_probe.images.readers.arrays import read_npy, read_npz
+from gan_probe.images.readers.arrow import is_saved, read_saved
 from gan_probe.images.readers.entries import Entries, some
 from gan_probe.images.readers.files import list_folder, printable
 from gan_probe.images.readers.folder import own_files, read_folder, read_picture
@@ -170,6 +171,15 @@ READERS: tuple[Reader, ...] = (
         " columns",
         refused="compressed archives and those that were cut short; names that are absolute or hold `..`, and links,"
         " count as broken pictures",
+    ),
+    Reader(
+        title="a saved datasets.Dataset",
+        matches=is_saved,
+        entries=read_saved,
+        images="a folder that `save_to_disk` of Hugging Face `datasets` wrote: its column `image`; the package is not"
+        " needed. In Python a `datasets.Dataset` itself, too",
+        labels="every other column; integers of a `ClassLabel` by their names; splits of a `DatasetDict`",
+        refused="images that are kept elsewhere (a path without bytes): embed them before saving",
     ),
     Reader(
         title="a folder of images",
