@@ -119,6 +119,8 @@ def summary(rows: list[dict[str, Any]], arguments: argparse.Namespace, n_trainin
         return record.spread([by[of, s][which][n] - by[over, s][which][n] for s in seeds]) if seeds else None
 
     return {
+        "command": f"python benchmarks/photos.py clothing.npz --size {arguments.size} --steps {arguments.steps}"
+        f" --seeds {arguments.seeds}",
         "what": "accuracy of a linear probe on validation images by labels a class; mean of 10 draws, one value a seed",
         "recipe": recipe({}, steps=arguments.steps, seed=0).as_dict(),
         "size_px": arguments.size,

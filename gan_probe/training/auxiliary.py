@@ -116,8 +116,8 @@ def contrastive(sight: Sight) -> Tensor:
     """
     assert sight.real is not None
     assert sight.real_again is not None
-    views, n = [sight.real, sight.real_again], len(sight.real)
-    features = sight.features(torch.cat(views if sight.fake is None else [*views, sight.fake]))
+    views, n = [sight.real, sight.real_again, sight.fake], len(sight.real)
+    features = torch.cat([sight.features(x) for x in views if x is not None])  # each with batch statistics of its own
     one, other = (gathered(part) for part in _projected(sight.heads["reals"], features[: 2 * n]).chunk(2))
     loss = nt_xent(one, other)
     if sight.fake is None:

@@ -20,7 +20,9 @@ from gan_probe.training.auxiliary import (
     AUXILIARIES,
     TEMPERATURE,
     Sight,
+    build_heads,
     consistency,
+    contrastive,
     nt_xent,
     rotated,
     supervised_contrast,
@@ -95,6 +97,23 @@ def test_consistency_is_zero_for_views_that_are_alike_and_the_mean_square_else()
     assert consistency(sight).item() == 0
     moved = replace(sight, real_again=real + 0.25, fake_again=fake - 0.5)  # 4 pixels: scores move by 1 and by -2
     assert consistency(moved).item() == pytest.approx(1 + 4)
+
+
+def test_reals_their_second_views_and_fakes_are_batches_of_their_own() -> None:
+    """So a network that normalises over the batch tells no fake by its company."""
+    seen: list[float] = []
+
+    def features(x: Tensor) -> Tensor:
+        seen.append(x.mean().item())
+        return x.flatten(1)
+
+    images, heads = torch.ones(4, 1, 2, 2), build_heads(replace(BESIDE, auxiliary="contrastive"), 4)
+    sight = Sight(
+        features=features, score=lambda x: x.flatten(1).sum(1), heads=heads,
+        real=images, real_again=2 * images, fake=3 * images,
+    )  # fmt: skip
+    assert contrastive(sight).item() > 0
+    assert seen == [1, 2, 3]
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -131,6 +131,7 @@ def detect_outliers(
         on_step("controls")
     result = _explain(result, used, seen_by, data=data, fitting=fitting)
     result.warnings.extend([*data.warnings, *notes, *choice.notes])
+    result.warnings.extend(f"the critic was {note}" for note in critic.notes)
     return replace(result, provenance=_origin(critic, data, reals, calibration))
 
 

@@ -90,7 +90,8 @@ def stability(
     """
     _check_labels(data)
     data = with_nulls(data, seed=seed) if nulls else data
-    warnings = [*data.warnings, *_differences(critics)]
+    notes_of_critics = dict.fromkeys(note for critic in critics.values() for note in critic.notes)
+    warnings = [*data.warnings, *_differences(critics), *(f"critics were {note}" for note in notes_of_critics)]
     tell, how = on_step, partial(engine.run, batch_size=batch_size)
     labels, seen = data.table["label"].astype(str).to_numpy(), seen_rows(critics, data.table)
     kept, scores, embeddings = _look(

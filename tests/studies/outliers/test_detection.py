@@ -119,6 +119,12 @@ def test_without_layers_the_score_remains_and_it_is_said(critic: Critic, few_set
         detect_outliers(bare, few_set, reals, detector="nearest-mean")
 
 
+def test_a_critic_whose_score_nothing_taught_says_so(critic: Critic, few_set: ImageSet, reals: ImageSet) -> None:
+    alone = Critic(critic.module, replace(critic.config, auxiliary="rotation", without_generator=True))
+    found = detect_outliers(alone, few_set, reals, detector="score-low", controls=False)
+    assert any("nothing taught its score" in line for line in found.warnings)
+
+
 def test_members_of_an_ensemble_that_disagree_are_a_detector_and_one_critic_has_none(
     runs: list[Path], critic: Critic, train_set: ImageSet, few_set: ImageSet, reals: ImageSet
 ) -> None:
