@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def test_the_readme_is_read_in_a_minute() -> None:
     assert len(README.split()) <= 600
 
 
+def test_the_pictures_of_the_docs_are_of_pages_that_are_here() -> None:
+    sys.path.insert(0, str(ROOT / "docs"))  # a script, in no package
+    import screenshots
+
+    assert {path.stem for path in screenshots.OUT.glob("*.png")} == set(screenshots.PICTURES)
+    assert all((ROOT / picture.page).is_file() for picture in screenshots.PICTURES.values())
+
+
 @pytest.mark.slow
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cell by cell; the site runs it in a kernel. The last expression of a cell shows itself."""
@@ -44,7 +53,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             assert len(getattr(shown, "_repr_html_", str)() or repr(shown)) > 2  # figures have one that says None
         else:
             exec(compile(ast.Module([last], []), "notebook", "exec"), names)
-    assert len(cells) == 8
+    assert len(cells) == 9
     assert (tmp_path / "report" / "report.html").is_file()
 
 
