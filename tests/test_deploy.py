@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from gan_probe.images.image_set import ImageSet
 from gan_probe.scoring.engines import LOCAL
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
+BARE_PATH = os.pathsep.join([str(Path(sys.base_prefix) / "bin"), "/usr/local/bin", "/usr/bin", "/bin"])
 SCRIPT = DEPLOY / "slurm-array.sh"
 
 
@@ -124,31 +126,26 @@ def test_a_local_spark_scores_every_row_once(run: Path, test_set: ImageSet, enco
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
-def test_the_lines_of_the_dockerfile_run_as_an_ordinary_user(tmp_path: Path) -> None:
+def test_the_lines_of_the_dockerfile_run_as_an_ordinary_user() -> None:
     """Its RUN lines, in order, in a home of their own; what makes a user and the home's name are this test's."""
     lines = (DEPLOY / "Dockerfile").read_text().splitlines()
     commands = [line.removeprefix("RUN ") for line in lines if line.startswith("RUN ") and "useradd" not in line]
     assert len(commands) == 4
-    home = tmp_path / "home"
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=DEPLOY.parent, capture_output=True, text=True, check=True)
-    for name in filter(None, files.stdout.split("\0")):
-        if (DEPLOY.parent / name).is_file():
-            (home / "source" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(DEPLOY.parent / name, home / "source" / name)
-    who: dict[str, object] = {}
-    if os.getuid() == 0:
-        who = {"user": "nobody", "group": "nogroup", "extra_groups": []}
-        for path in [home, *home.rglob("*")]:
-            shutil.chown(path, "nobody", "nogroup")
-        for path in tmp_path.parents:
-            if path.stat().st_uid == 0 and path != Path("/") and path != Path(tempfile.gettempdir()):
-                path.chmod(path.stat().st_mode | 0o011)
-        tmp_path.chmod(0o755)
-    bare = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    environment = {**bare, "PATH": f"{home}/venv/bin:/usr/local/bin:/usr/bin:/bin", "HOME": str(home)}
-    for command in commands:
-        here = command.replace("/home/probe", str(home))
-        done = subprocess.run(["sh", "-c", here], cwd=home / "source", env=environment, capture_output=True, text=True,
-                              **who)  # type: ignore[call-overload]  # fmt: skip
-        assert done.returncode == 0, f"{command}\n{done.stderr[-2000:]}"
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=DEPLOY.parent, capture_output=True, text=True, check=True)
+    with tempfile.TemporaryDirectory() as home:  # pytest's own folders are for one user only
+        for name in filter(None, tracked.stdout.split("\0")):
+            if (DEPLOY.parent / name).is_file():
+                (Path(home) / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(DEPLOY.parent / name, Path(home) / "source" / name)
+        who: dict[str, Any] = {}
+        if os.getuid() == 0:
+            who = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+            for path in [Path(home), *Path(home).rglob("*")]:
+                shutil.chown(path, "nobody", "nogroup")
+        kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        environment = {**kept, "PATH": f"{home}/venv/bin:{BARE_PATH}", "HOME": home}
+        for command in commands:
+            words = ["sh", "-c", command.replace("/home/probe", home)]
+            done = subprocess.run(words, cwd=f"{home}/source", env=environment, capture_output=True, text=True, **who)
+            assert done.returncode == 0, f"{command}\n{done.stderr[-2000:]}"
     assert "compact" in done.stdout
