@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 QUICK := "not slow and not nightly and not gpu"
 
-.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest style check ci docs site golden golden-summary benchmarks gallery gpu release clean
+.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest style check ci docs site golden golden-summary benchmarks gallery pictures gpu release clean
 
 setup: $(STAMP)
 
@@ -97,6 +97,9 @@ gpu: setup  ## what needs a CUDA device: its tests, its benchmark; some minutes,
 
 gallery: setup  ## remake reports/: all that is quick and needs no data from elsewhere, or NAME="article collapse" MNIST=mnist.npz
 	$(BIN)/python reports/remake.py $(or $(NAME),quick) $(if $(MNIST),--mnist $(MNIST)) $(if $(CLOTHING),--clothing $(CLOTHING))
+
+pictures: setup  ## remake docs/pictures from the pages in reports/, in a headless Chromium
+	$(BIN)/python docs/screenshots.py $(NAME)
 
 release:  ## build, try the wheel in a bare environment, tag; DRY=1 stops before the tag
 	PYTHON=$(PYTHON) tools/release.sh $(if $(DRY),--dry-run)

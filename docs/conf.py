@@ -16,7 +16,7 @@ from gan_probe.version import VERSION  # noqa: E402
 
 project, release = "gan-probe", VERSION
 extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
-exclude_patterns = ["_build", "generate.py", "rooms.py"]
+exclude_patterns = ["_build", "generate.py", "rooms.py", "screenshots.py"]
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"], "footer_start": ["copyright"]}
 html_title, html_show_sourcelink, html_copy_source = "gan-probe", False, False

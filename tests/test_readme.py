@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ def test_the_python_of_the_pages_runs(page: str, tmp_path: Path, monkeypatch: py
 
 def test_the_readme_is_read_in_a_minute() -> None:
     assert len(README.split()) <= 600
+
+
+def test_the_pictures_of_the_docs_are_of_pages_that_are_here() -> None:
+    sys.path.insert(0, str(ROOT / "docs"))  # a script, in no package
+    import screenshots
+
+    assert {path.stem for path in screenshots.OUT.glob("*.png")} == set(screenshots.PICTURES)
+    assert all((ROOT / picture.page).is_file() for picture in screenshots.PICTURES.values())
 
 
 @pytest.mark.slow

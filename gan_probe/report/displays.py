@@ -39,7 +39,7 @@ class StudyDisplay:
         That holds them.
     """
 
-    result: StudyResult
+    result: StudyResult = field(repr=False)
     figure: str | None = None
     axes_: list[Axes] = field(default_factory=list, init=False, repr=False)
     ax_: Axes | None = field(default=None, init=False, repr=False)

@@ -122,6 +122,7 @@ METRICS = {
 
 # Headings that are a word in other words.
 ALIASES = {
+    "95 % interval of accuracy": "95 % interval",
     "AUROC, mean": "AUROC",
     "its AUROC": "AUROC",
     "its accuracy": "accuracy",

@@ -27,6 +27,7 @@ EVIL = "</script><script>alert(1)</script>"
 NAMES = [EVIL, "猫 कमल قط 🐈", "=1+1"]
 needs_browser = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")]
 MAX_WORDS, MAX_SCRIPT = 80, 30_000
+A4_PX = 718  # of 210 mm less two margins of 10 mm, 96 to the inch
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +197,12 @@ class TestInABrowser:
         assert html.count("<svg ") == 2
         assert "Without it, the figures below show the same." in html
         tab.ask("Emulation.setScriptExecutionDisabled", value=False)
+
+    def test_nothing_is_cut_on_a4(self, tab: Tab, page: Path) -> None:
+        tab.open(page, width=A4_PX)
+        tab.ask("Emulation.setEmulatedMedia", media="print")
+        tab.value("window.dispatchEvent(new Event('beforeprint'))")
+        assert tab.value("document.documentElement.scrollWidth") <= A4_PX
 
     def test_paper_holds_the_folded_parts(self, opened: Tab, tmp_path: Path) -> None:
         opened.paper(tmp_path / "page.pdf")
