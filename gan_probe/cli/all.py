@@ -262,6 +262,7 @@ def _report(session: Session, out: Path, scores: ScoreTable, *, seed: int) -> di
     """Write the pages of a table of scores, and which of its images are outliers; return findings and metrics."""
     from gan_probe.studies.cluster.study import cluster_scores
     from gan_probe.studies.outliers.study import outliers
+    from gan_probe.studies.separation.analysis import N_PARTS
     from gan_probe.studies.separation.study import separation
     from gan_probe.text import as_csv
     from synthetic.files import write_atomically
@@ -275,7 +276,7 @@ def _report(session: Session, out: Path, scores: ScoreTable, *, seed: int) -> di
         session.warn([f"outliers: left out, {error}"])
     counts = Counter(scores.table["label"]) if "label" in scores.table else Counter[str]()
     if sum(count > 1 for count in counts.values()) > 1:
-        with parts(session, "analysing") as on_step:
+        with parts(session, "analysing", N_PARTS) as on_step:
             result = separation(scores, seed=seed, on_step=on_step)
         findings, metrics = result.findings(), asdict(result.metrics())
         result.save(out / "report", command=command_line(), overwrite=True)

@@ -103,6 +103,7 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     from gan_probe.device import environment, resolve_device
     from gan_probe.images.readers.reading import read_images
     from gan_probe.studies.cluster.result import assignments
+    from gan_probe.studies.separation.analysis import N_PARTS
     from gan_probe.studies.separation.study import separation
     from gan_probe.text import as_csv
     from synthetic import make_dataset, write_dataset
@@ -117,7 +118,7 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     session.log("3/5 scoring ten classes, eight of them never seen, and the controls")
     scores = score_to(session, critic, read_images(out / "data-test"), out / "scores.parquet")
     session.log("4/5 clustering without labels, 5/5 writing the report")
-    with parts(session, "analysing") as on_step:
+    with parts(session, "analysing", N_PARTS) as on_step:
         result = separation(scores, seed=seed, on_step=on_step)
     write_atomically(out / "clusters.csv", as_csv(assignments(result.table, result.clusterings)))
     session.outputs |= {"scores": str(out / "scores.parquet"), "run": str(out / "run")}

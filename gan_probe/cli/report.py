@@ -59,6 +59,7 @@ def report(
     with Session("report", json) as session:
         check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=SeparationMetrics)
         from gan_probe.scoring.table import by_critic, read_scores
+        from gan_probe.studies.separation.analysis import N_PARTS
         from gan_probe.studies.separation.study import separation
         from gan_probe.studies.unlabelled.study import has_classes, unlabelled
 
@@ -75,7 +76,7 @@ def report(
                     loaded[0], run=run, data=data, projection=projection, thumbnails=thumbnails, seed=seed
                 )
             return finish(session, bare, out, title=title, overwrite=overwrite, fail_if=fail_if)
-        with parts(session, "analysing") as on_step:
+        with parts(session, "analysing", N_PARTS) as on_step:
             result = separation(
                 loaded,
                 reference=reference,
