@@ -112,4 +112,4 @@ def pixel_components(images: Images, *, n_components: int = N_COMPONENTS, seed: 
 
 def _pixels(images: Images) -> npt.NDArray[np.float32]:
     """Return the pixels in [0, 1], one row an image."""
-    return images.reshape(len(images), -1).astype(np.float32) / 255
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
