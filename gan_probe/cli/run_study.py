@@ -162,9 +162,10 @@ def train_critic(
 
 
 def progress_note(step: int, row: Mapping[str, float], config: TrainConfig) -> str:
-    """Return W-distance, penalty and real images per second of critic training."""
+    """Return W-distance, penalty, what auxiliary tasks cost, and real images per second of critic training."""
+    shown = {"w_distance": "W {:.2f}", "penalty": "penalty {:.3f}", "auxiliary_loss": "auxiliary {:.3f}"}
     rate = step * config.n_critic * config.batch_size / max(row["elapsed_s"], 1e-9)
-    return f"W {row['w_distance']:.2f}  penalty {row['penalty']:.3f}  {rate:.0f} images/s"
+    return "  ".join([text.format(row[name]) for name, text in shown.items() if name in row] + [f"{rate:.0f} images/s"])
 
 
 def score_to(session: Session, critic: Critic, images: ImageSet, out: Path, *, reuse: bool = False) -> ScoreTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -14,33 +15,69 @@ import typer
 from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, SizePx, SplitName, command_line, parse_settings
 from gan_probe.cli.run_study import train_critic
 from gan_probe.cli.session import Session
-from gan_probe.config import OBJECTIVES, PRESETS, VARIED, TrainConfig
+from gan_probe.config import AUGMENTATIONS, AUXILIARIES, OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
 from gan_probe.names import check_name
 
 if TYPE_CHECKING:
+    import torch
+
     from gan_probe.images.image_set import ImageSet
+
+SEMI_SUPERVISED = "semi-supervised"  # a row of PRESETS
 
 
 def train(
     data: Annotated[Path, typer.Argument(help="A folder of images, or a .npy, .npz or .parquet file.")],
     out: Annotated[Path, typer.Option(help="The run folder to write.")],
-    preset: Annotated[str | None, typer.Option(help=f"Recipe: {', '.join(PRESETS)}. Default: compact.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help=f"Recipe: {', '.join(PRESETS)}. Default: compact; with --labels semi-supervised.")
+    ] = None,
     network: Annotated[
         str | None, typer.Option(help="Networks, in place of the recipe's: gan-probe list networks.")
     ] = None,
     objective: Annotated[
         str | None, typer.Option(help=f"Losses, in place of the recipe's: {', '.join(OBJECTIVES)}.")
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help=f"Done at random to reals and fakes alike: {', '.join(AUGMENTATIONS)}; several by commas."),
+    ] = None,
+    auxiliary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:WEIGHT]",
+            help=f"Learned beside the game: {', '.join(AUXILIARIES)}; several by commas.",
+        ),
+    ] = None,
+    without_generator: Annotated[
+        bool,
+        typer.Option("--without-generator", help="By --auxiliary alone: the control for a critic trained with it."),
+    ] = False,
     steps: Annotated[int | None, typer.Option(help="Generator updates, each with its critic updates.")] = None,
     epochs: Annotated[
         int | None, typer.Option(help="In place of --steps: passes of the critic over the data.", min=1)
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="In place of --steps: as many as this machine takes in so long, measured on a few; of all --runs"
+            " together. The number is kept, so that --resume and a repetition take the same steps.",
+            min=0.01,
+        ),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Real images in each update.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto (bf16 where it is native), fp32, bf16 or tf32.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights and batches.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Learn from few labels beside all images (recipe semi-supervised): a table with columns path and"
+            " label, a number (so many a class of those that the images have), or all."
+        ),
     ] = None,
     runs: Annotated[
         int, typer.Option(help="Train so many critics, in OUT/run-00, run-01, ...; for gan-probe stability.", min=1)
@@ -73,7 +110,7 @@ def train(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Train a GAN (WGAN-GP by default) on images without labels and keep its critic.
+    """Train a GAN (WGAN-GP by default) on images without labels, or with few, and keep its critic.
 
     On several processes: torchrun --nproc-per-node N -m gan_probe train ...; the batch size is that of all together.
     """
@@ -85,6 +122,7 @@ def train(
     with Session("train", json, resume_hint=hint, quiet=not is_first) as session:
         from gan_probe.device import resolve_device, resolve_precision
         from gan_probe.errors import InputError
+        from gan_probe.images.readers.few_labels import with_few_labels
         from gan_probe.training import train as run_training
         from gan_probe.training.loop import check_trainable
         from gan_probe.training.parallel import default_jobs, devices_for
@@ -99,6 +137,9 @@ def train(
             for k, v in {
                 "network": network,
                 "objective": objective,
+                "augment": augment,
+                "auxiliary": auxiliary,
+                "without_generator": without_generator or None,
                 "steps": steps,
                 "batch_size": batch_size,
                 "precision": precision,
@@ -106,22 +147,31 @@ def train(
             }.items()
             if v is not None
         } | parse_settings(settings or [])
-        config = _start(out, preset, resume).updated(given)
-        images = _read(session, data, size, split, stream)
+        given |= {} if labels is None else {"semi_supervised": True}
+        usual = "compact" if labels is None else SEMI_SUPERVISED
+        config = _start(out, preset, usual, resume=resume).updated(given)
+        images = with_few_labels(_read(session, data, size, split, stream), labels, seed=config.seed)
         session.warn(images.warnings)
         session.n_skipped = images.n_skipped
+        if sum(length is not None for length in (steps, epochs, minutes)) > 1:
+            raise typer.BadParameter("give one of --steps, --epochs and --minutes.")
         if epochs is not None:
-            if steps is not None:
-                raise typer.BadParameter("give --steps or --epochs, not both.")
             given["steps"] = config.steps_for(epochs, len(images))
             config = config.updated(given)
         chosen = resolve_device(device)
         check_trainable(images, config)
         check_name("difference", vary, VARIED)
-        planned = {out / f"run-{k:02d}": config.varied(vary, k) for k in range(runs)} if runs > 1 else {out: config}
         if runs > 1 and (out / MARKER).is_file():
             raise InputError(f"{out} is a run folder itself; choose another --out for --runs.")
         at_a_time = 1 if several or runs == 1 else min(runs, jobs or default_jobs(runs, images, chosen))
+        if minutes is not None:
+            began = out / "run-00" if runs > 1 else out
+            seconds = 60 * minutes / math.ceil(runs / at_a_time)
+            given["steps"] = (resume and _steps_of(began)) or _steps_within(
+                session, seconds, images, config, device=chosen, jobs=at_a_time
+            )
+            config = config.updated(given)
+        planned = {out / f"run-{k:02d}": config.varied(vary, k) for k in range(runs)} if runs > 1 else {out: config}
         for path in planned:
             if is_first and not (resume and (path / MARKER).is_file()):
                 check_free(path, marker=MARKER, overwrite=overwrite)
@@ -129,7 +179,7 @@ def train(
         session.plan(
             dry_run,
             {
-                "data": f"{len(images)} images of {images.image_shape}, {_where(images)}",
+                "data": f"{len(images)} images of {images.image_shape}, {_where(images)}{_labelled(images, config)}",
                 "device": chosen,
                 "arithmetic": used,
                 **next(iter(planned.values())).as_dict(),
@@ -138,7 +188,8 @@ def train(
                 else f"{out}/run-00 to run-{runs - 1:02d}, differing in {vary}, {at_a_time} at a time",
             },
         )
-        origins = {path: _origins(one, preset or "compact", given) for path, one in planned.items()}
+        settled = {} if minutes is None else {"steps": f"what {minutes:g} minutes were enough for"}
+        origins = {path: _origins(one, preset or usual, given) | settled for path, one in planned.items()}
         with ExitStack() as last_things:
             last_things.callback(leave)
             if runs > 1:
@@ -183,6 +234,33 @@ def train(
             session.metrics |= _tell(session, out, used, str(chosen))
 
 
+def _steps_of(run: Path) -> int | None:
+    """Return the number of steps that a run was started with; None where there is no run."""
+    from gan_probe.training import RunFolder
+    from gan_probe.training.runs.folder import MARKER
+
+    return RunFolder(run).read_config()[0].steps if (run / MARKER).is_file() else None
+
+
+def _steps_within(
+    session: Session, seconds: float, images: ImageSet, config: TrainConfig, *, device: torch.device, jobs: int
+) -> int:
+    """Return the steps that a time is enough for, of a training beside ``jobs - 1`` others; say so."""
+    if "RANK" in os.environ:
+        raise typer.BadParameter("--minutes is measured by one process; with torchrun give --steps or --epochs.")
+    from gan_probe.training.pace import measure_pace
+    from gan_probe.training.parallel import with_threads_of
+
+    with with_threads_of(jobs):
+        pace = measure_pace(images, config, device=device)
+    steps = pace.steps_within(seconds, config)
+    session.log(
+        f"{steps} steps: measured are {pace.step_s:.3g} s a step and {pace.snapshot_s:.3g} s a snapshot;"
+        f" to repeat this training, give --steps {steps}"
+    )
+    return steps
+
+
 def _following(last_things: ExitStack, run: Path, log: str | None) -> Callable[[], None] | None:
     """Return what writes a training's events as it goes, or None; it is closed with the last things."""
     from gan_probe.training.runs.events import Events
@@ -209,10 +287,11 @@ def _tell(session: Session, path: Path, precision: str, device: str, *, brief: b
         session.say(f"- {line}")
     steps, seconds = critic.config.step, float(last["elapsed_s"].sum())
     session.say(f"critic after {steps} steps in {path / 'critic'} ({seconds:.0f} s, {precision} on {device})")
+    w_distance = {} if critic.config.without_generator else {"w_distance": float(last["w_distance"].sum())}
     return {
         "steps": steps,
         "critic_hash": critic.hash,
-        "w_distance": float(last["w_distance"].sum()),
+        **w_distance,
         "elapsed_s": seconds,
         "precision": precision,
         "device": device,
@@ -220,14 +299,14 @@ def _tell(session: Session, path: Path, precision: str, device: str, *, brief: b
     }
 
 
-def _start(out: Path, preset: str | None, resume: bool) -> TrainConfig:
-    """Return the settings to begin with: those of a run that is resumed, else those of the recipe."""
+def _start(out: Path, preset: str | None, usual: str, *, resume: bool) -> TrainConfig:
+    """Return the settings to begin with: those of a run that is resumed, else those of the recipe, or the usual one."""
     from gan_probe.training import RunFolder
     from gan_probe.training.runs.folder import MARKER
 
     if resume and preset is None and (out / MARKER).is_file():
         return RunFolder(out).read_config()[0]
-    return find_preset(preset or "compact")
+    return find_preset(preset or usual)
 
 
 def _read(session: Session, data: Path, size: int | None, split: str | None, stream: bool | None) -> ImageSet:
@@ -243,6 +322,15 @@ def _read(session: Session, data: Path, size: int | None, split: str | None, str
             return read_images(data, size_px=size, split=split, progress=each)
     with session.each("looking through the images") as each:
         return stream_images(data, size_px=size, split=split, progress=each)
+
+
+def _labelled(images: ImageSet, config: TrainConfig) -> str:
+    """Return how many labels there are, where they are learned from."""
+    if not config.semi_supervised:
+        return ""
+    from gan_probe.training.semi_supervised import has_label
+
+    return f", {int(has_label(images).sum())} of them with a label"
 
 
 def _where(images: ImageSet) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gan_probe.cli.export import OPENED
 from gan_probe.cli.list import KINDS
-from gan_probe.config import OBJECTIVES, PRECISIONS, PRESETS, VARIED
+from gan_probe.config import AUGMENTATIONS, AUXILIARIES, OBJECTIVES, PRECISIONS, PRESETS, VARIED
 
 # By verb and parameter, or by parameter alone where it means the same everywhere.
 WORDS: Mapping[str, Sequence[str]] = {
@@ -18,6 +18,8 @@ WORDS: Mapping[str, Sequence[str]] = {
     "score engine": ("local", "processes", "ray"),
     "train network": ("compact", "compact-half", "article", "residual", "dcgan", "sngan", "mlp", "mlp-deep"),
     "train objective": OBJECTIVES,
+    "train augment": AUGMENTATIONS,
+    "train auxiliary": tuple(AUXILIARIES),
     "train vary": VARIED,
     "train log": ("tensorboard",),
     "explain method": ("occlusion", "gradients", "both"),

@@ -34,29 +34,32 @@ from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.critics.random_weights import are_same, reinitialised, settle_spectral_norms
 from gan_probe.critics.stored import KINDS, WITHOUT_CODE, kind_of, open_file
 from gan_probe.critics.weights import check_state, load_weights
-from gan_probe.device import products_of
+from gan_probe.device import batch_size_for, products_of
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import LazyImages
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
 from gan_probe.networks import build_critic, restore_weights
-from gan_probe.networks.heads import CriticWithHeads
+from gan_probe.networks.heads import CriticWithHeads, CriticWithOutputs
 from gan_probe.records import regular, seal
 from gan_probe.types import Column, Images, ImageShape, Progress
 from synthetic.files import atomic_folder
 
+OUTPUTS = ("outputs",)  # of `CriticWithOutputs`: what differs between its classes
 TRUST = "add --trust-code (in Python: trust_code=True)."
 
 
 class Forward(NamedTuple):
     """What a forward pass gives of n images.
 
-    ``spread`` is what an ensemble adds: the standard deviation of each score over its members.
+    ``spread`` is what an ensemble adds: the standard deviation of each score over its members; ``places`` what a
+    semi-supervised critic adds: the most probable class of each image, by its place among the training classes.
     """
 
     scores: Column
     features: npt.NDArray[np.float32] | None = None
     spread: Column | None = None
+    places: npt.NDArray[np.intp] | None = None
 
     @classmethod
     def together(cls, parts: Sequence[Forward]) -> Forward:
@@ -368,6 +371,11 @@ class Critic:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the scores must know about how they come about; empty for most critics."""
         notes = []
+        if self.config.without_generator:
+            notes.append(
+                f"trained without a generator, by the auxiliary task alone ({self.config.auxiliary}): nothing taught"
+                " its score, which means nothing. Use its features."
+            )
         if self.config.heads.get("n_kernels"):
             notes.append(
                 "trained with minibatch discrimination, so it depends on the batch in training; here every image is"
@@ -377,15 +385,22 @@ class Critic:
             notes.append(
                 f"trained with {self.config.heads['n_classes']} classes; here scores are means over the classes."
             )
+        if self.config.heads.get("n_outputs"):
+            notes.append(
+                f"trained with labels of {self.config.heads['n_outputs']} classes, semi-supervised; its score is the"
+                " log odds of being of any of them."
+            )
         return tuple(notes)
 
-    def score(self, images: Images, *, batch_size: int = 256, progress: Progress = iter) -> npt.NDArray[np.float32]:
+    def score(
+        self, images: Images, *, batch_size: int | None = None, progress: Progress = iter
+    ) -> npt.NDArray[np.float32]:
         """Return the critic_score of each image, (n,): higher = more like the training data, unbounded.
 
         Parameters
         ----------
         images : ndarray of uint8, shape (n, h, w, c)
-        batch_size : int
+        batch_size : int, optional
         progress : callable, optional
             Wraps the iterable of batches, for a progress bar.
 
@@ -402,22 +417,29 @@ class Critic:
         """
         return self.forward(images, batch_size=batch_size, progress=progress).scores
 
-    def class_scores(self, images: Images, *, batch_size: int = 256) -> npt.NDArray[np.float32]:
-        """Return the score of each image under each class of a conditional critic, (n, n_classes).
+    def class_scores(self, images: Images, *, batch_size: int | None = None) -> npt.NDArray[np.float32]:
+        """Return the score of each image under each class, (n, n_classes), of a critic that was trained with classes.
 
-        Columns are ``config.training_classes``; their mean is `score`.
+        Columns are ``config.training_classes``. Of a conditional critic their mean is `score`; of a semi-supervised one
+        the logarithm of the sum of their exponentials is.
 
         Raises
         ------
         InputError
             For a critic that was trained without classes.
         """
-        if not self.config.is_conditional:
-            raise InputError("this critic was trained without classes; train one with --set conditional=true.")
-        assert isinstance(self.module, CriticWithHeads)
+        if not isinstance(self.module, CriticWithHeads | CriticWithOutputs) or not self.config.n_classes:
+            raise InputError(
+                "this critic was trained without classes; train one with --labels, or with --set conditional=true."
+            )
         batches = self._batches(images, batch_size, iter)
         with torch.inference_mode():
             return np.concatenate([self.module.class_scores(batch).cpu().numpy() for batch in batches])
+
+    def predict(self, images: Images, *, batch_size: int = 256) -> npt.NDArray[np.str_]:
+        """Return the most probable of ``config.training_classes`` of each image, (n,): see `class_scores`."""
+        best = self.class_scores(images, batch_size=batch_size).argmax(1)
+        return np.asarray(self.config.training_classes)[best]
 
     def embed(
         self,
@@ -425,7 +447,7 @@ class Critic:
         *,
         layers: Sequence[str] | None = None,
         pooling: str = POOLING,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         progress: Progress = iter,
     ) -> npt.NDArray[np.float32]:
         """Return features (n, d): each chosen layer's activations, pooled over the image, side by side.
@@ -436,8 +458,8 @@ class Critic:
         layers : sequence of str, optional
             Some of ``config.layers``, which is the default.
         pooling : str
-            A row of `gan_probe.critics.features.POOLINGS`: "mean", "std", "max" or "grid4".
-        batch_size : int
+            A row of `gan_probe.critics.features.POOLINGS`: such as "mean" or "pyramid".
+        batch_size : int, optional
         progress : callable, optional
 
         Raises
@@ -477,7 +499,7 @@ class Critic:
         *,
         layers: Sequence[str] = (),
         pooling: str = POOLING,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         progress: Progress = iter,
     ) -> Forward:
         """Return scores and, of chosen layers, features of images, in one pass through the network.
@@ -489,7 +511,7 @@ class Critic:
             Some of ``config.layers``; none: scores only.
         pooling : str
             A row of `gan_probe.critics.features.POOLINGS`.
-        batch_size : int
+        batch_size : int, optional
         progress : callable, optional
             Wraps the iterable of batches.
 
@@ -508,12 +530,17 @@ class Critic:
 
     def forward_batch(self, batch: Tensor, layers: Sequence[str] = (), pooling: str = POOLING) -> Forward:
         """Return scores and features of one batch (n, c, h, w) in [-1, 1], on the critic's device."""
-        with products_of("fp32"):
+        with products_of("fp32"), watched(self.module, OUTPUTS if self.config.heads.get("n_outputs") else ()) as caught:
             scores, found = passed(self.module, batch, layers, pooling)
-        return Forward(scores.float().cpu().numpy(), None if found is None else found.cpu().numpy())
+        return Forward(
+            scores.float().cpu().numpy(),
+            None if found is None else found.cpu().numpy(),
+            places=next((outputs.argmax(1).cpu().numpy() for outputs in caught.values()), None),
+        )
 
-    def _batches(self, images: Images, batch_size: int, progress: Progress) -> Iterator[Tensor]:
+    def _batches(self, images: Images, batch_size: int | None, progress: Progress) -> Iterator[Tensor]:
         self.check_images(images)
+        batch_size = batch_size_for(self.device) if batch_size is None else batch_size
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size!r}.")
         for start in progress(range(0, len(images), batch_size)):  # callers set the mode: an error would leave it set

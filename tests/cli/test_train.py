@@ -18,6 +18,29 @@ def test_epochs_are_passes_over_the_data(images: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "r").exists()
 
 
+def test_a_training_by_its_auxiliary_task_alone_is_told_drawn_and_warned_of(few_images: Path, tmp_path: Path) -> None:
+    words = ("train", few_images, "--out", tmp_path / "r", "--network", "mlp", "--steps", 2, "--batch-size", 4)
+    task = ("--augment", "flip", "--auxiliary", "contrastive,rotation:0.5", "--without-generator")
+    record = call_json(*words, *task, "--set", "n_snapshots=1")
+    assert "w_distance" not in record["metrics"]
+    assert record["metrics"]["diagnosis"][0].startswith(
+        "Trained without a generator, by contrastive,rotation:0.5 alone"
+    )
+    told = json.loads((tmp_path / "r" / "config.json").read_text())["settings"]
+    assert told["auxiliary"] == {"value": "contrastive,rotation:0.5", "origin": "given"}
+    assert told["without_generator"] == {"value": True, "origin": "given"}
+    assert call_json("diagnose", tmp_path / "r", "--out", tmp_path / "page")["status"] == "ok"
+    scored = call_json("score", tmp_path / "r", few_images, "--out", tmp_path / "s.parquet", "--no-embeddings")
+    assert any("nothing taught its score" in warning for warning in scored["warnings"])
+    for options, message in {
+        ("--auxiliary", "rotate"): "unknown auxiliary 'rotate'. Did you mean 'rotation'",
+        ("--auxiliary", "contrastive"): "Give --augment crop,flip, for example",
+        ("--without-generator",): "Give --auxiliary contrastive or rotation",
+    }.items():
+        refused = call(*words[:3], tmp_path / "other", *options)
+        assert (refused.exit_code, message in refused.stderr) == (3, True), refused.stderr
+
+
 @pytest.mark.slow
 def test_ctrl_c_exits_with_130_and_says_how_to_go_on(images: Path, tmp_path: Path) -> None:
     words = [
@@ -118,6 +141,32 @@ def test_train_runs_makes_runs_that_differ_in_what_was_named(images: Path, tmp_p
     wrong = call(*words[:-1], "weather")
     assert wrong.exit_code == 3
     assert "unknown difference 'weather'. Known: all, init, order, sample" in wrong.stderr
+
+
+def test_minutes_settle_a_number_of_steps_that_is_kept(images: Path, tmp_path: Path) -> None:
+    """However many the machine takes: the run folder knows, and another length of time changes nothing any more."""
+    words = ("train", images, "--out", tmp_path / "r", "--network", "mlp", "--set", "n_snapshots=0")
+    first = call_json(*words, "--minutes", "0.02")
+    steps = first["metrics"]["steps"]
+    record = json.loads((tmp_path / "r" / "config.json").read_text())["settings"]["steps"]
+    assert record == {"value": steps, "origin": "what 0.02 minutes were enough for"}
+    assert call_json(*words, "--minutes", "9", "--resume")["metrics"]["critic_hash"] == first["metrics"]["critic_hash"]
+
+
+def test_several_processes_settle_on_no_number_of_steps(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "0")
+    refused = call("train", images, "--out", tmp_path / "r", "--minutes", "1", "--dry-run")
+    assert refused.exit_code == 2
+    assert "measured by one process; with torchrun give --steps or --epochs" in refused.stderr
+
+
+@pytest.mark.parametrize("other", [("--steps", "3"), ("--epochs", "3")])
+def test_a_training_has_one_length(images: Path, tmp_path: Path, other: tuple[str, str]) -> None:
+    refused = call("train", images, "--out", tmp_path / "r", "--minutes", "1", *other)
+    assert refused.exit_code == 2
+    assert "give one of --steps, --epochs and --minutes" in refused.stderr
 
 
 def test_curves_and_samples_in_tensorboard(few_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

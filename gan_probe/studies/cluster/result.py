@@ -12,7 +12,7 @@ from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.clustering import Clustering
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.cluster.metrics import ClusterMetrics
-from gan_probe.studies.judgement import Answer, Judgement, Opening, sources
+from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening, sources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +42,14 @@ class ClusterResult(StudyResult):
         for source, name in ((CRITIC_SCORE, "The scores"), (CRITIC_ROWS, "The critic's embedding")):
             for c in self.clusterings.get(source, ()):
                 if c.is_chosen:
-                    beside = "" if c.ari != c.ari else f"; agreement with the classes: ARI {c.ari:.2f}"
+                    beside = "" if c.ari != c.ari else f"; agreement with the classes: {_agreement(c)}"
                     lines.append(f"{name}: {c.k} clusters by {c.method}, stability {c.stability:.2f}{beside}.")
         return lines or ["No clustering can be chosen without labels."]
 
     def opening(self) -> Opening:
         """Return what groups there are: whether they are useful, classes say, which they were found without."""
-        says = "Found without labels. Whether the critic is useful, gan-probe report says."
-        answer = Answer(headline="Which groups there are", says=says)
+        says = "This page shows which groups there are without labels. Is the critic useful? gan-probe report says."
+        answer = Answer(headline=NO_USE, says=says)
         return Opening(
             judgement=Judgement(answer=answer), about=(*sources(self.provenance), f"{len(self.table):,} images")
         )
@@ -67,6 +67,12 @@ class ClusterResult(StudyResult):
     def record(self) -> dict[str, Any]:
         """Return every number of the page."""
         return {"clusters": self.metrics().clusters}
+
+
+def _agreement(c: Clustering) -> str:
+    accuracy = c.agreement["accuracy"]
+    share = f"{accuracy.value:.1%} ({accuracy.ci_low:.1%} to {accuracy.ci_high:.1%}) in their class's cluster"
+    return f"{share}, ARI {c.ari:.2f}, AMI {c.agreement['ami'].value:.2f}"
 
 
 def assignments(table: pd.DataFrame, clusterings: Mapping[Source, Sequence[Clustering]]) -> pd.DataFrame:

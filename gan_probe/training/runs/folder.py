@@ -227,23 +227,21 @@ METRICS_FILE, HEALTH_FILE = "metrics.jsonl", "health.jsonl"
 NEEDED = {METRICS_FILE: ("step", "elapsed_s"), HEALTH_FILE: ("step", "diversity", "distance")}
 METRICS = [
     "step", "w_distance", "penalty", "critic_loss", "generator_loss", "critic_accuracy", "critic_gradient",
-    "generator_gradient", "elapsed_s",
+    "generator_gradient", "auxiliary_loss", "elapsed_s",
 ]  # fmt: skip
 HEALTH = ("diversity", "distance", "training_preference", "n_held_out", "n_classes", "n_covered", "classifier_accuracy")
-_MODULES = ("critic", "generator", "average", "generator_average")
-_OPTIMIZERS = ("critic_optimizer", "generator_optimizer")
 
 
 def _flat(state: State) -> dict[str, Tensor]:
     """Return every tensor of a state under one name each."""
     tensors: dict[str, Tensor] = {}
-    for part in _MODULES:
+    for part, module in state.modules().items():
         tensors |= {
             f"{part}/{k}": v.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for k, v in getattr(state, part).state_dict().items()
+            for k, v in module.state_dict().items()
         }
-    for part in _OPTIMIZERS:
-        for index, values in getattr(state, part).state_dict()["state"].items():
+    for part, optimizer in state.optimizers().items():
+        for index, values in optimizer.state_dict()["state"].items():
             tensors |= {
                 f"{part}/{index}/{k}": torch.as_tensor(v).cpu().clone(memory_format=torch.contiguous_format)
                 for k, v in values.items()
@@ -252,13 +250,10 @@ def _flat(state: State) -> dict[str, Tensor]:
 
 
 def _restore(state: State, saved: Mapping[str, Tensor]) -> None:
-    for part in _MODULES:
+    for part, module in state.modules().items():
         prefix = f"{part}/"
-        getattr(state, part).load_state_dict(
-            {k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)}
-        )
-    for part in _OPTIMIZERS:
-        optimizer = getattr(state, part)
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)})
+    for part, optimizer in state.optimizers().items():
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in saved.items():
             if name.startswith(f"{part}/"):
