@@ -1,6 +1,6 @@
 """Time and memory of `gan-probe score --out FOLDER` as data grow, and of merging the summaries of very many scores.
 
-OMP_NUM_THREADS=1 python benchmarks/scale.py [--images 5000,20000] [--merged 1000] [--name scale]
+OMP_NUM_THREADS=1 python benchmarks/scale.py [--images 5000,20000 or ""] [--merged 1000 or 0] [--name scale]
 
 Each size is one command of its own, after one of 64 images, whose CPU time counts as that of a start: CPU seconds and
 peak memory are those that the system counted for it. Images are 4,000 drawn ones, repeated with other noise in their
@@ -63,7 +63,7 @@ def command(*words: str) -> dict[str, float]:
     }
 
 
-def grown(folder: Path, sizes: list[int]) -> list[dict[str, Any]]:
+def grown(folder: Path, sizes: list[int]) -> dict[str, Any]:
     Critic.from_network("compact", (64, 64, 3), seed=1).save(folder / "critic")
     rows: list[dict[str, Any]] = []
     for n, more in [(n, LEAN) for n in (N_START, *sizes)] + [(sizes[0], ())]:
@@ -77,7 +77,9 @@ def grown(folder: Path, sizes: list[int]) -> list[dict[str, Any]]:
             held = sum(file.stat().st_size for file in (folder / "report").rglob("*") if file.is_file())
             rows.append({"images": n, "options": "report of that folder", **used, "folder_mib": held / 2**20})
         shutil.rmtree(out)
-    return rows
+    start, first, last = rows[0]["cpu_s"], rows[1], rows[len(sizes)]
+    more = math.log((last["cpu_s"] - start) / (first["cpu_s"] - start))
+    return {"scored": rows, "exponent_of_cpu_time": more / math.log(last["images"] / first["images"])}
 
 
 def _mib(what: str) -> float:
@@ -118,14 +120,14 @@ def main() -> None:
     parser.add_argument("--merged", type=int, default=1000)
     parser.add_argument("--name", default="scale")
     arguments = parser.parse_args()
+    sizes = [int(n) for n in arguments.images.split(",") if n]
+    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        rows = grown(Path(folder), [int(n) for n in arguments.images.split(",")])
-        lean = [row for row in rows if row.get("options") == " ".join(LEAN)]
-        start, first, last = lean[0]["cpu_s"], lean[1], lean[-1]
-        exponent = math.log((last["cpu_s"] - start) / (first["cpu_s"] - start)) / math.log(
-            last["images"] / first["images"]
-        )
-        found = {"scored": rows, "exponent_of_cpu_time": exponent, "merged": merged(Path(folder), arguments.merged)}
+        if sizes:
+            found |= grown(Path(folder), sizes)
+            record.save(arguments.name, found)  # so that work cut short is not lost
+        if arguments.merged:
+            found["merged"] = merged(Path(folder), arguments.merged)
     record.save(arguments.name, found)
 
 

@@ -131,7 +131,7 @@ class Pictures(Dataset[torch.Tensor]):
         return len(self.paths)
 
     def __getitem__(self, number: int) -> torch.Tensor:
-        pixels = np.asarray(Image.open(self.paths[number]).convert("RGB"))
+        pixels = np.array(Image.open(self.paths[number]).convert("RGB"))
         return torch.from_numpy(pixels).permute(2, 0, 1).float() / 127.5 - 1
 
 

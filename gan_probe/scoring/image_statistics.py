@@ -17,6 +17,8 @@ from PIL import Image
 from gan_probe.types import Column, Images, OneImage
 
 N_COMPONENTS = 50
+N_FITTED = 10_000  # images that components are fitted on, at most
+AT_A_TIME = 1024  # images whose components are computed at once, where there are more
 EDGE_STEP = 0.1  # grey-level difference, in [0, 1], from which two neighbours are an edge
 
 
@@ -87,14 +89,27 @@ def _png(image: OneImage) -> bytes:
 def pixel_components(images: Images, *, n_components: int = N_COMPONENTS, seed: int = 0) -> npt.NDArray[np.float32]:
     """Return the first principal components of the raw pixels, (n, at most ``n_components``), largest variance first.
 
-    The components are fitted on the same images, without labels: for a control that is generous, as it should be.
+    The components are fitted on the same images, without labels: for a control that is generous, as it should be. Of
+    more than 10,000 images a random 10,000 are looked at, so that memory does not grow with their number.
     """
     from sklearn.decomposition import PCA
 
     if len(images) < 2:
         return np.zeros((len(images), 1), dtype=np.float32)  # one image varies in nothing
-    rows = images.reshape(len(images), -1).astype(np.float32) / 255
+    looked_at = np.arange(len(images))
+    if len(images) > N_FITTED:
+        looked_at = np.sort(np.random.default_rng(seed).choice(len(images), N_FITTED, replace=False))
+    rows = _pixels(images[looked_at] if len(looked_at) < len(images) else images)
     n = min(n_components, *rows.shape)
-    solver = "full" if n == min(rows.shape) else "randomized"
+    pca = PCA(n, svd_solver="full" if n == min(rows.shape) else "randomized", random_state=seed)
     with np.errstate(invalid="ignore"):  # rows that are all equal have no variance to share out
-        return PCA(n, svd_solver=solver, random_state=seed).fit_transform(rows).astype(np.float32)
+        if len(rows) == len(images):
+            return pca.fit_transform(rows).astype(np.float32)
+        pca.fit(rows)
+    starts = range(0, len(images), AT_A_TIME)
+    return np.concatenate([pca.transform(_pixels(images[s : s + AT_A_TIME])) for s in starts]).astype(np.float32)
+
+
+def _pixels(images: Images) -> npt.NDArray[np.float32]:
+    """Return the pixels in [0, 1], one row an image."""
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)

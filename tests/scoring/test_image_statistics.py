@@ -55,6 +55,19 @@ def test_pixel_components_keep_distances_when_nothing_is_left_out() -> None:
     assert np.linalg.norm(components[0] - components[7]) == pytest.approx(np.linalg.norm(rows[0] - rows[7]), rel=1e-3)
 
 
+def test_pixel_components_of_very_many_images_are_those_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    levels = np.multiply.outer(rng.normal(size=(300, 2)) @ np.diag([20, 8]) @ rng.normal(size=(2, 48)), np.ones(4))
+    images = np.clip(128 + levels.reshape(300, 8, 8, 3), 0, 255).astype(np.uint8)
+    whole = pixel_components(images, n_components=2)
+    monkeypatch.setattr("gan_probe.scoring.image_statistics.N_FITTED", 150)
+    monkeypatch.setattr("gan_probe.scoring.image_statistics.AT_A_TIME", 64)
+    found = pixel_components(images, n_components=2)
+    assert found.shape == whole.shape
+    for one, other in zip(found.T, whole.T, strict=True):
+        assert abs(np.corrcoef(one, other)[0, 1]) > 0.99
+
+
 def test_high_frequency_power_is_the_variance_of_a_fine_chequerboard_and_nothing_of_a_slow_wave() -> None:
     y, x = np.mgrid[:16, :16]
     fine = np.where((x + y) % 2, 255, 0).astype(np.uint8)[None, ..., None]
