@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gan_probe.records import regular
+
 CRITIC, RUN, DATA, SCORES = "critic", "run", "data", "scores"
 ANY = "any"  # the sentence whatever was wanted
 _SCHEMA = re.compile(rb'"schema":\s*"gan_probe\.(\w+)/')
@@ -56,7 +58,7 @@ def _schema(folder: Path, *markers: str) -> str:
     """Return which kind of ours a folder is by its marker, or an empty text."""
     for name in markers:
         try:
-            with (folder / name).open("rb") as file:
+            with regular(folder / name).open("rb") as file:
                 found = _SCHEMA.search(file.read(4096))
         except OSError:
             continue
