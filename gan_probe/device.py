@@ -12,6 +12,8 @@ import torch
 
 from gan_probe.errors import ConfigError, MissingError
 
+ON_CPU, ON_CUDA = 32, 256  # images at a time: a CPU's caches hold the maps of so many, a GPU wants more work at once
+
 
 def resolve_device(name: str = "auto") -> torch.device:
     """Return the device for "auto" (CUDA when there is one), "cpu", "cuda" or "cuda:N".
@@ -86,6 +88,11 @@ def arithmetic_of(precision: str, device: torch.device) -> Iterator[None]:
     autocast = torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
     with products_of(precision), autocast:
         yield
+
+
+def batch_size_for(device: torch.device) -> int:
+    """Return how many images go through a critic at a time, where nobody says."""
+    return ON_CUDA if device.type == "cuda" else ON_CPU
 
 
 def cpu_count() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -19,6 +20,8 @@ from gan_probe.config import preset as find_preset
 from gan_probe.names import check_name
 
 if TYPE_CHECKING:
+    import torch
+
     from gan_probe.images.image_set import ImageSet
 
 SEMI_SUPERVISED = "semi-supervised"  # a row of PRESETS
@@ -54,6 +57,14 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Generator updates, each with its critic updates.")] = None,
     epochs: Annotated[
         int | None, typer.Option(help="In place of --steps: passes of the critic over the data.", min=1)
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="In place of --steps: as many as this machine takes in so long, measured on a few; of all --runs"
+            " together. The number is kept, so that --resume and a repetition take the same steps.",
+            min=0.01,
+        ),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Real images in each update.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto (bf16 where it is native), fp32, bf16 or tf32.")] = None,
@@ -142,18 +153,25 @@ def train(
         images = with_few_labels(_read(session, data, size, split, stream), labels, seed=config.seed)
         session.warn(images.warnings)
         session.n_skipped = images.n_skipped
+        if sum(length is not None for length in (steps, epochs, minutes)) > 1:
+            raise typer.BadParameter("give one of --steps, --epochs and --minutes.")
         if epochs is not None:
-            if steps is not None:
-                raise typer.BadParameter("give --steps or --epochs, not both.")
             given["steps"] = config.steps_for(epochs, len(images))
             config = config.updated(given)
         chosen = resolve_device(device)
         check_trainable(images, config)
         check_name("difference", vary, VARIED)
-        planned = {out / f"run-{k:02d}": config.varied(vary, k) for k in range(runs)} if runs > 1 else {out: config}
         if runs > 1 and (out / MARKER).is_file():
             raise InputError(f"{out} is a run folder itself; choose another --out for --runs.")
         at_a_time = 1 if several or runs == 1 else min(runs, jobs or default_jobs(runs, images, chosen))
+        if minutes is not None:
+            began = out / "run-00" if runs > 1 else out
+            seconds = 60 * minutes / math.ceil(runs / at_a_time)
+            given["steps"] = (resume and _steps_of(began)) or _steps_within(
+                session, seconds, images, config, device=chosen, jobs=at_a_time
+            )
+            config = config.updated(given)
+        planned = {out / f"run-{k:02d}": config.varied(vary, k) for k in range(runs)} if runs > 1 else {out: config}
         for path in planned:
             if is_first and not (resume and (path / MARKER).is_file()):
                 check_free(path, marker=MARKER, overwrite=overwrite)
@@ -170,7 +188,8 @@ def train(
                 else f"{out}/run-00 to run-{runs - 1:02d}, differing in {vary}, {at_a_time} at a time",
             },
         )
-        origins = {path: _origins(one, preset or usual, given) for path, one in planned.items()}
+        settled = {} if minutes is None else {"steps": f"what {minutes:g} minutes were enough for"}
+        origins = {path: _origins(one, preset or usual, given) | settled for path, one in planned.items()}
         with ExitStack() as last_things:
             last_things.callback(leave)
             if runs > 1:
@@ -213,6 +232,33 @@ def train(
         if is_first:
             session.outputs |= {"run": str(out), "critic": str(out / "critic")}
             session.metrics |= _tell(session, out, used, str(chosen))
+
+
+def _steps_of(run: Path) -> int | None:
+    """Return the number of steps that a run was started with; None where there is no run."""
+    from gan_probe.training import RunFolder
+    from gan_probe.training.runs.folder import MARKER
+
+    return RunFolder(run).read_config()[0].steps if (run / MARKER).is_file() else None
+
+
+def _steps_within(
+    session: Session, seconds: float, images: ImageSet, config: TrainConfig, *, device: torch.device, jobs: int
+) -> int:
+    """Return the steps that a time is enough for, of a training beside ``jobs - 1`` others; say so."""
+    if "RANK" in os.environ:
+        raise typer.BadParameter("--minutes is measured by one process; with torchrun give --steps or --epochs.")
+    from gan_probe.training.pace import measure_pace
+    from gan_probe.training.parallel import with_threads_of
+
+    with with_threads_of(jobs):
+        pace = measure_pace(images, config, device=device)
+    steps = pace.steps_within(seconds, config)
+    session.log(
+        f"{steps} steps: measured are {pace.step_s:.3g} s a step and {pace.snapshot_s:.3g} s a snapshot;"
+        f" to repeat this training, give --steps {steps}"
+    )
+    return steps
 
 
 def _following(last_things: ExitStack, run: Path, log: str | None) -> Callable[[], None] | None:

@@ -34,7 +34,7 @@ from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.critics.random_weights import are_same, reinitialised, settle_spectral_norms
 from gan_probe.critics.stored import KINDS, WITHOUT_CODE, kind_of, open_file
 from gan_probe.critics.weights import check_state, load_weights
-from gan_probe.device import products_of
+from gan_probe.device import batch_size_for, products_of
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import LazyImages
 from gan_probe.images.pixels import to_network
@@ -392,13 +392,15 @@ class Critic:
             )
         return tuple(notes)
 
-    def score(self, images: Images, *, batch_size: int = 256, progress: Progress = iter) -> npt.NDArray[np.float32]:
+    def score(
+        self, images: Images, *, batch_size: int | None = None, progress: Progress = iter
+    ) -> npt.NDArray[np.float32]:
         """Return the critic_score of each image, (n,): higher = more like the training data, unbounded.
 
         Parameters
         ----------
         images : ndarray of uint8, shape (n, h, w, c)
-        batch_size : int
+        batch_size : int, optional
         progress : callable, optional
             Wraps the iterable of batches, for a progress bar.
 
@@ -415,7 +417,7 @@ class Critic:
         """
         return self.forward(images, batch_size=batch_size, progress=progress).scores
 
-    def class_scores(self, images: Images, *, batch_size: int = 256) -> npt.NDArray[np.float32]:
+    def class_scores(self, images: Images, *, batch_size: int | None = None) -> npt.NDArray[np.float32]:
         """Return the score of each image under each class, (n, n_classes), of a critic that was trained with classes.
 
         Columns are ``config.training_classes``. Of a conditional critic their mean is `score`; of a semi-supervised one
@@ -445,7 +447,7 @@ class Critic:
         *,
         layers: Sequence[str] | None = None,
         pooling: str = POOLING,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         progress: Progress = iter,
     ) -> npt.NDArray[np.float32]:
         """Return features (n, d): each chosen layer's activations, pooled over the image, side by side.
@@ -457,7 +459,7 @@ class Critic:
             Some of ``config.layers``, which is the default.
         pooling : str
             A row of `gan_probe.critics.features.POOLINGS`: such as "mean" or "pyramid".
-        batch_size : int
+        batch_size : int, optional
         progress : callable, optional
 
         Raises
@@ -497,7 +499,7 @@ class Critic:
         *,
         layers: Sequence[str] = (),
         pooling: str = POOLING,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         progress: Progress = iter,
     ) -> Forward:
         """Return scores and, of chosen layers, features of images, in one pass through the network.
@@ -509,7 +511,7 @@ class Critic:
             Some of ``config.layers``; none: scores only.
         pooling : str
             A row of `gan_probe.critics.features.POOLINGS`.
-        batch_size : int
+        batch_size : int, optional
         progress : callable, optional
             Wraps the iterable of batches.
 
@@ -536,8 +538,9 @@ class Critic:
             places=next((outputs.argmax(1).cpu().numpy() for outputs in caught.values()), None),
         )
 
-    def _batches(self, images: Images, batch_size: int, progress: Progress) -> Iterator[Tensor]:
+    def _batches(self, images: Images, batch_size: int | None, progress: Progress) -> Iterator[Tensor]:
         self.check_images(images)
+        batch_size = batch_size_for(self.device) if batch_size is None else batch_size
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size!r}.")
         for start in progress(range(0, len(images), batch_size)):  # callers set the mode: an error would leave it set

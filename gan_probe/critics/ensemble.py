@@ -302,7 +302,7 @@ class EnsembleCritic(Critic):
         return tuple(notes)
 
     def score_with_uncertainty(
-        self, images: Images, *, batch_size: int = 256, progress: Progress = iter
+        self, images: Images, *, batch_size: int | None = None, progress: Progress = iter
     ) -> tuple[Scores, Scores]:
         """Return the critic_score of each image and the standard deviation over members (n - 1), both (n,).
 
@@ -318,7 +318,7 @@ class EnsembleCritic(Critic):
         scores, spread = aligned.mean(0).cpu().numpy(), aligned.std(0).cpu().numpy()
         return Forward(scores, None if found is None else found.cpu().numpy(), spread)
 
-    def member_scores(self, images: Images, *, batch_size: int = 256) -> Scores:
+    def member_scores(self, images: Images, *, batch_size: int | None = None) -> Scores:
         """Return the aligned score of each image by each member, (members, n)."""
         with torch.inference_mode():
             aligned = [self.module.aligned(batch).cpu().numpy() for batch in self._batches(images, batch_size, iter)]

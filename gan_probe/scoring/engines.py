@@ -23,16 +23,13 @@ import torch
 from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic, Forward
 from gan_probe.critics.features import POOLINGS
-from gan_probe.device import cpu_count
+from gan_probe.device import batch_size_for, cpu_count
 from gan_probe.ending import TERMINATED, Terminated, terminable
 from gan_probe.errors import ConfigError, MissingError
 from gan_probe.images.image_set import LazyImages
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
 from gan_probe.types import Images, Progress
-
-ON_CPU, ON_CUDA = 32, 256  # images at a time: a CPU's caches hold the maps of so many, a GPU wants more work at once
-
 
 TRIES = 5  # of one piece of work whose process dies
 LOST = "its process ended {n} times before it was done, the last time with exit code {code}; out of memory perhaps."
@@ -130,7 +127,7 @@ class Local:
         """Return what each critic gives of all images: see `Engine.run`."""
         check_name("pooling", wanted.pooling, POOLINGS)
         if batch_size is None:
-            batch_size = ON_CUDA if any(critic.device.type == "cuda" for critic in critics) else ON_CPU
+            batch_size = max((batch_size_for(critic.device) for critic in critics), default=1)
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size!r}.")
         for critic in critics:

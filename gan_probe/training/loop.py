@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,26 @@ def split_held_out(
     return data.take(np.sort(order[n_held_out:])), data.take(np.sort(order[:n_held_out]))
 
 
+class Reals(NamedTuple):
+    """What a training sees: its images, those held out, the classes it knows, and where batches come from."""
+
+    training: ImageSet
+    held_out: ImageSet
+    classes: tuple[str, ...]
+    source: ImageSource
+
+
+def reals_of(data: ImageSet, config: TrainConfig, device: torch.device) -> Reals:
+    """Return what a training with these settings sees of the data."""
+    kept = has_label(data) if config.semi_supervised else None
+    training, held_out = split_held_out(data, config.held_out, config.split_seed, kept=kept)
+    classes = training_classes(data, only_known=config.semi_supervised)
+    labels = np.searchsorted(classes, training.table["label"].astype(str)) if config.conditional else None
+    source = ImageSource.of(training.images, device, labels, anchors(data) if config.anchor else None)
+    source = with_labelled(source, training, classes) if config.semi_supervised else source
+    return Reals(training, held_out, classes, source)
+
+
 def train(
     data: ImageSet | str | Path | Images,
     out: str | Path,
@@ -162,13 +183,7 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
     has_generator = not config.without_generator
     if run.critic.is_dir() and (run.generator.is_dir() or not (has_generator and run.checkpoint.is_file())):
         return Critic.load(run.critic, device)
-    kept = has_label(data) if config.semi_supervised else None
-    training, held_out = split_held_out(data, config.held_out, config.split_seed, kept=kept)
-    classes = training_classes(data, only_known=config.semi_supervised)
-    labels = np.searchsorted(classes, training.table["label"].astype(str)) if config.conditional else None
-    source = ImageSource.of(training.images, device, labels, anchors(data) if config.anchor else None)
-    if config.semi_supervised:
-        source = with_labelled(source, training, classes)
+    training, held_out, classes, source = reals_of(data, config, device)
     state = new_state(config, data.image_shape, device, n_classes=len(classes), ranks=ranks)
     if run.checkpoint.is_file():
         run.read_checkpoint(state)

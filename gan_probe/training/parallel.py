@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -42,6 +43,18 @@ def devices_for(device: torch.device) -> list[torch.device]:
     if str(device) == "cuda":
         return [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
     return [device]
+
+
+@contextmanager
+def with_threads_of(jobs: int) -> Iterator[None]:
+    """Run a block with as many threads as each of so many trainings at a time has."""
+    before = torch.get_num_threads()
+    try:
+        if jobs > 1:
+            torch.set_num_threads(max(1, cpu_count() // jobs))
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def side_by_side(

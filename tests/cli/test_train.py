@@ -143,6 +143,32 @@ def test_train_runs_makes_runs_that_differ_in_what_was_named(images: Path, tmp_p
     assert "unknown difference 'weather'. Known: all, init, order, sample" in wrong.stderr
 
 
+def test_minutes_settle_a_number_of_steps_that_is_kept(images: Path, tmp_path: Path) -> None:
+    """However many the machine takes: the run folder knows, and another length of time changes nothing any more."""
+    words = ("train", images, "--out", tmp_path / "r", "--network", "mlp", "--set", "n_snapshots=0")
+    first = call_json(*words, "--minutes", "0.02")
+    steps = first["metrics"]["steps"]
+    record = json.loads((tmp_path / "r" / "config.json").read_text())["settings"]["steps"]
+    assert record == {"value": steps, "origin": "what 0.02 minutes were enough for"}
+    assert call_json(*words, "--minutes", "9", "--resume")["metrics"]["critic_hash"] == first["metrics"]["critic_hash"]
+
+
+def test_several_processes_settle_on_no_number_of_steps(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "0")
+    refused = call("train", images, "--out", tmp_path / "r", "--minutes", "1", "--dry-run")
+    assert refused.exit_code == 2
+    assert "measured by one process; with torchrun give --steps or --epochs" in refused.stderr
+
+
+@pytest.mark.parametrize("other", [("--steps", "3"), ("--epochs", "3")])
+def test_a_training_has_one_length(images: Path, tmp_path: Path, other: tuple[str, str]) -> None:
+    refused = call("train", images, "--out", tmp_path / "r", "--minutes", "1", *other)
+    assert refused.exit_code == 2
+    assert "give one of --steps, --epochs and --minutes" in refused.stderr
+
+
 def test_curves_and_samples_in_tensorboard(few_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     words = ("train", few_images, "--out", tmp_path / "r", "--network", "mlp", "--batch-size", "4", "--resume")

@@ -20,7 +20,7 @@ from gan_probe.networks import build_generator
 from gan_probe.scoring.engines import LOCAL
 from gan_probe.types import Images, Rows
 
-N_IMAGES = 500  # fakes, and reals that they are compared with
+N_IMAGES = 250  # fakes, and reals that they are compared with: enough for a word, and snapshots are many
 N_CLASSIFIER, N_CLASSIFIER_TEST = 5000, 1000
 SIDE_PX = 16  # images are compared at this size: noise of single pixels says nothing of their content
 SMALL_SHARE = 0.25  # a class is covered when fakes show it at least this often, next to its share of the reals
