@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ from gan_probe.types import Codes, Rows, Values
 MAX_K = 20  # the largest number of clusters tried when k is chosen without labels
 TRIED = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20)  # numbers of clusters that k-means is tried with
 FEWEST = 5  # rows that such a cluster has on average
+EXPONENT, WITHIN = 1.25, 0.85  # of `stable_bits` and of `fewest`
 MAX_DIMENSIONS = 20  # embeddings are reduced to as many principal components
 MAX_TRIED = 2000  # rows that the space is chosen on
 MAX_ROWS = 5000  # rows that clusters are fitted on and agreement is measured on; the others are assigned
@@ -44,6 +45,7 @@ N_WRONG = 4  # images that an interval of agreement leaves room for
 NOISE = -1  # HDBSCAN's label for rows in no cluster
 
 Assign = Callable[[Rows], Codes]
+T = TypeVar("T")
 
 PLAIN, WHITENED = "plain", "whitened"  # spaces that rows are clustered in
 
@@ -153,11 +155,6 @@ class Clustering:
     space: str = PLAIN
 
     @property
-    def stable_bits(self) -> float:
-        """What it is chosen by without labels: see `stable_bits`."""
-        return stable_bits(self.stability, self.k)
-
-    @property
     def ari(self) -> float:
         """The adjusted Rand index."""
         return self.agreement["ari"].value
@@ -226,25 +223,33 @@ def _hdbscan(rows: Rows, k: int, seed: int) -> Assign:
 
 
 def stable_bits(stability: float, k: int) -> float:
-    """Return how much a clustering says that is there again in another sample: stability^2 * log2(k).
+    """Return how much a clustering says that is there again in another sample: stability^1.25 * log2(k).
 
-    Stability alone is largest where there is least to go wrong, with two clusters. The square makes a cluster that is
-    split where nothing is to be split cost more than it gains. The rule was found on development data with labels
-    (``benchmarks/clusters.py``); it looks at none.
+    Stability alone is largest where there is least to go wrong, with two clusters.
     """
-    return stability * abs(stability) * math.log2(max(k, 1))
+    return math.copysign(abs(stability) ** EXPONENT, stability) * math.log2(max(k, 1))
 
 
-def best_k(rows: Rows, seed: int) -> tuple[int, float]:
-    """Return the number of k-means clusters with the most `stable_bits`, and those; 1 where nothing can be parted.
+def fewest(found: Mapping[T, float], k_of: Callable[[T], int]) -> T:
+    """Return, of what lies within 15 % of the most stable bits, that with the fewest clusters.
+
+    With many clusters most are pieces of larger ones, and pieces are found again rather well: that alone is no reason
+    to have them. Both numbers, 1.25 and 15 %, were found on development data with labels (``benchmarks/clusters.py``);
+    the rule looks at none.
+    """
+    least = max(found.values())
+    least -= (1 - WITHIN) * abs(least)
+    return min((name for name in found if found[name] >= least), key=lambda name: (k_of(name), -found[name]))
+
+
+def bits_by_k(rows: Rows, seed: int) -> dict[int, float]:
+    """Return the `stable_bits` of k-means for each number of clusters that can be tried.
 
     Clusters have five rows at least on average: copies of a few rows are found again whatever they are.
     """
     largest = min(MAX_K, len(np.unique(rows, axis=0)) - 1, len(rows) // FEWEST)
-    values = {k: stable_bits(resampled(_quick_kmeans, rows, k, n=N_TRIED, seed=seed), k) for k in TRIED if k <= largest}
-    values = {k: value for k, value in values.items() if value == value}
-    best = max(values, key=values.__getitem__, default=1)
-    return best, values.get(best, 0.0)
+    found = {k: stable_bits(resampled(_quick_kmeans, rows, k, n=N_TRIED, seed=seed), k) for k in TRIED if k <= largest}
+    return {k: value for k, value in found.items() if value == value}
 
 
 def _quick_kmeans(rows: Rows, k: int, seed: int) -> Assign:
@@ -294,7 +299,7 @@ def whitened(rows: Rows) -> Rows:
 
 
 def best_space(prepared: Rows, seed: int) -> Space:
-    """Return principal components as they are, or whitened: where k-means with its best k has the most `stable_bits`.
+    """Return principal components as they are, or whitened, and the number of k-means clusters, by `fewest`.
 
     On a line any number of clusters is found again, so there the number has the largest silhouette.
     """
@@ -303,9 +308,9 @@ def best_space(prepared: Rows, seed: int) -> Space:
     if prepared.shape[1] == 1:
         return Space(PLAIN, prepared, prepared[fitted], _k_by_silhouette(prepared[tried], seed), "silhouette")
     spaces = {PLAIN: prepared, WHITENED: whitened(prepared)}
-    found = {name: best_k(rows[tried], seed) for name, rows in spaces.items()}
-    best = max(found, key=lambda name: found[name][1])
-    return Space(best, spaces[best], spaces[best][fitted], found[best][0], "stability")
+    found = {(name, k): v for name, rows in spaces.items() for k, v in bits_by_k(rows[tried], seed).items()}
+    name, k = fewest(found, lambda pair: pair[1]) if found else (PLAIN, 1)
+    return Space(name, spaces[name], spaces[name][fitted], k, "stability")
 
 
 # name -> (fit to rows, with k clusters; choose k without labels, and say how: 0 where it is not used)
@@ -429,15 +434,19 @@ def resampled(
 
 
 def choose(found: Sequence[Clustering]) -> list[Clustering]:
-    """Return the clusterings, the one marked that is taken without labels: that with the most `stable_bits`.
+    """Return the clusterings, the one marked that is taken without labels: see `stable_bits` and `fewest`.
 
     Only those count whose k was found without labels, and that found at least two clusters.
     """
-    blind = [c for c in found if c.k_from != "classes" and c.k > 1 and c.stability == c.stability]
+    blind = {
+        number: stable_bits(c.stability, c.k)
+        for number, c in enumerate(found)
+        if c.k_from != "classes" and c.k > 1 and c.stability == c.stability
+    }
     if not blind:
         return list(found)
-    best = max(blind, key=lambda c: c.stable_bits)
-    return [replace(c, is_chosen=c is best) for c in found]
+    best = fewest(blind, lambda number: found[number].k)
+    return [replace(c, is_chosen=number == best) for number, c in enumerate(found)]
 
 
 def contingency(assignment: Codes, labels: npt.NDArray[Any], order: Sequence[str]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from gan_probe.stats.clustering import (
     choose,
     cluster,
     contingency,
+    fewest,
     hungarian_accuracy,
     prepare,
     stable_bits,
@@ -128,7 +129,7 @@ def test_the_choice_without_labels_is_the_same_without_labels(found: list[Cluste
     assert all(c.k_from != "classes" for c in blind)
 
 
-def test_that_with_the_most_stable_bits_is_chosen_and_never_one_cluster(found: list[Clustering]) -> None:
+def test_of_the_most_stable_bits_the_fewest_clusters_are_chosen_and_never_one(found: list[Clustering]) -> None:
     first = found[0]
     made = [
         replace(first, k_from="bic", k=1, stability=1.0),
@@ -142,9 +143,13 @@ def test_that_with_the_most_stable_bits_is_chosen_and_never_one_cluster(found: l
 
 def test_stable_bits_of_known_clusterings() -> None:
     assert stable_bits(1.0, 8) == pytest.approx(3.0)
-    assert stable_bits(0.5, 4) == pytest.approx(0.5)
+    assert stable_bits(0.5, 4) == pytest.approx(2 * 0.5**1.25)
     assert stable_bits(1.0, 1) == stable_bits(0.0, 9) == 0.0
     assert stable_bits(-0.1, 4) < 0
+    bits = {3: 1.58, 8: 1.75, 12: 1.8, 20: 1.3}
+    assert fewest(bits, lambda k: k) == 3
+    assert fewest(bits | {3: 1.5}, lambda k: k) == 8  # 15 % of 1.8 are 0.27
+    assert fewest({2: -0.2, 4: -0.1}, lambda k: k) == 4
 
 
 def test_hungarian_accuracy_of_known_clusters() -> None:

@@ -342,7 +342,7 @@ VERDICTS: tuple[Verdict[SeparationFacts], ...] = (
         name="clusters",
         when="clusters were found",
         holds=lambda f: bool(f.ari),
-        says="Clusters found and chosen without labels (of three methods, the most stable bits) agree with the classes"
+        says="Clusters found and chosen without labels (by how stable and how many they are) agree with the classes"
         " as follows (ARI; 1 = the same, 0 = chance): {agreements}.",
     ),
     Verdict(
