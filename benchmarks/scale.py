@@ -2,9 +2,10 @@
 
 OMP_NUM_THREADS=1 python benchmarks/scale.py [--images 5000,20000] [--merged 1000] [--name scale]
 
-Each size is one command of its own: CPU seconds and peak memory are those that the system counted for it. Images are
-4,000 drawn ones, repeated with other noise in their lowest bits, in one .npy file. Summaries that are merged are of
-10^6 drawn scores of ten classes and three controls each; a few are made, and merged again and again.
+Each size is one command of its own, after one of 64 images, whose CPU time counts as that of a start: CPU seconds and
+peak memory are those that the system counted for it. Images are 4,000 drawn ones, repeated with other noise in their
+lowest bits, in one .npy file. Summaries that are merged are of 10^6 drawn scores of ten classes and three controls
+each; a few are made, and merged again and again.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ atexit.register(lambda: print(pathlib.Path("/proc/self/status").read_text()))
 from gan_probe.cli import main
 main()
 """
+N_START = 64  # images of the run that says what a start costs
 LEAN = ("--no-controls", "--no-embeddings", "--sample", "100")
 
 
@@ -63,16 +65,23 @@ def command(*words: str) -> dict[str, float]:
 
 def grown(folder: Path, sizes: list[int]) -> list[dict[str, Any]]:
     Critic.from_network("compact", (64, 64, 3), seed=1).save(folder / "critic")
-    start = command("score", f"{folder}/critic", "--help")
-    rows: list[dict[str, Any]] = [{"images": 0, **start}]
-    for n, more in [(n, LEAN) for n in sizes] + [(sizes[0], ())]:
+    rows: list[dict[str, Any]] = []
+    for n, more in [(n, LEAN) for n in (N_START, *sizes)] + [(sizes[0], ())]:
         write_images(folder / "x.npy", n)
         out = folder / "scores"
         used = command("score", f"{folder}/critic", f"{folder}/x.npy", "--out", str(out), "--device", "cpu", *more)
         held = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
         rows.append({"images": n, "options": " ".join(more) or "all by default", **used, "folder_mib": held / 2**20})
+        if not more:
+            used = command("report", str(out), "--out", f"{folder}/report")
+            held = sum(file.stat().st_size for file in (folder / "report").rglob("*") if file.is_file())
+            rows.append({"images": n, "options": "report of that folder", **used, "folder_mib": held / 2**20})
         shutil.rmtree(out)
     return rows
+
+
+def _mib(what: str) -> float:
+    return int(Path("/proc/self/status").read_text().split(f"{what}:")[1].split()[0]) / 1024
 
 
 def merged(folder: Path, n: int, n_scores: int = 1_000_000, n_made: int = 4) -> dict[str, Any]:
@@ -88,13 +97,16 @@ def merged(folder: Path, n: int, n_scores: int = 1_000_000, n_made: int = 4) -> 
         grids = grids or {c: make_grid(table[c].to_numpy(np.float64)) for c in table.columns[2:]}
         files.append(folder / f"{number}.parquet")
         write_summary(summarise(table, grids, shard=number, rows=np.arange(n_scores), most=5000), files[-1])
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before = _mib("VmRSS")
     wall, cpu = perf_counter(), process_time()
     total = merge((read_summary(files[i % n_made]) for i in range(n)), most=5000)
-    cpu, wall = process_time() - cpu, perf_counter() - wall
+    cpu, wall, peak = process_time() - cpu, perf_counter() - wall, _mib("VmHWM")
     pairs = perf_counter()
     found = total.pairs()
     return {
-        "summaries": n, "scores": total.n_images, "cpu_s": cpu, "wall_s": wall, "mib_a_summary": max(
+        "summaries": n, "scores": total.n_images, "cpu_s": cpu, "wall_s": wall, "mib_more_at_peak": peak - before,
+        "mib_a_summary": max(
             f.stat().st_size for f in files) / 2**20, "pairs_s": perf_counter() - pairs,
         "auroc_error_at_most": float(found["error_at_most"].max()),
     }  # fmt: skip
@@ -109,7 +121,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = grown(Path(folder), [int(n) for n in arguments.images.split(",")])
         lean = [row for row in rows if row.get("options") == " ".join(LEAN)]
-        first, last, start = lean[0], lean[-1], rows[0]["cpu_s"]
+        start, first, last = lean[0]["cpu_s"], lean[1], lean[-1]
         exponent = math.log((last["cpu_s"] - start) / (first["cpu_s"] - start)) / math.log(
             last["images"] / first["images"]
         )

@@ -30,7 +30,7 @@ def rooms() -> dict[str, list[Verdict[Any]]]:
         "The verdict (stability)": [*stability.AGREEMENT],
         "report": [*findings.VERDICTS],
         "report --compare": [*comparison.VERDICTS],
-        "probe": [*probe.VERDICTS, *probe.LAYERS, *probe.REFERENCE],
+        "probe": [*probe.VERDICTS, *probe.GAME, *probe.LAYERS, *probe.REFERENCE],
         "factors": [*factors.VERDICTS],
         "explain": [
             *explain.VERDICTS, *explain.TRUTH, *explain.SANITY, *explain.WITHOUT_MASKS, *explain.COMPLETENESS

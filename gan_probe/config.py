@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from gan_probe.errors import ConfigError
 from gan_probe.names import check_name
@@ -18,6 +18,23 @@ VARIED = ("all", "init", "order", "sample")  # what differs between several runs
 NORMS = ("paper", "article")  # of the slope in the gradient penalty
 OBJECTIVES = ("wasserstein", "minimax", "non-saturating", "least-squares", "hinge", "relativistic")
 PENALTIES = ("none", "gradient", "r1", "r2", "r1r2")
+AUGMENTATIONS = ("diffaugment", "crop", "flip", "colour", "grey", "cutout")
+
+
+class Task(NamedTuple):
+    """An auxiliary task: its default weight, and what it needs of the other settings."""
+
+    weight: float
+    needs_augment: bool = False
+    needs_generator: bool = False
+
+
+# What a critic may learn beside the game: see `gan_probe.training.auxiliary`.
+AUXILIARIES: dict[str, Task] = {
+    "contrastive": Task(1.0, needs_augment=True),
+    "rotation":    Task(1.0),
+    "consistency": Task(10.0, needs_augment=True, needs_generator=True),
+}  # fmt: skip
 
 
 def _number(default: float, low: float, high: float, help: str) -> Any:
@@ -28,6 +45,11 @@ def _number(default: float, low: float, high: float, help: str) -> Any:
 def _choice(default: str, choices: tuple[str, ...], help: str) -> Any:
     """Return a field for one of some names."""
     return field(default=default, metadata={"choices": choices, "help": help})
+
+
+def _several(known: Iterable[str], help: str, *, weighted: bool = False) -> Any:
+    """Return a field for any of some names, separated by commas, each with a weight or not; none by default."""
+    return field(default="", metadata={"several": tuple(known), "weighted": weighted, "help": help})
 
 
 def _switch(default: bool, help: str) -> Any:  # noqa: FBT001 - the default of a setting
@@ -79,6 +101,21 @@ class TrainConfig:
         " the latent.")
     minibatch_kernels: int = _number(0, 0, 1000,
         "Kernels of minibatch discrimination (Salimans et al. 2016) in the critic's training; 0 for none.")
+    augment: str = _several(AUGMENTATIONS,
+        "What is done at random to reals and fakes alike before the critic sees them, in this order: see"
+        " `gan_probe.training.augmentation`.")
+    auxiliary: str = _several(AUXILIARIES,
+        "What the critic learns beside the game, each with its weight: see `gan_probe.training.auxiliary`.",
+        weighted=True)
+    without_generator: bool = _switch(False,
+        "Train the critic by its auxiliary tasks alone: the control of a training with them. Its score means nothing.")
+    semi_supervised: bool = _switch(False,
+        "The critic has one output a class, and learns from the labels that there are, few or all, beside the game:"
+        " its score is the log odds of being of any class (Salimans et al. 2016, section 5).")
+    label_weight: float = _number(1.0, 0.0, 1e3, "Weight of the labels' cross-entropy in a semi-supervised training.")
+    feature_matching: bool = _switch(False,
+        "The generator minimises the distance of mean features of fakes from those of reals, in place of the"
+        " objective's loss (Salimans et al. 2016, section 3.1).")
     critic_average: float = _number(0.997, 0.0, 0.99999,
         "Decay of the moving average of the critic's weights, per critic update. The average is what is saved and"
         " scored; 0 saves the critic itself.")
@@ -118,11 +155,60 @@ class TrainConfig:
             raise ConfigError("weight_clip and penalty 'gradient' both bound the slope; set penalty to 'none'.")
         if self.weight_clip and self.spectral_norm:
             raise ConfigError("weight_clip and spectral_norm both bound the weights; choose one.")
+        if self.semi_supervised and (self.conditional or self.minibatch_kernels):
+            other = "conditional" if self.conditional else "minibatch_kernels"
+            raise ConfigError(f"semi_supervised and {other} give the critic different outputs; choose one.")
         if self.minibatch_kernels and self.penalty != "none":
             raise ConfigError(
                 f"penalty {self.penalty!r} is a slope at each image alone, and with minibatch_kernels a score"
                 " depends on the batch. Set penalty to 'none' and choose another objective or spectral_norm."
             )
+
+        for name in self.tasks:
+            self._check_task(name)
+        if self.without_generator:
+            self._check_alone()
+
+    def _check_alone(self) -> None:
+        """Raise unless auxiliary tasks can teach the critic without a game."""
+        if not self.tasks:
+            raise ConfigError(
+                "without_generator leaves nothing to learn from without an auxiliary task. Give --auxiliary contrastive"
+                " or rotation."
+            )
+        if self.conditional:
+            raise ConfigError("without_generator and conditional do not fit: only the game knows the labels.")
+        if self.semi_supervised:
+            raise ConfigError(
+                "without_generator and semi_supervised do not fit: the control of a training with labels would need a"
+                " score for them. Leave one out."
+            )
+
+    def _check_task(self, name: str) -> None:
+        """Raise unless an auxiliary task fits the other settings."""
+        task = AUXILIARIES[name]
+        if task.needs_augment and not self.augment:
+            raise ConfigError(
+                f"auxiliary task {name!r} compares two augmented views of an image, and augment is empty, so they are"
+                " the same. Give --augment crop,flip, for example."
+            )
+        if task.needs_generator and self.without_generator:
+            raise ConfigError(
+                f"auxiliary task {name!r} is solved by equal scores of all images without a game. Without a generator"
+                " use contrastive or rotation."
+            )
+        if name == "consistency" and self.minibatch_kernels:
+            raise ConfigError(
+                "auxiliary task 'consistency' compares scores of two batches, and with minibatch_kernels a score"
+                " depends on its batch. Choose one."
+            )
+        if name == "contrastive" and self.weight_clip:
+            raise ConfigError(
+                "auxiliary task 'contrastive' alone teaches the features, and weight_clip bounds their weights for the"
+                " sake of the game. Set weight_clip to 0 and choose a penalty or spectral_norm."
+            )
+        if name == "contrastive" and self.batch_size < 2:
+            raise ConfigError(f"auxiliary task 'contrastive' needs a batch_size of 2 or more, got {self.batch_size}.")
 
     def steps_for(self, epochs: int, n_images: int) -> int:
         """Return the steps in which the critic sees ``epochs`` times as many images as it trains on.
@@ -136,6 +222,17 @@ class TrainConfig:
         """
         n_training = n_images - round(self.held_out * n_images)
         return max(1, math.ceil(epochs * n_training / (self.batch_size * self.n_critic)))
+
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        """The names in ``augment``."""
+        return tuple(_weights(self.augment))
+
+    @property
+    def tasks(self) -> dict[str, float]:
+        """The names in ``auxiliary`` with their weights."""
+        found = _weights(self.auxiliary)
+        return {name: AUXILIARIES[name].weight if weight is None else weight for name, weight in found.items()}
 
     @property
     def averages(self) -> bool:
@@ -196,11 +293,46 @@ class TrainConfig:
         rule = next(f.metadata for f in fields(cls) if f.name == name)
         if "choices" in rule:
             return ", ".join(str(choice).lower() if isinstance(choice, bool) else choice for choice in rule["choices"])
+        if "several" in rule:
+            weights = ", each with :WEIGHT or not" if rule["weighted"] else ""
+            return f"any of {', '.join(rule['several'])}, separated by commas{weights}"
         return f"{rule['low']:.10g} to {rule['high']:.10g}" if "low" in rule else "a name"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain data."""
         return asdict(self)
+
+
+def _weights(text: str) -> dict[str, float | None]:
+    """Return the names that stand between commas, each with the number after its colon or None."""
+    parts = (part.partition(":") for part in text.split(",") if part.strip())
+    return {name.strip(): float(weight) if colon else None for name, colon, weight in parts}
+
+
+def _check_names(setting: Field[Any], text: Any) -> None:
+    """Raise `ConfigError` unless a text lists known names, each once, with weights where they are taken."""
+    known, weighted = setting.metadata["several"], setting.metadata["weighted"]
+    if not isinstance(text, str):
+        raise ConfigError(f"{setting.name} must be {TrainConfig.accepted(setting.name)}; got {text!r}.")
+    parts = [part.partition(":") for part in text.split(",") if part.strip()]
+    names = [name.strip() for name, _, _ in parts]
+    for name, (_, colon, weight) in zip(names, parts, strict=True):
+        check_name(setting.name, name, known)
+        if names.count(name) > 1:
+            raise ConfigError(f"{setting.name} names {name!r} {names.count(name)} times, got {text!r}. Name it once.")
+        if colon and not weighted:
+            raise ConfigError(f"{setting.name} takes names without weights, got {text!r}.")
+        if colon and not _is_weight(weight):
+            raise ConfigError(
+                f"the weight of {setting.name} {name!r} must be above 0 and at most 1000, got {weight!r}."
+            )
+
+
+def _is_weight(text: str) -> bool:
+    try:
+        return 0 < float(text) <= 1000
+    except ValueError:
+        return False
 
 
 def _check(setting: Field[Any], value: Any) -> None:
@@ -211,6 +343,8 @@ def _check(setting: Field[Any], value: Any) -> None:
             raise ConfigError(f"{name} must be true or false, got {value!r}.")
     elif choices:
         check_name(name, value, choices)
+    elif "several" in setting.metadata:
+        _check_names(setting, value)
     elif "low" in setting.metadata:
         low, high = setting.metadata["low"], setting.metadata["high"]
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
@@ -245,9 +379,15 @@ PRESETS: dict[str, TrainConfig] = {
     "sngan":   TrainConfig(network="sngan", objective="hinge", penalty="none", spectral_norm=True, steps=50_000,
                            batch_size=64, n_critic=5, latent_dim=128, learning_rate_critic=2e-4,
                            learning_rate_generator=2e-4, beta1=0.0, beta2=0.9, decay_share=1.0, critic_average=0.0),
+    "semi-supervised": TrainConfig(semi_supervised=True, feature_matching=True, objective="non-saturating",
+                           penalty="none", steps=2000, batch_size=32, n_critic=1, latent_dim=64, beta1=0.5, beta2=0.99,
+                           learning_rate_critic=3e-4, learning_rate_generator=3e-4),
     "wgan-gp-32": TrainConfig(network="sngan", steps=100_000, batch_size=64, n_critic=5, latent_dim=128,
                            learning_rate_critic=1e-4, learning_rate_generator=1e-4, decay_share=1.0,
                            critic_average=0.0),
+    "photos":  TrainConfig(objective="hinge", penalty="none", steps=900, batch_size=64,
+                           n_critic=2, latent_dim=64, beta1=0.5, beta2=0.999, learning_rate_generator=2e-4,
+                           augment="crop,flip,colour,grey", auxiliary="contrastive"),
 }  # fmt: skip
 
 

@@ -272,6 +272,23 @@ def _umask() -> int:
 # --- folders ------------------------------------------------------------------------------------------------------
 
 
+_OF_FILES = (
+    ".csv",
+    ".html",
+    ".jpg",
+    ".json",
+    ".npy",
+    ".npz",
+    ".parquet",
+    ".pdf",
+    ".png",
+    ".pt",
+    ".tar",
+    ".txt",
+    ".zip",
+)
+
+
 def check_free(out: str | Path, *, marker: str, overwrite: bool) -> None:
     """Raise unless a folder may be made at ``out``.
 
@@ -290,6 +307,10 @@ def check_free(out: str | Path, *, marker: str, overwrite: bool) -> None:
     """
     check_name_of(out)
     out = Path(out).resolve()
+    if out.suffix.lower() in _OF_FILES and not out.exists():
+        raise FileExistsError(
+            f"a folder is written, and {out.name} is the name of a file: leave the suffix out, such as {out.stem}."
+        )
     if out.is_dir() and _is_empty(out):
         return
     if out.is_dir() and _is_ours(out / marker):
@@ -298,9 +319,8 @@ def check_free(out: str | Path, *, marker: str, overwrite: bool) -> None:
                 f"{out} exists. Choose another folder, or replace this one with --overwrite (overwrite=True)."
             )
     elif out.exists():
-        raise FileExistsError(
-            f"{out} exists and holds no {marker} of this kind, so it is left alone. Choose another folder."
-        )
+        what = f"exists and holds no {marker} of this kind" if out.is_dir() else "is a file, and a folder is written"
+        raise FileExistsError(f"{out} {what}, so it is left alone. Choose another folder.")
 
 
 def _is_ours(marker: Path) -> bool:

@@ -29,12 +29,11 @@ def test_the_readme_is_read_in_a_minute() -> None:
 
 
 @pytest.mark.slow
-def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", [page for page in PAGES if "file_format: mystnb" in (ROOT / page).read_text()])
+def test_the_notebooks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cell by cell; the site runs it in a kernel. The last expression of a cell shows itself."""
     monkeypatch.chdir(tmp_path)
-    cells = re.findall(
-        r"```\{code-cell\} python\n(?::[^\n]*\n)*(.*?)```", (ROOT / "docs" / "notebook.md").read_text(), re.DOTALL
-    )
+    cells = re.findall(r"```\{code-cell\} python\n(?::[^\n]*\n)*(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     names: dict[str, object] = {}
     for cell in cells:
         *body, last = ast.parse(cell).body
@@ -44,8 +43,8 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             assert len(getattr(shown, "_repr_html_", str)() or repr(shown)) > 2  # figures have one that says None
         else:
             exec(compile(ast.Module([last], []), "notebook", "exec"), names)
-    assert len(cells) == 8
-    assert (tmp_path / "report" / "report.html").is_file()
+    assert len(cells) > 4
+    assert (tmp_path / "run" / "critic").is_dir()
 
 
 @pytest.mark.slow

@@ -158,9 +158,16 @@ def probe() -> Cases:
     def of(**result: object) -> SimpleNamespace:
         return SimpleNamespace(result=SimpleNamespace(**result))
 
+    def game(found: Difference | None, auxiliary: str = "contrastive") -> SimpleNamespace:
+        return SimpleNamespace(game=found, result=SimpleNamespace(auxiliary=auxiliary))
+
     return {
         "at each number of labels": (of(controls=("hog",)), of(controls=())),
         "reference": (of(references=("imagenet",)), of(references=())),
+        "game added": (game(AHEAD), game(OPEN)),
+        "game not shown": (game(OPEN), game(AHEAD)),
+        "game took away": (game(BEHIND), game(OPEN)),
+        "game not compared": (game(None), game(None, "")),
     }
 
 
@@ -446,7 +453,9 @@ def diagnose() -> Cases:
         return replace(found, health=[{**found.last, "step": 1, "distance": before}, found.last])
 
     unlike, like = of(distance=2.01), of(distance=1.99)
+    alone = {"without_generator": True, "auxiliary": "rotation"}
     return {
+        "no generator": (replace(of(), settings=alone), replace(of(), settings={"auxiliary": "rotation"})),
         "critic won": (of(0.98), of(0.979)),
         "critic reversed": (of(0.4), of(0.401)),
         "critic lost": (of(0.52), of(0.521)),

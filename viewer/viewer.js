@@ -145,6 +145,7 @@
     // --- what stands around the canvas ---
 
     const root = $("explorer");
+    const pair = (...parts) => make("span", { class: "pair" }, ...parts); // a label does not leave its box
     const option = (c, place) => make("option", { value: place, text: shorten(c.title, 40) });
     const select = (id, text, options, value) => {
       const box = make("select", { id }, ...options);
@@ -180,7 +181,7 @@
         " chooses it, c chooses its class, s all shown, Escape none.",
     });
     root.replaceChildren(
-      make("div", { class: "controls" }, xLabel, xBox, yLabel, yBox, colourLabel, colourBox, search),
+      make("div", { class: "controls" }, pair(xLabel, xBox), pair(yLabel, yBox), pair(colourLabel, colourBox), search),
       make("div", { class: "plot" }, canvas, over, tip), strip, legend, help, panel,
     );
 

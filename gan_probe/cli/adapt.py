@@ -62,6 +62,7 @@ def adapt(
         from gan_probe.critics.critic import Critic
         from gan_probe.critics.identity import MARKER
         from gan_probe.critics.stored import WITHOUT_CODE
+        from gan_probe.places import DATA, hint
         from synthetic.files import check_free
 
         check_free(out, marker=MARKER, overwrite=overwrite)
@@ -78,6 +79,11 @@ def adapt(
             "training_classes": training_class or (),
         }
         is_file = ":" not in source and bool(Path(source).suffix)
+        if Path(source).is_dir():
+            raise ConfigError(
+                f"{source} is a folder. Give what builds the network, PACKAGE.MODULE:NAME, or a file with a graph."
+                f"{hint(source, DATA)}"
+            )
         if is_file:
             if weights or arguments or key:
                 raise ConfigError(

@@ -160,13 +160,14 @@ def read_pair(
     paths = [train] if test is None else [train, test]
     if size is None:
         sizes = sum(map(image_sizes, paths), start=Counter[tuple[int, int]]())
-        size = common_side(sizes, NETWORKS[config.network].sides_px, at_most=LARGEST_PX)
+        size = common_side(sizes, NETWORKS[config.network].sides_px, at_most=LARGEST_PX) if sizes else None
         if size is not None:
             sizes_are = f"images of {sizes_in_words(sizes)}"
             session.warn([f"{sizes_are} become squares of {size} pixels; choose others with --size."])
     sets = []
     for path in paths:
-        found = read_images(path, size_px=size, skip_bad=True)
+        with session.each("reading images") as progress:
+            found = read_images(path, size_px=size, skip_bad=True, progress=progress)
         session.warn(found.warnings)
         session.n_skipped += found.n_skipped
         sets.append(found)
@@ -222,7 +223,8 @@ def _run(
             session.log("everything is there already")
             return found
     session.log("2/4 checking whether it is fit to score")
-    checked = _page(out / "check", critic, lambda: _check(critic, pair[0]))
+    with session.progress("checking"):
+        checked = _page(out / "check", critic, lambda: _check(critic, pair[0]))
     session.log(f"3/4 scoring {len(pair[1])} images, beside what needs no training")
     scores = score_to(session, critic, pair[1], out / "scores.parquet", reuse=True)
     session.log("4/4 writing the report")

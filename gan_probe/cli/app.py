@@ -33,7 +33,7 @@ PANELS: dict[str, dict[str, str]] = {
     },
     "Data and training": {
         "synth": "Make a data set of shapes whose every factor is known.",
-        "train": "Train a GAN (WGAN-GP by default) on images without labels and keep its critic.",
+        "train": "Train a GAN (WGAN-GP by default) on images without labels, or with few, and keep its critic.",
         "diagnose": "Say how trainings went: balance, gradients, mode collapse, memorising; as words and as a page.",
         "sample": "Draw images from a trained generator.",
         "settle": "Train the critics of several runs on against one bank of fakes, so that their scores agree"

@@ -23,6 +23,7 @@ from gan_probe.cli.options import (
 from gan_probe.cli.run_study import check_start, finish, open_critic, open_images
 from gan_probe.cli.sample import Run
 from gan_probe.cli.session import Session
+from gan_probe.errors import ConfigError
 from gan_probe.studies.arithmetic.metrics import ArithmeticMetrics
 
 
@@ -47,6 +48,8 @@ def arithmetic(
     """Ask whether A - B + C = D holds among a generator's latents, as its critic's own features see it."""
     with Session("arithmetic", json) as session:
         check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=ArithmeticMetrics)
+        if swapped := [path for path in data if "=" in str(path) and not path.exists()]:
+            raise ConfigError(f"the equation comes last: gan-probe arithmetic RUN DATA '{swapped[0]}' --out DIR.")
         from gan_probe.critics.generator import Generator
         from gan_probe.device import resolve_device
         from gan_probe.studies.arithmetic.study import arithmetic as run
@@ -57,5 +60,6 @@ def arithmetic(
             dry_run, {"run": run_folder, "images": len(images), "equation": equation, "draws": draws, "out": out}
         )
         session.hold(out)
-        result = run(generator, critic, images, equation, n_draws=draws, seed=seed)
+        with session.progress("asking generator and critic"):
+            result = run(generator, critic, images, equation, n_draws=draws, seed=seed)
         finish(session, result, out, title=title, overwrite=overwrite, fail_if=fail_if, told=images.warnings)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gan_probe.cli.options import DryRun, Json, Overwrite, Seed, check_file_free
-from gan_probe.cli.run_study import tell
+from gan_probe.cli.run_study import parts, tell
 from gan_probe.cli.session import Session
 
 
@@ -35,7 +35,8 @@ def cluster(
         session.plan(dry_run, {"scores": scores, "images": len(loaded.table), "embeddings": embeddings, "out": out})
         if out is not None:
             session.hold(out)
-        result = cluster_scores(loaded, seed=seed)
+        with parts(session, "clustering", len([s for s in loaded.sources if s.is_embedding]) + 1) as on_step:
+            result = cluster_scores(loaded, seed=seed, on_step=on_step)
         tell(session, result, tables=[cluster_table(result.clusterings)])
         session.say(CHOSEN)
         if out is not None:

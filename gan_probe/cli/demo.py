@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gan_probe.cli.options import Device, DryRun, Json, Overwrite, Seed, check_gate, command_line, gate_option
-from gan_probe.cli.run_study import check_readable, save, score_to, tell, train_critic
+from gan_probe.cli.run_study import check_readable, parts, save, score_to, tell, train_critic
 from gan_probe.cli.session import Session
 from gan_probe.config import TrainConfig
 from gan_probe.config import preset as find_preset
@@ -117,7 +117,8 @@ def _run(session: Session, out: Path, config: TrainConfig, per_class: int | None
     session.log("3/5 scoring ten classes, eight of them never seen, and the controls")
     scores = score_to(session, critic, read_images(out / "data-test"), out / "scores.parquet")
     session.log("4/5 clustering without labels, 5/5 writing the report")
-    result = separation(scores, seed=seed)
+    with parts(session, "analysing") as on_step:
+        result = separation(scores, seed=seed, on_step=on_step)
     write_atomically(out / "clusters.csv", as_csv(assignments(result.table, result.clusterings)))
     session.outputs |= {"scores": str(out / "scores.parquet"), "run": str(out / "run")}
     tell(session, result)

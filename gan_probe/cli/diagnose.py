@@ -30,7 +30,8 @@ def diagnose(
         named = run_names(runs)
         if out is not None:
             check_start(out, overwrite=overwrite)
-        result = run(named)
+        with session.progress("reading runs"):
+            result = run(named)
         session.plan(dry_run, {"runs": ", ".join(named), "out": out or "(words only)"})
         session.metrics |= asdict(result.metrics())
         for name, record in result.runs.items():

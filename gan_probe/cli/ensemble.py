@@ -33,7 +33,6 @@ def ensemble(
         list[Path],
         typer.Option(
             "--data",
-            metavar="DATA",
             help="Real images that no run was trained on; they fix shift, scale and sign of each run; repeatable."
             f" {DATA_HELP}",
         ),
@@ -84,15 +83,17 @@ def ensemble(
             dry_run, {"runs": ", ".join(named), "alignment": alignment, "panel": f"{len(images)} images", "out": out}
         )
         session.hold(out)
-        made = EnsembleCritic.fit(critics, images, alignment=alignment, seed=seed)
+        with session.progress("aligning"):
+            made = EnsembleCritic.fit(critics, images, alignment=alignment, seed=seed)
         if images.fingerprint in {critic.config.data_fingerprint for critic in critics.values()}:
             session.warn(["the panel is what a run was trained on; scores of new images spread otherwise."])
         session.warn(f"the ensemble was {note}" for note in made.notes)
         made.save(out, overwrite=overwrite)
-        agreement = made.correlations()
-        inits, notes = random_inits(made)
+        with session.progress("comparing members, and randomly initialised ones"):
+            agreement = made.correlations()
+            inits, notes = random_inits(made)
+            random_init = [_off_diagonal(other.correlations()) for other in inits if isinstance(other, EnsembleCritic)]
         session.warn(notes)
-        random_init = [_off_diagonal(other.correlations()) for other in inits if isinstance(other, EnsembleCritic)]
         rows = [
             {"member": name, "shift": f"{float(made.module.shifts[number]):.3g}",
              "scale": f"{float(made.module.scales[number]):.3g}",

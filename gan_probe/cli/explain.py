@@ -74,7 +74,8 @@ def explain(
         loaded = open_critic(critic, device, trust_code=trust_code)
         paths = paths_of(data)
         size = fitting_size(session, paths, critic=loaded, size=size)
-        sets = [read_images(path, size_px=size, skip_bad=True) for path in paths]
+        with session.each("reading images") as progress:
+            sets = [read_images(path, size_px=size, skip_bad=True, progress=progress) for path in paths]
         every = all_of(session, sets)
         images = keep_split(every, split)
         if masks is None:

@@ -53,6 +53,14 @@ def probe(
     controls: Annotated[
         bool, typer.Option("--controls/--no-controls", help="Probe what the critic must beat, too.")
     ] = True,
+    control: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="The same network trained --without-generator: one more control, which says whether the game added"
+            " anything.",
+        ),
+    ] = None,
     title: Title = None,
     fail_if: Annotated[str | None, gate_option(ProbeMetrics)] = None,
     batch_size: BatchSize = None,
@@ -69,9 +77,13 @@ def probe(
         check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=ProbeMetrics)
         from gan_probe.report.probe import lead_table
         from gan_probe.studies.probe.result import CLASSIFIERS
+        from gan_probe.studies.probe.study import check_task_alone
         from gan_probe.studies.probe.study import probe as run
 
         loaded = open_critic(critic, device, trust_code=trust_code)
+        alone = None if control is None else open_critic(control, device)
+        if alone is not None:
+            session.warn(check_task_alone(alone, loaded))
         images = open_images(session, data, critic=loaded, size=size)
         chosen = tuple(classifiers or CLASSIFIERS)
         session.plan(
@@ -83,6 +95,7 @@ def probe(
                 "draws": draws,
                 "classifiers": ", ".join(chosen),
                 "controls": controls,
+                "control": f"{control} ({alone.hash})" if alone else "none by the auxiliary task alone",
                 "out": out,
             },
         )
@@ -90,7 +103,8 @@ def probe(
         with parts(session, "probing") as on_step:
             result = run(
                 loaded, images, per_class=per_class, n_draws=draws, classifiers=chosen, pooling=pooling,
-                max_pool=max_pool, controls=controls, batch_size=batch_size, seed=seed, on_step=on_step,
+                max_pool=max_pool, controls=controls, task_alone=alone, batch_size=batch_size, seed=seed,
+                on_step=on_step,
             )  # fmt: skip
         finish(
             session, result, out, title=title, overwrite=overwrite, fail_if=fail_if, told=images.warnings,

@@ -70,7 +70,10 @@ def report(
         session.plan(dry_run, {"scores": named, "images": n_images, "trainings": len(loaded), "out": out})
         session.hold(out)
         if not has_classes(loaded[0]):
-            bare = unlabelled(loaded[0], run=run, data=data, projection=projection, thumbnails=thumbnails, seed=seed)
+            with session.progress("analysing"):
+                bare = unlabelled(
+                    loaded[0], run=run, data=data, projection=projection, thumbnails=thumbnails, seed=seed
+                )
             return finish(session, bare, out, title=title, overwrite=overwrite, fail_if=fail_if)
         with parts(session, "analysing") as on_step:
             result = separation(

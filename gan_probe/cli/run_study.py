@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from gan_probe.studies.base import StudyResult
 
 
+BESIDE = "batches, now the controls that need no critic"
+
+
 def check_start(out: Path, *, overwrite: bool, fail_if: str | None = None, metrics: type | None = None) -> None:
     """Raise before the work where its page may not be written, or its gate cannot be read."""
     from gan_probe.report.page import MARKER
@@ -68,7 +71,9 @@ def open_images(
 
     found = paths_of([paths] if isinstance(paths, Path) else paths)
     size = fitting_size(session, found, critic=critic, size=size, split=split)
-    images = all_of(session, [read_images(path, size_px=size, split=split, skip_bad=skip_bad) for path in found])
+    with session.each("reading images") as progress:
+        sets = [read_images(path, size_px=size, split=split, skip_bad=skip_bad, progress=progress) for path in found]
+    images = all_of(session, sets)
     if limit is not None and limit < len(images):
         images = images.take(np.arange(limit))
     return images
@@ -157,9 +162,10 @@ def train_critic(
 
 
 def progress_note(step: int, row: Mapping[str, float], config: TrainConfig) -> str:
-    """Return W-distance, penalty and real images per second of critic training."""
+    """Return W-distance, penalty, what auxiliary tasks cost, and real images per second of critic training."""
+    shown = {"w_distance": "W {:.2f}", "penalty": "penalty {:.3f}", "auxiliary_loss": "auxiliary {:.3f}"}
     rate = step * config.n_critic * config.batch_size / max(row["elapsed_s"], 1e-9)
-    return f"W {row['w_distance']:.2f}  penalty {row['penalty']:.3f}  {rate:.0f} images/s"
+    return "  ".join([text.format(row[name]) for name, text in shown.items() if name in row] + [f"{rate:.0f} images/s"])
 
 
 def score_to(session: Session, critic: Critic, images: ImageSet, out: Path, *, reuse: bool = False) -> ScoreTable:
@@ -172,7 +178,7 @@ def score_to(session: Session, critic: Critic, images: ImageSet, out: Path, *, r
         origin = found.provenance
         if (origin.get("critic_hash"), origin.get("data_fingerprint")) == (critic.hash, images.fingerprint):
             return found
-    with session.each("scoring batches") as progress:
+    with session.each("scoring batches", then=BESIDE) as progress:
         found = score(critic, images, progress=progress)
     write_scores(found, out, overwrite=reuse)
     return found
@@ -208,7 +214,8 @@ def save(
     session: Session, result: StudyResult, out: Path, *, title: str | None = None, overwrite: bool = False
 ) -> None:
     """Write a study's page and what stands beside it, and say where."""
-    page = result.save(out, title=title or "", command=command_line(), overwrite=overwrite)
+    with session.progress("writing the page"):
+        page = result.save(out, title=title or "", command=command_line(), overwrite=overwrite)
     session.outputs |= {"report": str(page), "json": str(out / "report.json")}
     session.outputs |= {stem: str(out / f"{stem}.csv") for stem in result.tables()}
     session.say(f"report: {page}")

@@ -39,10 +39,11 @@ def sample(
         check_free(out, marker=MARKER, overwrite=overwrite)
         session.plan(dry_run, {"generator": f"{run}, step {generator.config.step}", "images": n, "out": out})
         session.hold(out)
-        write_samples(
-            generator, out, n=n, label=label, format=format, interpolate=interpolate, seed=seed, overwrite=overwrite,
-            source=str(run),
-        )  # fmt: skip
+        with session.progress(f"drawing {n} images"):
+            write_samples(
+                generator, out, n=n, label=label, format=format, interpolate=interpolate, seed=seed,
+                overwrite=overwrite, source=str(run),
+            )  # fmt: skip
         session.outputs |= {"samples": str(out), "sheet": str(out / "sheet.png")}
         session.metrics |= {"n_images": n, "step": generator.config.step}
         session.say(f"{n} images in {out} (look at {out / 'sheet.png'})")

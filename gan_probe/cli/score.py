@@ -23,7 +23,7 @@ from gan_probe.cli.options import (
     check_file_free,
     command_line,
 )
-from gan_probe.cli.run_study import open_images, paths_of
+from gan_probe.cli.run_study import BESIDE, open_images, paths_of
 from gan_probe.cli.session import Session
 from gan_probe.config import POOLING
 from gan_probe.errors import ConfigError
@@ -40,8 +40,14 @@ def score(
         Path, typer.Option(help="The Parquet file to write; or a folder, for images that do not fit in memory.")
     ] = Path("scores.parquet"),
     controls: Annotated[
-        bool, typer.Option("--controls/--no-controls", help="Add the scalars that a separation must beat.")
-    ] = True,
+        str | None,
+        typer.Option(
+            metavar="all|scores|sample",
+            help="Of which images to make what a separation must beat. Default: of all; for a folder: scores of all,"
+            " embeddings of the sample.",
+        ),
+    ] = None,
+    no_controls: Annotated[bool, typer.Option("--no-controls", help="Make none.")] = False,
     embeddings: Annotated[bool, typer.Option("--embeddings/--no-embeddings", help="Add the critic's features.")] = True,
     layers: Layers = None,
     pooling: Pooling = POOLING,
@@ -86,6 +92,7 @@ def score(
     """
     with Session("score", json) as session:
         into_folder = not out.suffix or out.is_dir()
+        controls = _controls_of(controls, none=no_controls, into_folder=into_folder)
         if not into_folder:  # before torch is waited for
             _check_of_file(on_error, resume=resume, share=(shard_index, num_shards), engine=engine)
             check_file_free(out, overwrite, suffix=".parquet")
@@ -97,7 +104,7 @@ def score(
         from gan_probe.scoring.table import write_scores
 
         how: dict[str, Any] = {
-            "controls": controls,
+            "controls": controls != "none",
             "embeddings": embeddings,
             "layers": layers,
             "pooling": pooling,
@@ -107,7 +114,7 @@ def score(
             from gan_probe.scoring.sharded import Job
 
             job = Job(
-                critic=critic, device=device, trust_code=trust_code, out=out, controls="scores" if controls else "none",
+                critic=critic, device=device, trust_code=trust_code, out=out, controls=controls,
                 seen=tuple(seen or ()), batch_size=batch_size, size_px=size, split=split, on_error=on_error,
                 n_sample=sample,
             )  # fmt: skip
@@ -133,7 +140,7 @@ def score(
             },
         )
         session.hold(out)
-        with session.each("scoring batches") as progress:
+        with session.each("scoring batches", then=BESIDE if controls else "") as progress:
             scores = score(
                 loaded,
                 images,
@@ -155,6 +162,20 @@ def score(
         session.say(
             f"{len(values)} scores in {out}: mean {values.mean():.3f}, from {values.min():.3f} to {values.max():.3f}"
         )
+
+
+def _controls_of(controls: str | None, *, none: bool, into_folder: bool) -> str:
+    """Return of which images controls are made: what was asked for, or what is usual."""
+    from gan_probe.names import check_name
+
+    if none and controls is not None:
+        raise ConfigError(f"--controls {controls} and --no-controls contradict each other; give one of them.")
+    if none or controls is None:
+        return "none" if none else "scores" if into_folder else "all"
+    check_name("controls", controls, ("all", "scores", "sample"))
+    if controls != "all" and not into_folder:
+        raise ConfigError(f"--controls {controls} needs a folder to write to: --out scores, without a suffix.")
+    return controls
 
 
 def _check_of_file(on_error: str, *, resume: bool, share: tuple[int, int], engine: str) -> None:

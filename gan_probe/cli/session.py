@@ -75,6 +75,10 @@ class _Lines:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tick, daemon=True)
 
+    def begin(self, total: int | None) -> None:
+        """Count from here, up to a total where it is known."""
+        self._begun, self._total, self._done = time.perf_counter(), total, 0
+
     def update(self, done: int, note: str) -> None:
         """Take down how far the work is; the last part is told at once, where a line came before it."""
         self._done, self._note = done, note
@@ -97,11 +101,28 @@ class _Lines:
 
     def _line(self, spent_s: float) -> str:
         """Return how far the work is; of work under way with the seconds that are left, if the rest goes as fast."""
+        if not self._total and not self._done:
+            return f"{self._text}: {spent_s:.0f} s so far"
         of = f" of {self._total}" if self._total else ""
         left = ""
         if spent_s and self._total and 0 < self._done < self._total:
             left = f", about {spent_s * (self._total - self._done) / self._done:.0f} s left"
         return f"{self._text}: {self._done}{of}{left} {self._note}".rstrip()
+
+
+class _Bar:
+    """Progress on a terminal."""
+
+    def __init__(self, bar: Progress, text: str, total: int | None) -> None:
+        self._bar, self._task = bar, bar.add_task(text, total=total, note="")
+
+    def begin(self, total: int | None) -> None:
+        """Count from here, up to a total where it is known."""
+        self._bar.reset(self._task, total=total)
+
+    def update(self, done: int, note: str) -> None:
+        """Show how far the work is."""
+        self._bar.update(self._task, completed=done, note=visible(note, keep=""))
 
 
 @dataclass
@@ -188,6 +209,11 @@ class Session:
     @contextmanager
     def progress(self, text: str, total: int | None = None) -> Iterator[Callable[[int, str], None]]:
         """Yield ``update(n_done, note)``: a bar on a terminal, lines elsewhere; both with what is left, once known."""
+        with self._shown(text, total) as shown:
+            yield shown.update
+
+    @contextmanager
+    def _shown(self, text: str, total: int | None) -> Iterator[_Bar | _Lines]:
         if self._stderr.is_terminal and not (self.quiet or self._manner.quiet):
             columns = (
                 TextColumn("{task.description}"),
@@ -198,23 +224,28 @@ class Session:
                 TextColumn("{task.fields[note]}", markup=False),
             )
             with Progress(*columns, console=self._stderr) as bar:
-                task = bar.add_task(text, total=total, note="")
-                yield lambda done, note: bar.update(task, completed=done, note=visible(note, keep=""))
+                yield _Bar(bar, text, total)
             return
         with _Lines(self.log, text, total) as lines:
-            yield lines.update
+            yield lines
 
     @contextmanager
-    def each(self, text: str) -> Iterator[Callable[[Iterable[Any]], Iterable[Any]]]:
-        """Yield a wrapper that shows progress over an iterable, with a total where its length is known."""
+    def each(self, text: str, then: str = "") -> Iterator[Callable[[Iterable[Any]], Iterable[Any]]]:
+        """Yield a wrapper that shows progress over an iterable, with a total where its length is known.
 
-        def wrap(items: Iterable[Any]) -> Iterable[Any]:
-            with self.progress(text, len(items) if isinstance(items, Sized) else None) as update:
+        What is done before and after the items is shown as well; ``then`` says what comes after them.
+        """
+        with self._shown(text, None) as shown:
+
+            def wrap(items: Iterable[Any]) -> Iterable[Any]:
+                shown.begin(len(items) if isinstance(items, Sized) else None)
+                number = 0
                 for number, item in enumerate(items, start=1):
                     yield item
-                    update(number, "")
+                    shown.update(number, "")
+                shown.update(number, then)
 
-        yield wrap
+            yield wrap
 
     def side_by_side(
         self,

@@ -77,7 +77,8 @@ def settle(
             if not resume:
                 check_free(out / name, marker=MARKER, overwrite=overwrite)
         chosen = resolve_device(device)
-        images = read_images(data, size_px=size, split=split)
+        with session.each("reading images") as progress:
+            images = read_images(data, size_px=size, split=split, progress=progress)
         session.warn(images.warnings)
         session.n_skipped += images.n_skipped
         at_a_time = min(len(named), jobs or default_jobs(len(named), images, chosen))

@@ -34,7 +34,7 @@ def stability(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of the same training with other seeds; at least 3.")],
     data: Annotated[
         list[Path],
-        typer.Option(metavar="DATA", help=f"Images with labels, such as the test set; repeatable. {DATA_HELP}"),
+        typer.Option(help=f"Images with labels, such as the test set; repeatable. {DATA_HELP}"),
     ],
     out: ReportFolder,
     step: Annotated[

@@ -15,7 +15,7 @@ import typer
 from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, SizePx, SplitName, command_line, parse_settings
 from gan_probe.cli.run_study import train_critic
 from gan_probe.cli.session import Session
-from gan_probe.config import OBJECTIVES, PRESETS, VARIED, TrainConfig
+from gan_probe.config import AUGMENTATIONS, AUXILIARIES, OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
 from gan_probe.names import check_name
 
@@ -24,15 +24,36 @@ if TYPE_CHECKING:
 
     from gan_probe.images.image_set import ImageSet
 
+SEMI_SUPERVISED = "semi-supervised"  # a row of PRESETS
+
 
 def train(
     data: Annotated[Path, typer.Argument(help="A folder of images, or a .npy, .npz or .parquet file.")],
     out: Annotated[Path, typer.Option(help="The run folder to write.")],
-    preset: Annotated[str | None, typer.Option(help=f"Recipe: {', '.join(PRESETS)}. Default: compact.")] = None,
-    network: Annotated[str | None, typer.Option(help="Networks, in place of the recipe's.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help=f"Recipe: {', '.join(PRESETS)}. Default: compact; with --labels semi-supervised.")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="Networks, in place of the recipe's: gan-probe list networks.")
+    ] = None,
     objective: Annotated[
         str | None, typer.Option(help=f"Losses, in place of the recipe's: {', '.join(OBJECTIVES)}.")
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help=f"Done at random to reals and fakes alike: {', '.join(AUGMENTATIONS)}; several by commas."),
+    ] = None,
+    auxiliary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:WEIGHT]",
+            help=f"Learned beside the game: {', '.join(AUXILIARIES)}; several by commas.",
+        ),
+    ] = None,
+    without_generator: Annotated[
+        bool,
+        typer.Option("--without-generator", help="By --auxiliary alone: the control for a critic trained with it."),
+    ] = False,
     steps: Annotated[int | None, typer.Option(help="Generator updates, each with its critic updates.")] = None,
     epochs: Annotated[
         int | None, typer.Option(help="In place of --steps: passes of the critic over the data.", min=1)
@@ -50,6 +71,13 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of weights and batches.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Learn from few labels beside all images (recipe semi-supervised): a table with columns path and"
+            " label, a number (so many a class of those that the images have), or all."
+        ),
     ] = None,
     runs: Annotated[
         int, typer.Option(help="Train so many critics, in OUT/run-00, run-01, ...; for gan-probe stability.", min=1)
@@ -89,7 +117,7 @@ def train(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Train a GAN (WGAN-GP by default) on images without labels and keep its critic.
+    """Train a GAN (WGAN-GP by default) on images without labels, or with few, and keep its critic.
 
     On several processes: torchrun --nproc-per-node N -m gan_probe train ...; the batch size is that of all together.
     """
@@ -101,6 +129,7 @@ def train(
     with Session("train", json, resume_hint=hint, quiet=not is_first) as session:
         from gan_probe.device import resolve_device, resolve_precision
         from gan_probe.errors import InputError
+        from gan_probe.images.readers.few_labels import with_few_labels
         from gan_probe.training import train as run_training
         from gan_probe.training.loop import check_trainable
         from gan_probe.training.parallel import default_jobs, devices_for
@@ -115,6 +144,9 @@ def train(
             for k, v in {
                 "network": network,
                 "objective": objective,
+                "augment": augment,
+                "auxiliary": auxiliary,
+                "without_generator": without_generator or None,
                 "steps": steps,
                 "batch_size": batch_size,
                 "precision": precision,
@@ -122,8 +154,10 @@ def train(
             }.items()
             if v is not None
         } | parse_settings(settings or [])
-        config = _start(out, preset, resume).updated(given)
-        images = _read(session, data, size, split, stream)
+        given |= {} if labels is None else {"semi_supervised": True}
+        usual = "compact" if labels is None else SEMI_SUPERVISED
+        config = _start(out, preset, usual, resume=resume).updated(given)
+        images = with_few_labels(_read(session, data, size, split, stream), labels, seed=config.seed)
         session.warn(images.warnings)
         session.n_skipped = images.n_skipped
         if sum(length is not None for length in (steps, epochs, minutes)) > 1:
@@ -155,7 +189,7 @@ def train(
         session.plan(
             dry_run,
             {
-                "data": f"{len(images)} images of {images.image_shape}, {_where(images)}",
+                "data": f"{len(images)} images of {images.image_shape}, {_where(images)}{_labelled(images, config)}",
                 "device": chosen,
                 "arithmetic": used,
                 **next(iter(planned.values())).as_dict(),
@@ -165,7 +199,7 @@ def train(
             },
         )
         settled = {} if minutes is None else {"steps": f"what {minutes:g} minutes were enough for"}
-        origins = {path: _origins(one, preset or "compact", given) | settled for path, one in planned.items()}
+        origins = {path: _origins(one, preset or usual, given) | settled for path, one in planned.items()}
         with ExitStack() as last_things:
             last_things.callback(leave)
             if runs > 1:
@@ -294,10 +328,11 @@ def _tell(session: Session, path: Path, precision: str, device: str, *, brief: b
         session.say(f"- {line}")
     steps, seconds = critic.config.step, float(last["elapsed_s"].sum())
     session.say(f"critic after {steps} steps in {path / 'critic'} ({seconds:.0f} s, {precision} on {device})")
+    w_distance = {} if critic.config.without_generator else {"w_distance": float(last["w_distance"].sum())}
     return {
         "steps": steps,
         "critic_hash": critic.hash,
-        "w_distance": float(last["w_distance"].sum()),
+        **w_distance,
         "elapsed_s": seconds,
         "precision": precision,
         "device": device,
@@ -305,14 +340,14 @@ def _tell(session: Session, path: Path, precision: str, device: str, *, brief: b
     }
 
 
-def _start(out: Path, preset: str | None, resume: bool) -> TrainConfig:
-    """Return the settings to begin with: those of a run that is resumed, else those of the recipe."""
+def _start(out: Path, preset: str | None, usual: str, *, resume: bool) -> TrainConfig:
+    """Return the settings to begin with: those of a run that is resumed, else those of the recipe, or the usual one."""
     from gan_probe.training import RunFolder
     from gan_probe.training.runs.folder import MARKER
 
     if resume and preset is None and (out / MARKER).is_file():
         return RunFolder(out).read_config()[0]
-    return find_preset(preset or "compact")
+    return find_preset(preset or usual)
 
 
 def _read(session: Session, data: Path, size: int | None, split: str | None, stream: bool | None) -> ImageSet:
@@ -324,9 +359,19 @@ def _read(session: Session, data: Path, size: int | None, split: str | None, str
     if stream is None:
         stream = data.exists() and size_in_memory(data, size) > memory_bytes() / 2
     if not stream:
-        return read_images(data, size_px=size, split=split)
+        with session.each("reading images") as each:
+            return read_images(data, size_px=size, split=split, progress=each)
     with session.each("looking through the images") as each:
         return stream_images(data, size_px=size, split=split, progress=each)
+
+
+def _labelled(images: ImageSet, config: TrainConfig) -> str:
+    """Return how many labels there are, where they are learned from."""
+    if not config.semi_supervised:
+        return ""
+    from gan_probe.training.semi_supervised import has_label
+
+    return f", {int(has_label(images).sum())} of them with a label"
 
 
 def _where(images: ImageSet) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -77,6 +79,11 @@ class Verb(TyperCommand):
         for param in self.params:
             if param.name == "out":
                 param.opts[:] = dict.fromkeys(["-o", *param.opts])
+        if any(name.endswith("_COMPLETE") for name in os.environ):  # a shell asks: nobody else waits for the words
+            from gan_probe.cli.words import completion
+
+            for param in self.params:
+                param._custom_shell_complete = completion(str(self.name), param.name) or param._custom_shell_complete
         self.params += _options()
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -87,7 +94,8 @@ class Verb(TyperCommand):
             if told is not None:
                 is_argument = param.param_type_name == "argument"
                 title = "Arguments" if is_argument else getattr(param, "rich_help_panel", None) or "Options"
-                panels[EVERY_VERB if param.name == "help" else title].append(told)
+                named = re.sub(r"<list\[(\w+)\]>", lambda kind: f"<{kind[1].lower()}>", told[0])  # one word of several
+                panels[EVERY_VERB if param.name == "help" else title].append((named, told[1]))
         for title, rows in panels.items():
             if rows:
                 with formatter.section(title):

@@ -40,7 +40,7 @@ from gan_probe.images.image_set import LazyImages
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
 from gan_probe.networks import build_critic, restore_weights
-from gan_probe.networks.heads import CriticWithHeads
+from gan_probe.networks.heads import CriticWithHeads, CriticWithOutputs
 from gan_probe.records import regular, seal
 from gan_probe.types import Column, Images, ImageShape, Progress
 from synthetic.files import atomic_folder
@@ -368,6 +368,11 @@ class Critic:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the scores must know about how they come about; empty for most critics."""
         notes = []
+        if self.config.without_generator:
+            notes.append(
+                f"trained without a generator, by the auxiliary task alone ({self.config.auxiliary}): nothing taught"
+                " its score, which means nothing. Use its features."
+            )
         if self.config.heads.get("n_kernels"):
             notes.append(
                 "trained with minibatch discrimination, so it depends on the batch in training; here every image is"
@@ -376,6 +381,11 @@ class Critic:
         if self.config.is_conditional:
             notes.append(
                 f"trained with {self.config.heads['n_classes']} classes; here scores are means over the classes."
+            )
+        if self.config.heads.get("n_outputs"):
+            notes.append(
+                f"trained with labels of {self.config.heads['n_outputs']} classes, semi-supervised; its score is the"
+                " log odds of being of any of them."
             )
         return tuple(notes)
 
@@ -405,21 +415,28 @@ class Critic:
         return self.forward(images, batch_size=batch_size, progress=progress).scores
 
     def class_scores(self, images: Images, *, batch_size: int | None = None) -> npt.NDArray[np.float32]:
-        """Return the score of each image under each class of a conditional critic, (n, n_classes).
+        """Return the score of each image under each class, (n, n_classes), of a critic that was trained with classes.
 
-        Columns are ``config.training_classes``; their mean is `score`.
+        Columns are ``config.training_classes``. Of a conditional critic their mean is `score`; of a semi-supervised one
+        the logarithm of the sum of their exponentials is.
 
         Raises
         ------
         InputError
             For a critic that was trained without classes.
         """
-        if not self.config.is_conditional:
-            raise InputError("this critic was trained without classes; train one with --set conditional=true.")
-        assert isinstance(self.module, CriticWithHeads)
+        if not isinstance(self.module, CriticWithHeads | CriticWithOutputs) or not self.config.n_classes:
+            raise InputError(
+                "this critic was trained without classes; train one with --labels, or with --set conditional=true."
+            )
         batches = self._batches(images, batch_size, iter)
         with torch.inference_mode():
             return np.concatenate([self.module.class_scores(batch).cpu().numpy() for batch in batches])
+
+    def predict(self, images: Images, *, batch_size: int = 256) -> npt.NDArray[np.str_]:
+        """Return the most probable of ``config.training_classes`` of each image, (n,): see `class_scores`."""
+        best = self.class_scores(images, batch_size=batch_size).argmax(1)
+        return np.asarray(self.config.training_classes)[best]
 
     def embed(
         self,

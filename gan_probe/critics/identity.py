@@ -64,7 +64,12 @@ class CriticConfig:
         ``output`` (resolved: "score" or "probability"), ``sign``, ``n_labels``: see
         `gan_probe.critics.foreign.AdaptedCritic`.
     heads : dict
-        ``n_classes``, ``n_kernels``: see `gan_probe.networks.heads.CriticWithHeads`; empty without.
+        ``n_classes``, ``n_kernels``: see `gan_probe.networks.heads.CriticWithHeads`; or ``n_outputs``: see
+        `gan_probe.networks.heads.CriticWithOutputs`; empty without.
+    auxiliary : str
+        Tasks that it learned beside the game; empty without.
+    without_generator : bool
+        Whether it learned these alone, so that nothing taught its score.
     """
 
     network: str
@@ -80,11 +85,18 @@ class CriticConfig:
     arguments: dict[str, Any] = field(default_factory=dict)
     adaptation: dict[str, Any] = field(default_factory=dict)
     heads: dict[str, int] = field(default_factory=dict)
+    auxiliary: str = ""
+    without_generator: bool = False
 
     @property
     def is_conditional(self) -> bool:
         """Whether the critic was trained with the classes of its images."""
         return self.heads.get("n_classes", 0) > 0
+
+    @property
+    def n_classes(self) -> int:
+        """Classes that it tells scores of; 0 for critics that know none."""
+        return self.heads.get("n_classes", 0) or self.heads.get("n_outputs", 0)
 
 
 def identity(config: CriticConfig) -> dict[str, Any]:

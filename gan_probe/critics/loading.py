@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from gan_probe.errors import InputError
+from gan_probe.places import CRITIC, hint
 
 # file that tells the kind of folder -> opener(folder, device, trust_code=...)
 OPENERS: dict[str, Callable[..., Any]] = {}
@@ -60,4 +61,6 @@ def open_folder(path: str | Path, device: torch.device | str, *, trust_code: boo
         raise InputError(
             f"the training in {path} is not finished. Finish it with: gan-probe train DATA --out {path} --resume{last}."
         )
-    raise InputError(f"{path} is not a run folder: it holds neither critic/ nor {' nor '.join(OPENERS)}.")
+    raise InputError(
+        f"{path} is not a run folder: it holds neither critic/ nor {' nor '.join(OPENERS)}.{hint(path, CRITIC)}"
+    )

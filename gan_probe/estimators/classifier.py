@@ -1,9 +1,11 @@
-"""`CriticClassifier`: few labels on top of a critic, its weights frozen or fine-tuned."""
+"""`CriticClassifier`: few labels on top of a critic, its weights frozen or fine-tuned, or in its training itself."""
 
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor, nn
 
-from gan_probe.config import PROBE_POOLING
+from gan_probe.config import PRESETS, PROBE_POOLING
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.features import POOLINGS, features
@@ -26,11 +28,17 @@ from gan_probe.critics.stored import KINDS
 from gan_probe.device import resolve_device
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.estimators.base import CriticEstimator
-from gan_probe.images.pixels import rows_to_network
+from gan_probe.images.image_set import from_arrays
+from gan_probe.images.pixels import rows_to_network, to_uint8
+from gan_probe.images.readers.reading import NO_LABEL
 from gan_probe.names import check_name
+from gan_probe.training import train
 from gan_probe.types import ImageShape, Rows
 
-MODES = ("probe", "finetune")
+SEMI_SUPERVISED = "semi-supervised"
+SEMI = PRESETS[SEMI_SUPERVISED]
+MODES = ("probe", "finetune", SEMI_SUPERVISED)
+UNLABELLED = -1  # in y, as in scikit-learn's own semi-supervised estimators
 
 
 class CriticClassifier(ClassifierMixin, CriticEstimator):
@@ -41,9 +49,11 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
     critic : str, optional
         A run folder or critic folder. None: a randomly initialised critic, seeded by ``random_state``. With
         ``mode="finetune"`` that is the same network trained from scratch.
-    mode : {"probe", "finetune"}
+    mode : {"probe", "finetune", "semi-supervised"}
         "probe": logistic regression on frozen features. "finetune": that first, then the whole network with the
-        regression as its head (Kumar et al. 2022), by Adam.
+        regression as its head (Kumar et al. 2022), by Adam. "semi-supervised": a GAN is trained from scratch on all
+        rows, its critic with an output a class (Salimans et al. 2016, section 5); rows whose ``y`` is -1 have no label.
+        ``y`` of text must then be of dtype object, as in `sklearn.semi_supervised.SelfTrainingClassifier`.
     layers, pooling
         See `CriticEmbedder`; the default pooling is that of DCGAN's protocol.
     C : float
@@ -57,7 +67,9 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
         Share of the rows, by class, held out for that. Where a class has fewer than two rows nothing can be held out
         of it, and fine-tuning takes all of ``max_epochs``.
     train_batch_size : int
-        Rows in each fine-tuning step.
+        Rows in each step of fine-tuning or of a semi-supervised training.
+    steps : int
+        Of a semi-supervised training; its other settings are those of the recipe `semi-supervised`.
     network, image_shape, value_range, batch_size, device, trust_code, random_state
         See `CriticEmbedder`.
 
@@ -65,7 +77,8 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
     ----------
     classes_ : ndarray
     coef_, intercept_ : ndarray, shape (n_classes, d) and (n_classes,)
-        Of the head, on features of length 1 minus ``mean_``, divided by ``scale_``.
+        Of the head, on features of length 1 minus ``mean_``, divided by ``scale_``. Not of a semi-supervised critic,
+        whose outputs are its own.
     best_epoch_ : int
         The pass of fine-tuning that was kept; 0 is the probe.
     n_epochs_ : int
@@ -74,6 +87,7 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
     References
     ----------
     Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution", section 3.4.
+    Salimans et al. 2016, "Improved Techniques for Training GANs", section 5.
 
     Examples
     --------
@@ -97,6 +111,7 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
         patience: int = 10,
         validation_share: float = 0.2,
         train_batch_size: int = 32,
+        steps: int = SEMI.steps,
         network: str = "compact",
         image_shape: ImageShape | None = None,
         value_range: tuple[float, float] = (0.0, 255.0),
@@ -115,6 +130,7 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
         self.patience = patience
         self.validation_share = validation_share
         self.train_batch_size = train_batch_size
+        self.steps = steps
         self.network = network
         self.image_shape = image_shape
         self.value_range = value_range
@@ -124,16 +140,21 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Load the critic, fit the head and, with ``mode="finetune"``, train the network with it."""
+        """Load the critic, fit the head and, with ``mode="finetune"``, train the network with it; or train both."""
         self._check_settings()
         if y is None:
             raise InputError("CriticClassifier requires y to be passed, but the target y is None.")
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=None), warn=True)
-        check_classification_targets(y)
+        is_semi = self.mode == SEMI_SUPERVISED
+        has_label = _has_label(y) if is_semi else np.ones(len(y), dtype=bool)
+        check_classification_targets(y[has_label])
         X = self._fit_critic(X, y)
-        self.classes_, targets = np.unique(y, return_inverse=True)
+        self.classes_ = np.unique(y[has_label])
         if len(self.classes_) < 2:
-            raise ConfigError("a classifier needs labels of at least two classes; y has only one class.")
+            raise ConfigError(self._too_few(has_label))
+        if is_semi:
+            return self._train_semi_supervised(X, y, has_label)
+        targets = np.searchsorted(self.classes_, y)
         self.layers_ = self._chosen_layers(self.layers)
         lengths_one = _unit(self._forward(X, self.layers_, self.pooling))
         self.mean_ = lengths_one.mean(0)
@@ -168,11 +189,17 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
     def _logits(self, X: Any) -> Rows:
         check_is_fitted(self)
         X, _ = self._rows(X, reset=False)
+        if self.mode == SEMI_SUPERVISED:
+            return self._class_scores(X)
         rows = (_unit(self._forward(X, self.layers_, self.pooling)) - self.mean_) / self.scale_
         return rows @ self.coef_.T + self.intercept_
 
     def _check_settings(self) -> None:
         check_name("mode", self.mode, MODES)
+        if self.mode == SEMI_SUPERVISED and self.critic is not None:
+            raise ConfigError(
+                f"mode={SEMI_SUPERVISED!r} trains a critic of its own; leave critic=None, or use mode='finetune'."
+            )
         check_name("pooling", self.pooling, POOLINGS)
         for name, value, low, high in (
             ("C", self.C, 1e-12, 1e12),
@@ -181,9 +208,53 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
             ("patience", self.patience, 1, 100_000),
             ("validation_share", self.validation_share, 0, 0.9),
             ("train_batch_size", self.train_batch_size, 1, 65_536),
+            ("steps", self.steps, 1, 10_000_000),
         ):
             if not low <= value <= high:
                 raise ConfigError(f"{name} must be from {low:g} to {high:g}, got {value!r}.")
+
+    def _too_few(self, has_label: npt.NDArray[np.bool_]) -> str:
+        found = "no label at all" if not has_label.any() else "only one class"
+        more = f" Rows without a label have y = {UNLABELLED}." if self.mode == SEMI_SUPERVISED else ""
+        return f"a classifier needs labels of at least two classes; y has {found}.{more}"
+
+    # --- semi-supervised ---
+
+    def _train_semi_supervised(self, X: Rows, y: npt.NDArray[Any], has_label: npt.NDArray[np.bool_]) -> Self:
+        """Train a critic with an output a class on all rows and the labels that there are."""
+        places = np.searchsorted(self.classes_, y[has_label])
+        labels = np.full(len(y), NO_LABEL, dtype=object)
+        labels[has_label] = [f"{place:06d}" for place in places]  # whatever the classes are: text, in their order
+        config = SEMI.updated(
+            {
+                "network": self.config_.network,
+                "steps": int(self.steps),
+                "batch_size": int(self.train_batch_size),
+                "n_snapshots": 0,
+                "held_out": 0.0,
+                "precision": "fp32",
+                "seed": int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
+            }
+        )
+        pixels = to_uint8(rows_to_network(X, self.config_.image_shape, self.value_range))
+        images = from_arrays(pixels, labels.tolist(), name="X")
+        with tempfile.TemporaryDirectory() as folder:
+            critic = train(images, Path(folder) / "run", config, device=resolve_device(self.device))
+        self.config_ = critic.config
+        self.critic_hash_ = critic.hash
+        self.weights_ = {k: v.cpu().numpy().copy() for k, v in critic.module.state_dict().items()}
+        self.best_epoch_ = self.n_epochs_ = 0
+        return self
+
+    def _class_scores(self, X: Rows) -> Rows:
+        """Return the critic's outputs for the classes, (n, n_classes), in the type of ``X`` (float32 for uint8)."""
+        results = []
+        with torch.inference_mode():
+            for start in range(0, len(X), self.batch_size):
+                batch = rows_to_network(X[start : start + self.batch_size], self.config_.image_shape, self.value_range)
+                module: Any = self._module(batch.dtype)
+                results.append(module.class_scores(batch.to(resolve_device(self.device))).cpu().numpy())
+        return np.concatenate(results)
 
     # --- fine-tuning ---
 
@@ -247,6 +318,18 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
             starts = range(0, len(rows), self.batch_size)
             parts = [rows[s : s + self.batch_size] for s in starts]
             return sum(float(loss_of(part)) * len(part) for part in parts) / len(rows)
+
+
+def _has_label(y: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which rows have a label: those whose ``y`` is not -1."""
+    if y.dtype.kind in "US":
+        if str(UNLABELLED) in y.astype(str):
+            raise InputError(
+                f"y is text and holds {str(UNLABELLED)!r}; rows without a label have the number {UNLABELLED}. Give an"
+                f" array of dtype object: np.where(known, y, {UNLABELLED}) of np.asarray(y, dtype=object)."
+            )
+        return np.ones(len(y), dtype=bool)
+    return np.asarray(y != UNLABELLED, dtype=bool)
 
 
 def _unit(rows: Rows) -> Rows:

@@ -19,7 +19,7 @@ from gan_probe.names import check_name
 from gan_probe.networks.article import ArticleCritic, ArticleGenerator
 from gan_probe.networks.compact import CompactCritic, CompactGenerator
 from gan_probe.networks.dcgan import DcganCritic, DcganGenerator
-from gan_probe.networks.heads import CriticWithHeads
+from gan_probe.networks.heads import CriticWithHeads, CriticWithOutputs
 from gan_probe.networks.mlp import MlpCritic, MlpGenerator
 from gan_probe.networks.residual import ResidualCritic, ResidualGenerator
 from gan_probe.networks.sngan import SnganCritic, SnganGenerator
@@ -97,16 +97,19 @@ def restore_weights(module: nn.Module, network: str, weights: Mapping[str, Tenso
 
 
 def build_critic(
-    network: str, image_shape: ImageShape, *, seed: int, n_classes: int = 0, n_kernels: int = 0
+    network: str, image_shape: ImageShape, *, seed: int, n_classes: int = 0, n_kernels: int = 0, n_outputs: int = 0
 ) -> nn.Module:
     """Return a randomly initialised critic; ``seed`` fixes its weights, and torch's own random state is left alone.
 
-    With ``n_classes`` or ``n_kernels`` it carries the heads of `gan_probe.networks.heads.CriticWithHeads`.
+    With ``n_classes`` or ``n_kernels`` it carries the heads of `gan_probe.networks.heads.CriticWithHeads`, with
+    ``n_outputs`` it is a `gan_probe.networks.heads.CriticWithOutputs`.
     """
     check_image_shape(network, image_shape)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         critic = NETWORKS[network].critic(image_shape)
+        if n_outputs:
+            return CriticWithOutputs(critic, n_outputs=n_outputs)
         if n_classes or n_kernels:
             return CriticWithHeads(critic, n_classes=n_classes, n_kernels=n_kernels)
         return critic

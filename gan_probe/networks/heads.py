@@ -42,19 +42,23 @@ class CriticWithHeads(nn.Module):
         n_features = int(inner.n_features)  # type: ignore[arg-type]
         self.inner: Any = inner
         self.layers = inner.layers
+        self.n_features = n_features
         self.projection = nn.Embedding(n_classes, n_features) if n_classes else None
         self.minibatch = MinibatchDiscrimination(n_features, n_kernels) if n_kernels else None
         if self.projection is not None:
             nn.init.xavier_uniform_(self.projection.weight)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.score_and_features(x, labels)[0]
+
+    def score_and_features(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         score, features = self.inner.score_and_features(x)
         if self.projection is not None:
             own = features @ self.projection.weight.mean(0) if labels is None else self._own(features, labels)
             score = score + own
         if self.minibatch is not None and self.training:
             score = score + self.minibatch(features)
-        return score
+        return score, features
 
     def class_scores(self, x: Tensor) -> Tensor:
         """Return the score of each image under each class, (n, n_classes)."""
@@ -65,6 +69,46 @@ class CriticWithHeads(nn.Module):
     def _own(self, features: Tensor, labels: Tensor) -> Tensor:
         assert self.projection is not None
         return (features * self.projection(labels)).sum(1)
+
+
+class CriticWithOutputs(nn.Module):
+    """A critic that is a classifier: one output a class, and a score that is all of them together.
+
+    Of K classes of reals and one of fakes only differences of outputs count, so that of fakes is held at 0. The score
+    (n,) is then log(sum of exp(outputs)), the log odds of being real. Every output contains the inner critic's score.
+
+    Parameters
+    ----------
+    inner : nn.Module
+        A critic of `gan_probe.networks`.
+    n_outputs : int
+
+    References
+    ----------
+    Salimans et al. 2016, "Improved Techniques for Training GANs", section 5: D(x) = Z(x) / (Z(x) + 1), with Z the sum
+    of exp(outputs).
+    """
+
+    layer_prefix = "inner."
+
+    def __init__(self, inner: nn.Module, *, n_outputs: int) -> None:
+        super().__init__()
+        self.inner: Any = inner
+        self.layers = inner.layers
+        self.n_features = int(inner.n_features)  # type: ignore[arg-type]
+        self.outputs = nn.Linear(self.n_features, n_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.score_and_features(x)[0]
+
+    def score_and_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        score, features = self.inner.score_and_features(x)
+        return (score[:, None] + self.outputs(features)).logsumexp(1), features
+
+    def class_scores(self, x: Tensor) -> Tensor:
+        """Return the output of each image for each class, (n, n_outputs)."""
+        score, features = self.inner.score_and_features(x)
+        return score[:, None] + self.outputs(features)
 
 
 class MinibatchDiscrimination(nn.Module):

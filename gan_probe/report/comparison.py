@@ -18,7 +18,7 @@ N_BINS = 60
 N_ACROSS = 3
 
 
-def side_by_side(result: ComparisonResult) -> Figure:
+def measures_by_critic(result: ComparisonResult) -> Figure:
     """Return each measure of each critic beside its best control, and less that of the first critic."""
     names = [column.name for column in result.columns]
     figure = canvas(9, len(result.measures) * (0.42 * len(names) + 1.1))
@@ -51,7 +51,7 @@ def _point(axis: Axes, value: float, ends: tuple[float, float], place: float) ->
     axis.scatter([value], [place], s=36, color=CRITIC_COLOUR, zorder=3)
 
 
-def histograms(result: ComparisonResult) -> Figure:
+def scores_by_critic(result: ComparisonResult) -> Figure:
     """Return the scores of each critic by class, each on its own axis."""
     colours, rows = class_colours(result.table), class_rows(result.table["label"].astype(str).to_numpy())
     n_down = -(-len(result.columns) // N_ACROSS)
@@ -80,13 +80,13 @@ SECTIONS: tuple[Section[ComparisonResult], ...] = (
         "Which critic is ahead?",
         "Left: how many images are given their right class, from the score alone and by a linear probe on the"
         " embedding, with 95 % intervals. Right: less the same of the first critic, on the same images.",
-        side_by_side,
+        measures_by_critic,
     ),
     Section(
         "scores",
         "Scores by class",
         "Shift and scale of a critic's scores are arbitrary, so each has an axis of its own: compare the shapes.",
-        histograms,
+        scores_by_critic,
     ),
 )
 

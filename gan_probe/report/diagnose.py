@@ -47,6 +47,8 @@ def _chosen(sheets: Mapping[int, Path]) -> dict[int, Any]:
     if not sheets:
         return {}
     steps = sorted(sheets)[1:] or sorted(sheets)
+    if not steps:
+        return {}
     rows = np.unique(np.linspace(0, len(steps) - 1, N_SHEETS + 1)[1:].round().astype(int))
     found = {}
     for step in (steps[i] for i in rows):
@@ -64,25 +66,29 @@ def _curve(axis: Axes, run: TrainingRecord, column: str, *, name: str, colour: A
 
 
 def _drawn(runs: Runs, panels: Sequence[tuple[str, str, Callable[[Axes], None]]], *, of_health: bool) -> Figure | None:
-    """Return one panel for each (column, label, finish), a line for each run that has it."""
+    """Return one panel for each (column, label, finish) that some run has, a line for each run that has it."""
+    tables = {name: pd.DataFrame(list(run.health)) if of_health else run.metrics for name, run in runs.items()}
+    has = {(name, column): column in table and table[column].notna().any()
+           for name, table in tables.items() for column, _, _ in panels}  # fmt: skip
+    panels = [panel for panel in panels if any(has[name, panel[0]] for name in runs)]
+    if not panels:
+        return None
     figure = canvas(4.4 * len(panels), 3.2)
-    axes, n_lines = figure.subplots(1, len(panels), squeeze=False)[0], 0
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
     colours = sns.color_palette("colorblind", len(runs))
     for axis, (column, label, finish) in zip(axes, panels, strict=True):
         for colour, (name, run) in zip(colours, runs.items(), strict=True):
-            table = pd.DataFrame(list(run.health)) if of_health else run.metrics
-            if column not in table or table[column].isna().all():
+            if not has[name, column]:
                 continue
-            n_lines += 1
             if of_health:
-                axis.plot(table["step"], table[column], color=colour, marker="o", markersize=4, label=name)
+                axis.plot(
+                    tables[name]["step"], tables[name][column], color=colour, marker="o", markersize=4, label=name
+                )
             else:
                 _curve(axis, run, column, name=name, colour=colour)
         axis.set_xlabel("step")
         axis.set_ylabel(label)
         finish(axis)
-    if not n_lines:
-        return None
     if len(runs) > 1:
         axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     sns.despine(figure)
@@ -148,7 +154,7 @@ def balance(runs: Runs) -> Figure | None:
 
 
 def losses(runs: Runs) -> Figure | None:
-    """Return the gap between scores, the penalty and the generator's loss."""
+    """Return the gap between scores, the penalty, the generator's loss and that of auxiliary tasks."""
 
     def symlog(axis: Axes) -> None:
         axis.set_yscale("symlog", linthresh=1.0)
@@ -158,6 +164,7 @@ def losses(runs: Runs) -> Figure | None:
         ("w_distance", "mean score, reals - fakes", symlog),
         ("penalty", "penalty (unweighted)", symlog),
         ("generator_loss", "generator's loss", symlog),
+        ("auxiliary_loss", "auxiliary tasks, weighted", symlog),
     ]
     if all((run.metrics["penalty"] == 0).all() for run in runs.values()):
         del panels[1]

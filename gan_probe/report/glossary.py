@@ -22,6 +22,16 @@ WORDS = {
     ),
     "randomly initialised critic": "A critic of the same architecture with fresh random weights (`random_init`).",
     "image statistic": "One plain number of an image: brightness, filled area, edge density, total variation.",
+    "semi-supervised": "Trained on few images with a label and many without, together.",
+    "auxiliary task": (
+        "Something that a critic learns beside the game, without labels: which views are of one image, which way up an "
+        "image is (`train --auxiliary`)."
+    ),
+    "augmentation": "A random change of reals and fakes alike before the critic sees them (`train --augment`).",
+    "auxiliary task alone": (
+        "The control of a critic with an auxiliary task: the same network trained by the task, without a generator "
+        "(`train --without-generator`)."
+    ),
     "margin": "A critic's number minus that of its best control.",
     "separated": "A pair of classes whose AUROC is 0.99 or more and significant.",
     "gauge": "What a critic's loss leaves free: shift, scale and sign of its scores.",
@@ -132,12 +142,12 @@ ALIASES = {
 _BY_TITLE = {title.casefold(): text for title, text in {**WORDS, **METRICS}.items()}
 
 
-def explained(title: str) -> str:
+def meaning_of(title: str) -> str:
     """Return what a heading means; empty where it says so itself.
 
     Examples
     --------
-    >>> explained("margin, points"), explained("images")
+    >>> meaning_of("margin, points"), meaning_of("images")
     ("A critic's number minus that of its best control.", '')
     """
     for name in (title, title.removesuffix(", points"), title.partition(":")[0]):

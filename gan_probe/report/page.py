@@ -31,7 +31,7 @@ from PIL import Image
 from gan_probe.errors import InputError
 from gan_probe.names import check_name
 from gan_probe.report.explorer import Points, packed
-from gan_probe.report.glossary import explained
+from gan_probe.report.glossary import meaning_of
 from gan_probe.report.tables import Table
 from gan_probe.text import as_csv, placeless, visible, without_known, without_place, without_places_in
 from synthetic.files import atomic_folder
@@ -136,7 +136,7 @@ def write(
                 opening=opening,
                 icons=ICONS,
                 number=_tile_number,
-                explained=explained,
+                explained=meaning_of,
                 words=_words(tables, opening),
                 findings=findings,
                 warnings=[*warned, *noted],
@@ -171,7 +171,7 @@ def _asset(name: str) -> str:
 def _words(tables: Sequence[Table], opening: Any) -> dict[str, str]:
     """Return what headings of a page mean, by heading: what is pointed at shows it too, but not on paper or a phone."""
     titles = [tile.title for tile in opening.tiles] + [c.title for table in tables for c in table.columns]
-    return {title: explained(title) for title in sorted(set(titles), key=str.casefold) if explained(title)}
+    return {title: meaning_of(title) for title in sorted(set(titles), key=str.casefold) if meaning_of(title)}
 
 
 def _style() -> str:
@@ -281,7 +281,7 @@ def as_html(page: Page[M], result: Any) -> str:
             opening=result.opening() if hasattr(result, "opening") else None,
             icons=ICONS,
             number=_tile_number,
-            explained=explained,
+            explained=meaning_of,
             style=Markup(_asset("templates/first.css")),  # noqa: S704 (our own)
         )
     )

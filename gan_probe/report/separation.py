@@ -112,7 +112,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "The first images of each class.",
         _examples,
         is_vector=False,
-        says=lambda m: f"{len(m.examples)} classes",
+        says=lambda m: f"{len(m.examples)} classes" if m.examples else "",
     ),
     Section(
         "scores",

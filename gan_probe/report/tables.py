@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gan_probe.report.glossary import explained
+from gan_probe.report.glossary import meaning_of
 from gan_probe.text import visible
 
 Row = Mapping[Any, Any]
@@ -51,7 +51,7 @@ class Col:
     @property
     def help(self) -> str:
         """What the title means, where it does not say so itself."""
-        return explained(self.title)
+        return meaning_of(self.title)
 
     @property
     def is_number(self) -> bool:

@@ -120,6 +120,7 @@ let nChosen = 0;
 let cursor = -1;
 let words = "";
 const root = $("explorer");
+const pair = (...parts) => make("span", { class: "pair" }, ...parts);
 const option = (c, place) => make("option", { value: place, text: shorten(c.title, 40) });
 const select = (id, text, options, value) => {
 const box = make("select", { id }, ...options);
@@ -155,7 +156,7 @@ text:
 " chooses it, c chooses its class, s all shown, Escape none.",
 });
 root.replaceChildren(
-make("div", { class: "controls" }, xLabel, xBox, yLabel, yBox, colourLabel, colourBox, search),
+make("div", { class: "controls" }, pair(xLabel, xBox), pair(yLabel, yBox), pair(colourLabel, colourBox), search),
 make("div", { class: "plot" }, canvas, over, tip), strip, legend, help, panel,
 );
 const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -7,6 +7,7 @@ pieces (`gan_probe.scoring.sharded`) is given to `Engine.each`: here, to process
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -255,8 +256,9 @@ def _serve(pipe: Connection, task: Callable[[Any], str], n_threads: int, number:
 class Ray(Local):
     """The machines of a Ray cluster: the one that ``RAY_ADDRESS`` names or that runs here, else one that is started.
 
-    Every item is a task of one CPU, and of one GPU where the cluster has some. Ray does those again whose process or
-    machine died. All machines must see the data and the folder that is written, by the same paths.
+    An actor for each of its CPUs, or for each GPU with its share of the CPUs, which decode beside it; each keeps the
+    critic that it loaded. Ray starts those again whose process or machine died, elsewhere if need be, with what they
+    were at. All machines must see the data and the folder that is written, by the same paths.
     """
 
     def each(self, task: Task[T], items: Sequence[T], *, progress: Progress = iter) -> Iterator[tuple[T, str]]:
@@ -268,26 +270,45 @@ class Ray(Local):
         except ImportError as error:
             raise MissingError("--engine ray needs Ray: pip install 'gan-probe[ray]'.") from error
         if not ray.is_initialized():
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning")
-        n_gpus = 1 if ray.cluster_resources().get("GPU") else 0
-        remote = ray.remote(max_retries=TRIES, num_cpus=1, num_gpus=n_gpus)(_call)
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
+        has = ray.cluster_resources()
+        n_cpus, n_gpus = int(has.get("CPU", 1)), int(has.get("GPU", 0))
+        share: dict[str, Any] = {"num_cpus": max(1, n_cpus // n_gpus), "num_gpus": 1} if n_gpus else {"num_cpus": 1}
+        actor: Any = ray.remote(max_restarts=-1, max_task_retries=TRIES, **share)(_Actor)
         held = ray.put(task)
-        yield from _counted(_as_done(ray, [remote.remote(held, item) for item in items], items), items, progress)
+        actors = [actor.remote(held) for _ in range(min(n_gpus or n_cpus or 1, len(items)))]
+        try:
+            yield from _counted(_as_done(ray, actors, items), items, progress)
+        finally:
+            for one in actors:
+                ray.kill(one)
 
 
-def _call(task: Callable[[Any], str], item: Any) -> str:
-    return task(item)
+class _Actor:
+    """Does one task for one item after the other, in a process of its own."""
+
+    def __init__(self, task: Callable[[Any], str]) -> None:
+        self._task = task
+
+    def do(self, item: Any) -> str:
+        return self._task(item)
 
 
-def _as_done(ray: Any, coming: list[Any], items: Sequence[T]) -> Iterator[tuple[T, str]]:
-    of = dict(zip(coming, items, strict=True))
-    while of:
-        (first, *_), _ = ray.wait(list(of), num_returns=1)
+def _as_done(ray: Any, actors: Sequence[Any], items: Sequence[T]) -> Iterator[tuple[T, str]]:
+    """Yield items as they are done; each actor has one at a time: Ray counts an actor's end against all that it has."""
+    waiting, idle, busy = deque(items), list(actors), dict[Any, tuple[Any, T]]()
+    while waiting or busy:
+        while waiting and idle:
+            actor, item = idle.pop(), waiting.popleft()
+            busy[actor.do.remote(item)] = actor, item
+        (first, *_), _ = ray.wait(list(busy), num_returns=1)
+        actor, item = busy.pop(first)
+        idle.append(actor)
         try:
             said = ray.get(first)
-        except ray.exceptions.WorkerCrashedError as error:
+        except ray.exceptions.RayActorError as error:
             said = f"its process ended {TRIES + 1} times before it was done; out of memory perhaps. {error}"
-        yield of.pop(first), said
+        yield item, said
 
 
 def _counted(found: Iterator[tuple[T, str]], items: Sequence[T], progress: Progress) -> Iterator[tuple[T, str]]:

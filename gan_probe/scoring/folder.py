@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from gan_probe.errors import InputError
+from gan_probe.places import SCORES, hint
 from gan_probe.records import check_seal, read_record, read_table
 from gan_probe.scoring.summary import Summary, read_summary
 
@@ -38,7 +39,9 @@ class ScoreFolder:
         try:
             record = read_record(file)
         except (OSError, ValueError) as error:
-            raise InputError(f"{self.path} is no folder of scores: {MARKER} cannot be read ({error}).") from error
+            raise InputError(
+                f"{self.path} is no folder of scores: {MARKER} cannot be read ({error}).{hint(self.path, SCORES)}"
+            ) from error
         check_seal(record, file)
         if record.get("schema") != SCHEMA:
             raise InputError(f"{file} has schema {record.get('schema')!r}; this version reads {SCHEMA!r}. Score again.")

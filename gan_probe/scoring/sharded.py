@@ -9,6 +9,7 @@ takes long, of a sample that is chosen by the hashes of the images.
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,7 +61,12 @@ OTHER = {  # what a folder of scores may be of, by the entry of its plan that di
     "settings": "another command",
 }
 MAX_COMPARED = 20_000_000  # images of which copies are counted
-CONTROLS = ("scores", "sample", "none")  # of which images the scalar controls are computed
+CONTROLS = {  # of which images controls are made, and how the table of the sample says so
+    "scores": "Scores of controls stand beside those of all images, their embeddings beside those of the sample.",
+    "sample": "Controls were made for the sample only.",
+    "all": "Controls were made for all images.",
+    "none": "No controls were made.",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +80,7 @@ class Job:
     out : Path
         The folder of scores.
     controls : str
-        One of `CONTROLS`.
+        A row of `CONTROLS`. "all" makes every image one of the sample, so memory grows with their number.
     seen : tuple of str
         Labels that the critic was trained on; empty: its training classes.
     batch_size, size_px, split : optional
@@ -102,6 +108,16 @@ class Job:
     def folder(self) -> ScoreFolder:
         """Where it is written."""
         return ScoreFolder(self.out)
+
+    @property
+    def has_scalars(self) -> bool:
+        """Whether every image gets the scalar controls."""
+        return self.controls in ("scores", "all")
+
+    @property
+    def most(self) -> int:
+        """Images of the sample, at most."""
+        return sys.maxsize if self.controls == "all" else self.n_sample
 
 
 @dataclass(frozen=True)
@@ -278,7 +294,7 @@ def score_shard(job: Job, number: int, shard: Shard) -> None:
             rows.append(block.rows)
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"sample_id": [], "path": [], SCORE: []})
     places = np.concatenate(rows) if rows else np.empty(0, np.intp)
-    summary = summarise(table, dict(job.grids), shard=number, rows=places, most=job.n_sample) if tables else None
+    summary = summarise(table, dict(job.grids), shard=number, rows=places, most=job.most) if tables else None
     if job.on_error == "nan" and bad:
         lost = pd.DataFrame({"path": [n for n, _ in bad.values()], "error": [why for _, why in bad.values()]})
         order = np.argsort([*places, *bad], kind="stable")
@@ -309,7 +325,7 @@ def _score_block(job: Job, block: Block) -> pd.DataFrame:
         raise InputError(
             f"the critic {critic.source} returns scores that are not finite numbers; its training diverged."
         )
-    statistics = measure_statistics(block.images) if job.controls == "scores" else {}
+    statistics = measure_statistics(block.images) if job.has_scalars else {}
     columns = columns_of(Beside(critic=own.scores, random_init=tuple(f.scores for f in found), baselines=statistics),
                          None)  # fmt: skip
     if own.spread is not None:
@@ -328,7 +344,7 @@ def _loaded(path: Path, device: str, trust_code: bool, controls: bool) -> tuple[
 
 def _critics(job: Job) -> tuple[Critic, list[Critic]]:
     """Return the critic and its randomly initialised controls, loaded once a process."""
-    return _loaded(job.critic, job.device, job.trust_code, job.controls == "scores")
+    return _loaded(job.critic, job.device, job.trust_code, job.has_scalars)
 
 
 def _critic(job: Job) -> Critic:
@@ -357,7 +373,7 @@ def _finished(
         with hold(folder.path / SAMPLE):
             if not folder.is_complete:
                 on_step("summaries")
-                summary = merge((read_summary(folder.summary_of(n)) for n in range(len(shards))), most=job.n_sample)
+                summary = merge((read_summary(folder.summary_of(n)) for n in range(len(shards))), most=job.most)
                 if not summary.n_images:
                     raise InputError(f"{job.out}: no image could be scored. {' '.join(summary.bad)}")
                 write_summary(summary, folder.path / SUMMARY)
@@ -368,13 +384,13 @@ def _finished(
                 table = embed(_critic(job), _sampled(job, shards, summary))
                 write_scores(_told(table, job, summary), folder.path / SAMPLE)
     except InUseError:  # another process of the same command makes them
-        return merge((read_summary(folder.summary_of(n)) for n in range(len(shards))), most=job.n_sample)
+        return merge((read_summary(folder.summary_of(n)) for n in range(len(shards))), most=job.most)
     return read_summary(folder.path / SUMMARY)
 
 
 def _sampled(job: Job, shards: Sequence[Shard], summary: Summary) -> ImageSet:
     """Return the images of the sample, read again, in the order of the data."""
-    chosen = summary.sample(job.n_sample)
+    chosen = summary.sample(job.most)
     sets: list[Block] = []
     for number in sorted({shard for _, shard, _ in chosen}):
         rows = np.array(sorted(row for _, shard, row in chosen if shard == number))
@@ -398,7 +414,8 @@ def _told(table: ScoreTable, job: Job, summary: Summary) -> ScoreTable:
         said.append(f"{summary.n_bad} pictures could not be read: {'; '.join(summary.bad)}")
     if summary.n_images <= MAX_COMPARED and (n_copies := _count_copies(job.folder)):
         said.append(f"{n_copies} images are copies of others, pixel for pixel.")
-    facts = {"n_scored": summary.n_images, "n_sample": len(table.table), "by_class": {
+    said.append(CONTROLS[job.controls])
+    facts = {"n_scored": summary.n_images, "n_sample": len(table.table), "controls": job.controls, "by_class": {
         label: summary.n_of(label) for label in summary.labels}}  # fmt: skip
     warnings = [*table.provenance["warnings"], *said]
     return ScoreTable(table.table, {**table.provenance, "sampled": facts, "warnings": warnings})

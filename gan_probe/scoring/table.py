@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gan_probe.errors import InputError
+from gan_probe.places import SCORES, hint
 from gan_probe.records import CHECKSUM, check_seal, read_table, seal
 from gan_probe.scoring.controls import CONTROLS, SCORED
 from gan_probe.scoring.folder import SAMPLE, ScoreFolder
@@ -233,6 +234,8 @@ def read_scores(path: str | Path) -> ScoreTable:
         return _read_sample(path)
     if not path.is_file():
         raise InputError(f"{path} is not a file. Make scores with: gan-probe score CRITIC DATA --out scores.parquet")
+    if path.suffix.lower() != ".parquet" and (help_ := hint(path, SCORES)):
+        raise InputError(f"{path} is no table of scores.{help_}")
     table = read_table(path)
     provenance = _provenance(table, path)
     frame = table.to_pandas()

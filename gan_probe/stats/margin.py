@@ -198,7 +198,8 @@ def difference(a: Right, b: Right) -> tuple[float, float, float]:
     """
     by_image, by_draw = (_by(a, margin) - _by(b, margin) for margin in ("image", "draw"))
     parts = [(_by(a, "run"), 0.0), (_by(b, "run"), 0.0), (by_draw, _drawn(a))]
-    return mean_over_margins(by_image, parts, extra=(-1.0, 1.0), n_folds=_n_folds(a))
+    value, low, high = mean_over_margins(by_image, parts, extra=(-1.0, 1.0), n_folds=_n_folds(a))
+    return value, max(-1.0, low), min(1.0, high)
 
 
 def _by(right: Right, margin: str) -> Right:

@@ -181,6 +181,7 @@ class Judgement:
         return f"verdict: {self.headline}. {' '.join(self.sentences())}"
 
 
+NO_USE = "No verdict on use"  # where the page answers another question
 HEADLINES = {
     "better": "Better than every control",
     "as good": "As good as the best control",

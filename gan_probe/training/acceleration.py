@@ -92,8 +92,12 @@ def relative_error(found: Iterable[Tensor], expected: Iterable[Tensor]) -> float
 
 def _compiled(state: State, batch: StepBatch, config: TrainConfig, *, precision: str, ranks: Ranks) -> Attempt:
     """Return a step whose critic gradients come from one compiled function."""
+    if config.tasks:
+        return None, "auxiliary tasks have heads of their own."
     if any(True for _ in state.critic.buffers()) or NETWORKS[config.network].batch_dependent:
         return None, "the critic changes buffers as it runs (batch or spectral normalisation)."
+    if config.semi_supervised:
+        return None, "what labels add to the loss is not compiled."
     gradients = functional_gradients(state, config, precision, compiled=True)
     try:
         error = _gradient_error(state, batch.critic[0], config, precision=precision, gradients=gradients)
@@ -126,9 +130,9 @@ def functional_gradients(state: State, config: TrainConfig, precision: str, *, c
         differentiate = torch.compile(differentiate, fullgraph=True)
 
     def gradients(state: State, batch: UpdateBatch, _config: TrainConfig, _precision: str) -> dict[str, Tensor]:
-        inputs = critic_inputs(state, batch, precision)
+        inputs = critic_inputs(state, batch, config, precision)
         weights = {name: weight.detach() for name, weight in critic.named_parameters()}
-        with arithmetic_of("tf32" if precision == "tf32" else "fp32", inputs[0].device):  # autocast is inside
+        with arithmetic_of("tf32" if precision == "tf32" else "fp32", inputs.real.device):  # autocast is inside
             found, metrics = differentiate(weights, inputs, batch.alpha, batch.labels)
         for name, weight in critic.named_parameters():
             weight.grad = found[name].detach().clone()
@@ -205,7 +209,7 @@ def _warm_up(action: Callable[[], Any]) -> None:
 
 def _make_capturable(state: State) -> None:
     """Let the optimizers read their learning rate and step from the device."""
-    for optimizer in (state.critic_optimizer, state.generator_optimizer):
+    for optimizer in state.optimizers().values():
         device = optimizer.param_groups[0]["params"][0].device
         for group in optimizer.param_groups:
             group["capturable"] = True
@@ -223,7 +227,7 @@ def _moments(state: State) -> list[Tensor]:
 
     Weights would not do to compare by: Adam's first steps are the signs of gradients, rounding errors included.
     """
-    optimizers = (state.critic_optimizer, state.generator_optimizer)
+    optimizers = state.optimizers().values()
     values = [kept for optimizer in optimizers for kept in optimizer.state.values()]
     return [v["exp_avg"].clone() for v in values] + [v["exp_avg_sq"].sqrt() for v in values]
 
@@ -231,8 +235,7 @@ def _moments(state: State) -> list[Tensor]:
 @contextmanager
 def put_back(state: State) -> Any:
     """Run a block, then give the state the values that it had, in the same places of memory."""
-    modules = (state.critic, state.generator, state.average, state.generator_average)
-    optimizers = (state.critic_optimizer, state.generator_optimizer)
+    modules, optimizers = list(state.modules().values()), list(state.optimizers().values())
     kept = [{name: value.clone() for name, value in module.state_dict().items()} for module in modules]
     moments = [
         {p: {k: torch.as_tensor(v).clone() for k, v in values.items()} for p, values in optimizer.state.items()}

@@ -18,9 +18,11 @@ from torch import Tensor
 
 from gan_probe.config import TrainConfig
 from gan_probe.images.image_set import LazyImages
+from gan_probe.training.augmentation import n_numbers
 from gan_probe.training.ranks import ALONE, Ranks
 from gan_probe.types import Images
 
+REAL, FAKE, REAL_AGAIN, FAKE_AGAIN, CHOICE = range(5)  # whose random numbers stand where in `UpdateBatch.views`
 AHEAD = 4  # steps that are fetched before they are wanted
 
 
@@ -42,6 +44,12 @@ class UpdateBatch:
         In place of the generator's.
     nulls : Tensor of uint8, shape (n, h, w, c)
         Images with nothing in them, where scores are anchored.
+    views : Tensor, shape (n, v, k)
+        Uniform in [0, 1): k numbers for each of `REAL`, `FAKE`, ...; trainings with augmentation or auxiliary tasks.
+    labelled : Tensor of uint8, shape (n, h, w, c)
+        Images that have a label; semi-supervised trainings only. As drawn, which of them, shape (n,).
+    targets : Tensor of int, shape (n,)
+        The classes of those.
     """
 
     z: Tensor
@@ -51,6 +59,9 @@ class UpdateBatch:
     labels: Tensor | None = None
     fake: Tensor | None = None
     nulls: Tensor | None = None
+    views: Tensor | None = None
+    labelled: Tensor | None = None
+    targets: Tensor | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> UpdateBatch:
         """Return the batch with ``change`` applied to each of its tensors."""
@@ -76,7 +87,15 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
 
 
-def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool) -> StepBatch:
+def draw_views(config: TrainConfig, rng: torch.Generator) -> Tensor | None:
+    """Return the random numbers of an update's augmentations and tasks, (n, v, k); None where there are none."""
+    if not (config.augment or config.auxiliary):
+        return None
+    n_views = CHOICE + 1 if config.auxiliary else FAKE + 1
+    return torch.rand(config.batch_size, n_views, max(1, n_numbers(config.augmentations)), generator=rng)
+
+
+def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool, n_labelled: int = 0) -> StepBatch:
     """Return the random numbers of a step and the rows that they choose, on the CPU, without images.
 
     Parameters
@@ -86,6 +105,8 @@ def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool) -> 
     n_images : int
     sees_reals : bool
         Whether the generator's loss looks at reals.
+    n_labelled : int
+        How many images have labels that the critic learns from.
     """
     rng, n = step_generator(config.seed, step), config.batch_size
 
@@ -98,9 +119,12 @@ def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool) -> 
     critic = []
     for _ in range(config.n_critic):
         chosen, z = rows(), latents()
-        critic.append(UpdateBatch(z, torch.rand(n, generator=rng), chosen))
-    z = latents()
-    return StepBatch(tuple(critic), UpdateBatch(z, rows=rows() if sees_reals or config.conditional else None))
+        critic.append(UpdateBatch(z, torch.rand(n, generator=rng), chosen, views=draw_views(config, rng)))
+    z, chosen_by_generator = latents(), rows() if sees_reals or config.conditional else None
+    generator = UpdateBatch(z, rows=chosen_by_generator, views=draw_views(config, rng))
+    if n_labelled:  # last, so that all else is drawn as without labels
+        critic = [replace(c, labelled=torch.randint(n_labelled, (n,), generator=rng)) for c in critic]
+    return StepBatch(tuple(critic), generator)
 
 
 @dataclass(frozen=True)
@@ -114,12 +138,16 @@ class ImageSource:
     labels : ndarray of int, shape (n,), optional
     nulls : Tensor of uint8, shape (k, h, w, c), optional
         On the device.
+    labelled, targets : ndarray of int, shape (m,), optional
+        Which images have a label that the critic learns from, and the numbers of their classes.
     """
 
     images: Tensor | LazyImages
     device: torch.device
     labels: np.ndarray | None = None
     nulls: Tensor | None = None
+    labelled: np.ndarray | None = None
+    targets: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -144,7 +172,19 @@ class ImageSource:
 
     def with_reals(self, update: UpdateBatch) -> UpdateBatch:
         """Return a drawn batch of the critic with its images and labels."""
-        return self._anchor(self._fill(update, wants_images=True))
+        return self._label(self._anchor(self._fill(update, wants_images=True)))
+
+    def _label(self, update: UpdateBatch) -> UpdateBatch:
+        if self.labelled is None or self.targets is None or update.labelled is None:
+            return update
+        chosen = update.labelled.numpy()
+        targets = torch.from_numpy(self.targets[chosen])
+        return replace(update, labelled=self._images(torch.from_numpy(self.labelled[chosen])), targets=targets)
+
+    def _images(self, rows: Tensor) -> Tensor:
+        if isinstance(self.images, Tensor):
+            return self.images[rows.to(self.device)]
+        return torch.from_numpy(self.images[rows.numpy()])
 
     def _anchor(self, update: UpdateBatch) -> UpdateBatch:
         if self.nulls is None or update.rows is None:
@@ -158,9 +198,7 @@ class ImageSource:
         labels = None if self.labels is None else torch.from_numpy(self.labels[rows.numpy()])
         if not wants_images:
             return replace(update, labels=labels)
-        if isinstance(self.images, Tensor):
-            return replace(update, real=self.images[rows.to(self.device)], labels=labels)
-        return replace(update, real=torch.from_numpy(self.images[rows.numpy()]), labels=labels)
+        return replace(update, real=self._images(rows), labels=labels)
 
 
 def batches(
@@ -169,7 +207,8 @@ def batches(
     """Yield the batch of every step from ``first`` to the last, on the device."""
 
     def prepare(step: int) -> StepBatch:
-        drawn = draw(config, step, len(source.images), sees_reals=sees_reals).map(ranks.part)
+        n_labelled = 0 if source.labelled is None else len(source.labelled)
+        drawn = draw(config, step, len(source.images), sees_reals=sees_reals, n_labelled=n_labelled).map(ranks.part)
         return source.fill(drawn, sees_reals=sees_reals)
 
     steps = range(first, config.steps + 1)

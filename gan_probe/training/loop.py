@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -22,14 +24,15 @@ from gan_probe.images.nulls import null_images
 from gan_probe.images.readers.reading import as_images
 from gan_probe.networks import NETWORKS, check_image_shape
 from gan_probe.training.acceleration import accelerate
+from gan_probe.training.augmentation import check_augmentations
 from gan_probe.training.batches import ImageSource, batches
-from gan_probe.training.objectives import OBJECTIVES
-from gan_probe.training.ranks import Ranks, join
+from gan_probe.training.ranks import ALONE, Ranks, join
 from gan_probe.training.runs.folder import MARKER, RunFolder, open_run
 from gan_probe.training.runs.health import Examiner
 from gan_probe.training.runs.saving import Saver, run_id, training_classes
-from gan_probe.training.step import new_state
-from gan_probe.types import Codes, Images
+from gan_probe.training.semi_supervised import check_learnable, has_label, with_labelled
+from gan_probe.training.step import State, generator_looks, new_state
+from gan_probe.types import Images
 from synthetic.files import atomic_folder, hold, remove_temporaries, write_atomically
 
 REPORT_EVERY = 10  # steps between looks at the metrics: each look waits for the device
@@ -70,16 +73,40 @@ def anchors(data: ImageSet) -> Images:
     return np.concatenate(list(null_images(data.images[np.sort(chosen)]).values()))
 
 
-def split_held_out(data: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Return (training images, held-out images): a random ``share``, at least one when above zero."""
+def split_held_out(
+    data: ImageSet, share: float, seed: int, *, kept: npt.NDArray[np.bool_] | None = None
+) -> tuple[ImageSet, ImageSet]:
+    """Return (training images, held-out images): a random ``share``, at least one when above zero.
+
+    Those that are ``kept``, such as the few with labels, are held out last.
+    """
     n_held_out = min(len(data) - 1, max(1, round(share * len(data)))) if share else 0
     order = np.random.default_rng(seed).permutation(len(data))
+    if kept is not None:
+        order = np.concatenate([order[~kept[order]], order[kept[order]]])
     return data.take(np.sort(order[n_held_out:])), data.take(np.sort(order[:n_held_out]))
 
 
-def training_labels(training: ImageSet, config: TrainConfig, classes: Sequence[str]) -> Codes | None:
-    """Return the number of each image's class where the training is conditional; else None."""
-    return np.searchsorted(classes, training.table["label"].astype(str)) if config.conditional else None
+class Beginning(NamedTuple):
+    """What steps are taken on: the images, as they are drawn from, and the state before the first step."""
+
+    training: ImageSet
+    held_out: ImageSet
+    source: ImageSource
+    state: State
+
+
+def begin_training(data: ImageSet, config: TrainConfig, *, device: torch.device, ranks: Ranks = ALONE) -> Beginning:
+    """Return what a training begins with; it follows from the data and the settings."""
+    kept = has_label(data) if config.semi_supervised else None
+    training, held_out = split_held_out(data, config.held_out, config.split_seed, kept=kept)
+    classes = training_classes(data, only_known=config.semi_supervised)
+    labels = np.searchsorted(classes, training.table["label"].astype(str)) if config.conditional else None
+    source = ImageSource.of(training.images, device, labels, anchors(data) if config.anchor else None)
+    if config.semi_supervised:
+        source = with_labelled(source, training, classes)
+    state = new_state(config, data.image_shape, device, n_classes=len(classes), ranks=ranks)
+    return Beginning(training, held_out, source, state)
 
 
 def train(
@@ -99,7 +126,7 @@ def train(
     Parameters
     ----------
     data : ImageSet, path or ndarray
-        Labels are not used, only recorded.
+        Labels are only recorded, but where the config is conditional or semi-supervised.
     out : path
         The run folder.
     config : TrainConfig
@@ -155,26 +182,23 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
     log: Callable[[str], None] | None,
 ) -> Critic:
     """Train from the state that the run folder holds to the end."""
-    if run.critic.is_dir() and (run.generator.is_dir() or not run.checkpoint.is_file()):
+    has_generator = not config.without_generator
+    if run.critic.is_dir() and (run.generator.is_dir() or not (has_generator and run.checkpoint.is_file())):
         return Critic.load(run.critic, device)
-    training, held_out = split_held_out(data, config.held_out, config.split_seed)
-    classes = training_classes(data)
-    labels = training_labels(training, config, classes)
-    source = ImageSource.of(training.images, device, labels, anchors(data) if config.anchor else None)
-    state = new_state(config, data.image_shape, device, n_classes=len(classes), ranks=ranks)
+    training, held_out, source, state = begin_training(data, config, device=device, ranks=ranks)
     if run.checkpoint.is_file():
         run.read_checkpoint(state)
     ranks.wait()
     saver, is_first = Saver(run, config, data, device), ranks.rank == 0
-    examiner = Examiner(training, held_out, config.seed) if is_first else None
+    examiner = Examiner(training, held_out, config.seed) if is_first and has_generator else None
     spent_s = run.forget_after(state.step) if is_first else 0.0
     precision, saves = (
         resolve_precision(config.precision, device),
         set(snapshot_steps(config.steps, config.n_snapshots, config.late_snapshots)),
     )
-    if examiner and state.step == 0 and 0 in saves:
+    if is_first and state.step == 0 and 0 in saves:
         saver.save_snapshot(state, examiner)
-    sees_reals = OBJECTIVES[config.objective].generator_sees_reals
+    sees_reals = generator_looks(config)
     take_step = accelerate(state, config, precision, ranks=ranks, log=log if is_first else None)
     started, last_checkpoint, pending = time.perf_counter(), time.perf_counter(), []
     for batch in batches(source, config, first=state.step + 1, sees_reals=sees_reals, ranks=ranks):
@@ -192,7 +216,7 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
             f"Snapshots up to then are in {run.path / 'snapshots'}. Try a lower learning rate"
             " (--set learning_rate_critic=...).",
         )
-        if examiner is None:
+        if not is_first:
             continue
         if on_step:
             on_step(state.step, rows[-1])
@@ -202,7 +226,8 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
             run.write_checkpoint(state)
             last_checkpoint = time.perf_counter()
     if is_first:
-        saver.save_generator(state)
+        if has_generator:
+            saver.save_generator(state)
         saver.save_critic(state, n_training=len(training), held_out=held_out)
     ranks.wait()
     return Critic.load(run.critic, device)
@@ -215,11 +240,12 @@ def check_trainable(data: ImageSet, config: TrainConfig) -> None:
     ------
     InputError
         For fewer than two images, images that are all equal, a shape that the network does not take, or a conditional
-        training without labels.
+        or semi-supervised training without labels.
     ConfigError
-        For a penalty that does not fit the network.
+        For a penalty that does not fit the network, or an augmentation that does not fit the images.
     """
     check_image_shape(config.network, data.image_shape)
+    check_augmentations(config.augmentations, data.image_shape[2])
     if NETWORKS[config.network].batch_dependent and config.penalty != "none":
         raise ConfigError(
             f"penalty {config.penalty!r} is a slope at each image alone, and the critic of network {config.network!r}"
@@ -234,6 +260,8 @@ def check_trainable(data: ImageSet, config: TrainConfig) -> None:
         )
     if data.table["sample_id"].nunique() == 1:
         raise InputError(f"all {len(data)} images in {data.source} are equal; there is nothing to learn.")
+    if config.semi_supervised:
+        check_learnable(data)
     if config.conditional and len(training_classes(data)) < 2:
         raise InputError(
             f"a conditional training needs labels of at least two classes; {data.source} has"

@@ -16,13 +16,12 @@ from gan_probe.device import environment, resolve_precision
 from gan_probe.errors import ConfigError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.training.acceleration import accelerate
-from gan_probe.training.batches import ImageSource, batches
-from gan_probe.training.loop import anchors, snapshot_steps, split_held_out, training_labels
-from gan_probe.training.objectives import OBJECTIVES
+from gan_probe.training.batches import batches
+from gan_probe.training.loop import Beginning, begin_training, snapshot_steps
 from gan_probe.training.runs.folder import RunFolder
 from gan_probe.training.runs.health import Examiner
-from gan_probe.training.runs.saving import Saver, training_classes
-from gan_probe.training.step import State, new_state
+from gan_probe.training.runs.saving import Saver
+from gan_probe.training.step import generator_looks
 
 N_WARM, N_STEPS = 2, 12  # steps that do not count (memory is taken, a graph is captured), and those that do, at most
 MEASURED_S = 10.0  # after which no further step is measured, once there are three
@@ -98,12 +97,18 @@ def measure_pace(
     clock : callable
         Returns seconds.
     """
-    step_s, state = _take_steps(data, config, device, clock)
+    step_s, (training, held_out, _, state) = _take_steps(data, config, device, clock)
     saver = Saver(RunFolder(data.source), config.updated({"steps": MOST_STEPS}), data, device)  # writes nothing
-    examiner = Examiner(*split_held_out(data, config.held_out, config.split_seed), config.seed)
-    examiner.examine(saver.critic(state), saver.generator(state, is_kept=False))  # the first does more
+    examiner = None if config.without_generator else Examiner(training, held_out, config.seed)
+
+    def look() -> None:
+        critic = saver.critic(state)
+        if examiner is not None:
+            examiner.examine(critic, saver.generator(state, is_kept=False))
+
+    look()  # the first does more
     begun = clock()
-    examiner.examine(saver.critic(state), saver.generator(state, is_kept=False))
+    look()
     return Pace(step_s, clock() - begun)
 
 
@@ -138,16 +143,14 @@ def choose_threads(
     return min(spent, key=lambda n: spent[n] * (1.0 if n == 1 else CLEARLY))
 
 
-def _take_steps(data: ImageSet, config: TrainConfig, device: torch.device, clock: Clock) -> tuple[float, State]:
-    """Return the median seconds of a few steps, and the state that they led to."""
+def _take_steps(data: ImageSet, config: TrainConfig, device: torch.device, clock: Clock) -> tuple[float, Beginning]:
+    """Return the median seconds of a few steps, and what they were taken on, as they left it."""
     config = config.updated({"steps": MOST_STEPS})
-    training, _ = split_held_out(data, config.held_out, config.split_seed)
-    labels = training_labels(training, config, training_classes(data))
-    source = ImageSource.of(training.images, device, labels, anchors(data) if config.anchor else None)
-    state = new_state(config, data.image_shape, device, n_classes=len(training_classes(data)))
+    begun = begin_training(data, config, device=device)
+    state = begun.state
     take_step = accelerate(state, config, resolve_precision(config.precision, device))
     ends: list[float] = []
-    for batch in batches(source, config, first=1, sees_reals=OBJECTIVES[config.objective].generator_sees_reals):
+    for batch in batches(begun.source, config, first=1, sees_reals=generator_looks(config)):
         take_step(batch)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
@@ -155,4 +158,4 @@ def _take_steps(data: ImageSet, config: TrainConfig, device: torch.device, clock
             ends.append(clock())
         if len(ends) > N_STEPS or (len(ends) > 3 and ends[-1] - ends[0] > MEASURED_S):
             break
-    return median(end - start for start, end in pairwise(ends)), state
+    return median(end - start for start, end in pairwise(ends)), begun

@@ -47,8 +47,9 @@ class Ranks:
                 f"batch_size {config.batch_size} is the global batch, and {self.world} processes cannot share it"
                 f" evenly. Choose a multiple of {self.world}, or fewer processes."
             )
-        if self.world > 1 and config.minibatch_kernels:
-            raise ConfigError("minibatch_kernels compares the images of a whole batch; train it on one process.")
+        for name in ("minibatch_kernels", "feature_matching"):
+            if self.world > 1 and getattr(config, name):
+                raise ConfigError(f"{name} compares the images of a whole batch; train it on one process.")
 
     def part(self, batch: Tensor) -> Tensor:
         """Return this rank's rows of a global batch."""
@@ -147,6 +148,29 @@ class _Sum(torch.autograd.Function):
         total = gradient.clone()
         dist.all_reduce(total)
         return total
+
+
+class _Gathered(torch.autograd.Function):
+    """Rows of all ranks. Each rank has the same loss of all rows, and gradients are averaged over the ranks later."""
+
+    @staticmethod
+    def forward(_ctx: Any, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(_ctx: Any, gradient: Tensor) -> Tensor:
+        world = dist.get_world_size()
+        return world * gradient.chunk(world)[dist.get_rank()]
+
+
+def gathered(rows: Tensor) -> Tensor:
+    """Return the rows of the global batch, where several processes train together; differentiable."""
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        return _Gathered.apply(rows)
+    return rows
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):

@@ -21,7 +21,7 @@ from gan_probe.critics.generator import Generator
 from gan_probe.device import environment, resolve_precision
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, fit_channels
-from gan_probe.training.batches import ImageSource, UpdateBatch, step_generator
+from gan_probe.training.batches import ImageSource, UpdateBatch, draw_views, step_generator
 from gan_probe.training.loop import REPORT_EVERY, OnStep, anchors, check_finite, plain_rows, split_held_out
 from gan_probe.training.ranks import ALONE
 from gan_probe.training.runs.folder import MARKER, RunFolder, open_run
@@ -92,8 +92,8 @@ def settle(
     Raises
     ------
     InputError
-        When the run has no checkpoint, was trained on other data or with labels, the bank does not fit, ``out`` and the
-        run or the data lie in one another, or what ``resume`` finds was made otherwise.
+        When the run has no checkpoint, was trained on other data, with labels or with auxiliary tasks, the bank does
+        not fit, ``out`` and the run or the data lie in one another, or what ``resume`` finds was made otherwise.
     FileExistsError
         When ``out`` is taken.
     DivergedError
@@ -145,8 +145,15 @@ def _check(
     if not source.checkpoint.is_file() or not source.critic.is_dir():
         raise InputError(f"{source.path} is not finished, or its {source.checkpoint.name} is gone; train it first.")
     open_run(source.path, config=config, fingerprint=data.fingerprint)
+    if config.auxiliary:
+        raise InputError(
+            f"{source.path} learned {config.auxiliary} beside the game, and a last phase against shared fakes would"
+            " teach its score alone. Settle runs without --auxiliary."
+        )
     if config.conditional:
         raise InputError(f"{source.path} is class-conditional; the fakes of a bank have no labels.")
+    if config.semi_supervised:
+        raise InputError(f"{source.path} is semi-supervised, and its labels take no part in settling. Settle others.")
     if bank.dtype != np.uint8 or bank.shape[1:] != data.image_shape or not len(bank):
         raise InputError(f"a bank must hold uint8 images of {data.image_shape}, got {bank.dtype} {bank.shape}.")
     for other in (source.path.resolve(), data.source.resolve()):
@@ -187,7 +194,8 @@ def _go_on(
         rng = step_generator(config.seed, -state.step)  # other numbers than those of the steps before
         rows, chosen = (torch.randint(n, (config.batch_size,), generator=rng) for n in (len(training), len(bank)))
         alpha = torch.rand(config.batch_size, generator=rng)
-        batch = UpdateBatch(torch.empty(0), alpha, rows, fake=fakes[chosen.to(device)])
+        views = draw_views(config, rng)
+        batch = UpdateBatch(torch.empty(0), alpha, rows, fake=fakes[chosen.to(device)], views=views)
         metrics = critic_update(state, reals.with_reals(batch).map(lambda t: t.to(device)), config, precision=precision)
         update_average(state.average, state.critic, state.share)
         pending.append((state.step, metrics))

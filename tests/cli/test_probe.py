@@ -27,6 +27,7 @@ def test_what_cannot_be_known_is_said_and_bad_words_are_refused(run: Path, few_i
         ("--labels", 500): "labels a class must be from 1 to",
         ("--classifier", "svm"): "unknown classifier 'svm'",
         ("--pooling", "men"): "Did you mean 'mean'",
+        ("--control", run): "was not trained without a generator",
         ("--fail-if", "acc<1"): "--fail-if takes NAME<NUMBER",
     }
     for options, message in cases.items():

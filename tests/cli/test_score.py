@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gan_probe.scoring.table import read_scores
 from tests.cli.conftest import call, call_json
 from tests.conftest import FEW
 
@@ -93,3 +94,25 @@ def test_a_folder_of_scores_is_resumed_reported_and_guarded(run: Path, few_image
     assert "so it is left alone" in call("score", run, few_images, "--out", tmp_path / "mine", "--overwrite").stderr
     refused = call("score", run, few_images, "--out", tmp_path / "s.parquet", "--resume", "--engine", "processes")
     assert "--resume and --engine need a folder to write to: --out scores, without a suffix" in refused.stderr
+
+
+def test_controls_of_the_sample_alone_and_of_all_say_so(run: Path, few_images: Path, tmp_path: Path) -> None:
+    words = ("score", run, few_images, "--no-embeddings", "--sample", 16)
+    alone = tmp_path / "sample"
+    assert call(*words, "--out", alone, "--controls", "sample").exit_code == 0
+    assert "control.brightness" not in pd.read_parquet(alone / "parts" / "000000.parquet")
+    sample = read_scores(alone)
+    assert len(sample.table) == 16
+    assert "control.brightness" in sample.table
+    assert "control.random_init.2" in sample.table
+    assert "Controls were made for the sample only." in sample.provenance["warnings"]
+    every = tmp_path / "all"
+    assert call(*words, "--out", every, "--controls", "all").exit_code == 0
+    assert len(read_scores(every).table) == 32
+    for more, said in (
+        (("--controls", "al", "--out", every), "unknown controls 'al'"),
+        (("--controls", "sample", "--out", tmp_path / "s.parquet"), "--controls sample needs a folder to write to"),
+        (("--controls", "all", "--no-controls", "--out", every), "--controls all and --no-controls contradict"),
+    ):
+        refused = call(*words, *more)
+        assert (refused.exit_code, said in refused.stderr) == (3, True), refused.stderr

@@ -2,6 +2,7 @@ import os
 import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 import gan_probe.cli
 from gan_probe.cli.app import VERBS
-from gan_probe.cli.session import Session
+from gan_probe.cli.session import Session, Voice
 from gan_probe.report.tables import Col, Table
 from tests.cli.conftest import call, call_json
 
@@ -27,7 +28,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_the_list_of_verbs_is_that_of_the_modules() -> None:
-    not_verbs = {"__init__", "app", "options", "run_study", "session", "verb"}
+    not_verbs = {"__init__", "app", "options", "run_study", "session", "verb", "words"}
     assert set(VERBS) == {path.stem for path in Path(gan_probe.cli.__file__).parent.glob("*.py")} - not_verbs
     shown = " ".join(call("--help").stdout.split())
     assert all(f" {verb} {line} " in shown for verb, line in VERBS.items())
@@ -138,6 +139,33 @@ def test_long_work_says_how_far_it_is_where_there_is_no_terminal(
         update(4, "")
     assert re.search(r"^scoring: 1 of 4, about \d+ s left of the critic$", said, re.MULTILINE)
     assert capsys.readouterr().err.endswith("scoring: 4 of 4\n")
+
+
+def test_what_comes_before_and_after_the_items_is_said_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("FIRST_LINE_AFTER_S", "PLAIN_LINE_EVERY_S"):
+        monkeypatch.setattr(f"gan_probe.cli.session.{name}", 0.01)
+
+    def wait_for(text: str) -> None:
+        said = ""
+        while text not in said:
+            said += capsys.readouterr().err
+
+    with Session("score").each("scoring", then="batches, now the controls") as each:
+        wait_for("scoring: 0 s so far")
+        assert list(each("abc")) == ["a", "b", "c"]
+        wait_for("scoring: 3 of 3 batches, now the controls")
+
+
+def test_a_terminal_gets_a_bar_with_a_total_and_the_time() -> None:
+    session, written = Session("score"), StringIO()
+    session._stderr = Voice(file=written, force_terminal=True, width=100)
+    with session.each("scoring", then="batches") as each:
+        list(each(range(7)))
+    shown = written.getvalue()
+    assert "7/7" in shown
+    assert re.search(r"0:00:0\d", shown)
 
 
 def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,29 @@ def test_epochs_are_passes_over_the_data(images: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "r").exists()
 
 
+def test_a_training_by_its_auxiliary_task_alone_is_told_drawn_and_warned_of(few_images: Path, tmp_path: Path) -> None:
+    words = ("train", few_images, "--out", tmp_path / "r", "--network", "mlp", "--steps", 2, "--batch-size", 4)
+    task = ("--augment", "flip", "--auxiliary", "contrastive,rotation:0.5", "--without-generator")
+    record = call_json(*words, *task, "--set", "n_snapshots=1")
+    assert "w_distance" not in record["metrics"]
+    assert record["metrics"]["diagnosis"][0].startswith(
+        "Trained without a generator, by contrastive,rotation:0.5 alone"
+    )
+    told = json.loads((tmp_path / "r" / "config.json").read_text())["settings"]
+    assert told["auxiliary"] == {"value": "contrastive,rotation:0.5", "origin": "given"}
+    assert told["without_generator"] == {"value": True, "origin": "given"}
+    assert call_json("diagnose", tmp_path / "r", "--out", tmp_path / "page")["status"] == "ok"
+    scored = call_json("score", tmp_path / "r", few_images, "--out", tmp_path / "s.parquet", "--no-embeddings")
+    assert any("nothing taught its score" in warning for warning in scored["warnings"])
+    for options, message in {
+        ("--auxiliary", "rotate"): "unknown auxiliary 'rotate'. Did you mean 'rotation'",
+        ("--auxiliary", "contrastive"): "Give --augment crop,flip, for example",
+        ("--without-generator",): "Give --auxiliary contrastive or rotation",
+    }.items():
+        refused = call(*words[:3], tmp_path / "other", *options)
+        assert (refused.exit_code, message in refused.stderr) == (3, True), refused.stderr
+
+
 @pytest.mark.slow
 def test_ctrl_c_exits_with_130_and_says_how_to_go_on(images: Path, tmp_path: Path) -> None:
     words = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_probe.report.glossary import ALIASES, METRICS, WORDS, explained, glossary
+from gan_probe.report.glossary import ALIASES, METRICS, WORDS, glossary, meaning_of
 from gan_probe.studies.base import StudyResult
 from gan_probe.studies.levels import GAINS, USES
 from tests.browser import AXE, CHROMIUM, Tab
@@ -51,11 +51,11 @@ PLAIN = {
 def test_every_number_of_a_page_is_explained_where_it_stands(result: StudyResult) -> None:
     columns = [c for table in result._page().tables(result) for c in table.columns if c.is_number]
     assert [c.title for c in columns if not c.help and c.title not in PLAIN] == []
-    assert all(explained(tile.title) for tile in result.opening().tiles)
+    assert all(meaning_of(tile.title) for tile in result.opening().tiles)
 
 
 def test_every_heading_in_other_words_leads_to_a_word() -> None:
-    assert all(explained(title) for title in ALIASES)
+    assert all(meaning_of(title) for title in ALIASES)
     assert len({word.casefold() for word in glossary()}) == len(WORDS) + len(METRICS)
 
 

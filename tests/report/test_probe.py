@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +11,8 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.studies.probe.result import ProbeResult
 from gan_probe.studies.probe.study import probe
+from gan_probe.training import train
+from tests.conftest import BARE
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +54,46 @@ def test_each_layer_and_the_best_control_with_the_critic_answer_the_three_questi
     said = [line for line in result.findings() if line.startswith("Layer ")]
     assert len(said) == len(result.layers)
     assert all("training" in line and "best control" in line for line in said)
+
+
+@pytest.fixture(scope="module")
+def alone(train_set: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Critic:
+    """The critic's network after its steps, by rotation alone."""
+    config = replace(BARE, auxiliary="rotation", without_generator=True)
+    return train(train_set, tmp_path_factory.mktemp("alone") / "run", config)
+
+
+def test_the_same_network_by_the_task_alone_stands_beside_and_says_what_the_game_added(
+    alone: Critic, critic: Critic, few_set: ImageSet, result: ProbeResult, tmp_path: Path
+) -> None:
+    ask = partial(probe, data=few_set, per_class=(1, 3), n_draws=4, classifiers=("linear",), controls=False)
+    found = ask(critic, task_alone=alone)
+    assert found.controls == ("auxiliary_task_alone",)
+    own, other = found.of("critic", "linear"), found.of("auxiliary_task_alone", "linear")
+    game = found.game("linear")
+    assert game is not None
+    assert game.value == pytest.approx(own[-1].accuracy() - other[-1].accuracy())
+    said = next(line for line in found.findings() if "auxiliary task alone, without a generator" in line)
+    assert game.points() in said
+    assert found.provenance["task_alone"]["critic_hash"] == alone.hash
+    assert "another task (rotation, the critic: none)" in " ".join(found.warnings)
+    page = found.save(tmp_path / "r", title="t", command="gan-probe probe x").read_text()
+    assert "auxiliary task alone" in page
+    # Without it a critic that learned a task says that this was not compared; others have no such question.
+    taught = Critic(critic.module, replace(critic.config, auxiliary="contrastive"))
+    assert any("was not compared: the critic learned contrastive beside it" in s for s in ask(taught).findings())
+    assert not any("the game" in line for line in result.findings())
+    by_itself = ask(alone)
+    assert any("nothing taught its score" in warning for warning in by_itself.warnings)
+    assert not any("the game" in line for line in by_itself.findings())
+
+
+def test_what_is_no_control_by_the_task_alone_is_refused(alone: Critic, critic: Critic, few_set: ImageSet) -> None:
+    with pytest.raises(InputError, match="was not trained without a generator.*--without-generator"):
+        probe(critic, few_set, task_alone=critic)
+    other = Critic.from_network("mlp", critic.config.image_shape)
+    with pytest.raises(InputError, match="the control is network 'compact' for images of .*, the critic 'mlp'"):
+        probe(other, few_set, task_alone=alone)
 
 
 def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, result: ProbeResult) -> None:

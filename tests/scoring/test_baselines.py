@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from skimage.feature import hog
 from sklearn.decomposition import PCA
 
 from gan_probe.scoring.controls import PROBED
@@ -49,3 +50,16 @@ def test_hog_tells_directions_apart() -> None:
     images = np.stack([stripes, stripes.T])[..., None]
     rows = PROBED["hog"](images, 0)(images)
     assert rows[0] @ rows[1] < 0.2 * (rows[0] @ rows[0])
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 3), (28, 28, 1), (33, 41, 3)])
+def test_hog_of_many_images_is_that_of_scikit_image(shape: tuple[int, int, int]) -> None:
+    images = RNG.integers(0, 256, (5, *shape), dtype=np.uint8)
+    images[0] = 7
+    cell_px = max(2, min(shape[:2]) // 8)
+    expected = [
+        hog(image.squeeze(), orientations=9, pixels_per_cell=(cell_px, cell_px), cells_per_block=(2, 2),
+            channel_axis=-1 if shape[-1] > 1 else None)
+        for image in images
+    ]  # fmt: skip
+    assert np.allclose(PROBED["hog"](images, 0)(images), expected, atol=1e-6)

@@ -49,7 +49,7 @@ def both(*words: str) -> list[tuple[int, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["compact", pytest.param("dcgan", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("network", ["compact", "auxiliary", pytest.param("dcgan", marks=pytest.mark.slow)])
 def test_two_processes_take_the_steps_of_one(network: str, tmp_path: Path, one_thread: None) -> None:
     """The gradients of one update with the penalty, and all weights after three steps, are those of the whole batch."""
     ended = both(str(Path(__file__).with_name("two_processes.py")), network, str(tmp_path / "out.safetensors"))

@@ -11,16 +11,23 @@ from gan_probe.images.image_set import ImageSet
 from gan_probe.images.pixels import to_network
 from gan_probe.training.batches import ImageSource, StepBatch, batches, step_generator
 from gan_probe.training.loop import anchors
-from gan_probe.training.objectives import OBJECTIVES
 from gan_probe.training.runs.folder import METRICS
-from gan_probe.training.step import critic_update, decayed, effective_weights, new_state, train_step, update_average
+from gan_probe.training.step import (
+    critic_update,
+    decayed,
+    effective_weights,
+    generator_looks,
+    new_state,
+    train_step,
+    update_average,
+)
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(batch_size=8, steps=10, precision="fp32")
 
 
 def step_batch(data: ImageSet, config: TrainConfig, step: int = 1) -> StepBatch:
-    sees_reals = OBJECTIVES[config.objective].generator_sees_reals
+    sees_reals = generator_looks(config)
     source = ImageSource.of(data.images, CPU)
     return next(batches(source, config.updated({"steps": step + 1}), first=step, sees_reals=sees_reals))
 
@@ -50,7 +57,7 @@ def test_a_step_moves_both_networks_and_restores_requires_grad(train_set: ImageS
     after = [*state.critic.parameters(), *state.generator.parameters()]
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True) if b.ndim > 1)
     assert all(p.requires_grad for p in after)
-    assert {*metrics, "step", "elapsed_s"} == set(METRICS)
+    assert {*metrics, "step", "auxiliary_loss", "elapsed_s"} == set(METRICS)
     assert state.step == 1
 
 

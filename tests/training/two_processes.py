@@ -24,6 +24,14 @@ CONFIGS = {
     "dcgan": TrainConfig(
         network="dcgan", objective="non-saturating", penalty="none", batch_size=8, steps=3, precision="fp32"
     ),
+    "auxiliary": TrainConfig(
+        network="mlp",
+        augment="crop,flip,colour",
+        auxiliary="contrastive,rotation,consistency",
+        batch_size=8,
+        steps=3,
+        precision="fp32",
+    ),
 }
 
 
@@ -48,6 +56,10 @@ def work(name: str, ranks: Ranks) -> dict[str, torch.Tensor]:
         for network in vars(state).values():
             if isinstance(network, torch.nn.Module):
                 network.double().register_forward_pre_hook(as_double)
+        for head in state.heads.values():
+            head.register_forward_pre_hook(as_double)
+        look = state.critic.score_and_features  # tasks ask it, past the hook of forward
+        state.critic.score_and_features = lambda x: look(x.double())
         return state
 
     state, found = start(), {}

@@ -16,12 +16,14 @@ import pandas as pd
 
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, LazyImages, from_arrays
+from gan_probe.images.readers.arrow import is_dataset, read_dataset
 from gan_probe.images.readers.decode import Decoded, resize_array
 from gan_probe.images.readers.entries import N_NAMED, Decode, Entries
 from gan_probe.images.readers.files import foreign, printable
 from gan_probe.images.readers.metadata import as_text
 from gan_probe.images.readers.table import find_entries
-from gan_probe.types import Images
+from gan_probe.places import DATA, hint
+from gan_probe.types import Images, Progress
 from synthetic import sample_id
 
 NO_LABEL = "(no label)"
@@ -38,7 +40,12 @@ OPTIONS: tuple[tuple[str, str], ...] = (
 
 
 def read_images(
-    path: str | Path, *, size_px: int | None = None, split: str | None = None, skip_bad: bool = False
+    path: str | Path,
+    *,
+    size_px: int | None = None,
+    split: str | None = None,
+    skip_bad: bool = False,
+    progress: Progress = iter,
 ) -> ImageSet:
     """Return the images at ``path``. What is converted, left out or not looked at is told in its ``warnings``.
 
@@ -52,7 +59,7 @@ def read_images(
         - ``.npy``: (n, h, w), (n, h, w, 1) or (n, h, w, 3), uint8.
         - ``.npz``: ``x`` or ``images`` as above, and if it likes ``y``, ``classes``, ``split``; or ``x_train``,
           ``y_train``, ``x_test``, ``y_test``.
-        - ``.parquet``: an ``image`` column of ``{bytes, path}``.
+        - ``.parquet``: an ``image`` column of ``{bytes, path}``; a folder that `datasets.Dataset.save_to_disk` wrote.
     size_px : int, optional
         Resize every image to a square of this side (Lanczos). Without it images of differing sizes are an error.
     split : str, optional
@@ -60,6 +67,8 @@ def read_images(
     skip_bad : bool
         Leave out what is not a readable image (a file, a cell, a folder that may not be listed), with a warning, in
         place of raising. Files of kinds that are not read are left out in any case; ``n_skipped`` counts both.
+    progress : callable, optional
+        Wraps what is iterated over, for a progress bar.
 
     Raises
     ------
@@ -76,7 +85,7 @@ def read_images(
         if entries.array is not None:
             found = _whole(entries, origin, size_px)
         else:
-            found = _decoded(entries, origin, size_px, skip_bad=skip_bad)
+            found = _decoded(entries, origin, size_px, skip_bad=skip_bad, progress=progress)
     found = keep_split(found, split)
     if not len(found):
         raise InputError(f"{printable(path)} holds no images.")
@@ -88,7 +97,7 @@ def as_images(data: object, *, image_shape: tuple[int, int, int] | None = None) 
 
     Parameters
     ----------
-    data : ImageSet, path or ndarray
+    data : ImageSet, path, ndarray or `datasets.Dataset`
     image_shape : tuple of int, optional
         What a critic takes: images at a path are resized to it, where it is square.
 
@@ -99,14 +108,16 @@ def as_images(data: object, *, image_shape: tuple[int, int, int] | None = None) 
     """
     if isinstance(data, ImageSet):
         return data
+    side = image_shape[0] if image_shape is not None and image_shape[0] == image_shape[1] else None
     if isinstance(data, str | Path):
-        side = image_shape[0] if image_shape is not None and image_shape[0] == image_shape[1] else None
         return read_images(data, size_px=side)
     if isinstance(data, np.ndarray):
         return from_arrays(data)
+    if is_dataset(data):
+        return _decoded(read_dataset(data), Path("Dataset"), side, skip_bad=False, progress=iter)
     raise InputError(
-        f"images are an ImageSet (gan_probe.read_images, from_arrays, from_synthetic), a path or an array; got"
-        f" {type(data).__name__}."
+        f"images are an ImageSet (gan_probe.read_images, from_arrays, from_synthetic), a path, an array or a"
+        f" datasets.Dataset; got {type(data).__name__}."
     )
 
 
@@ -153,15 +164,16 @@ def attempt(decode: Decode, size_px: int | None, source: Any) -> Decoded | Input
         return error
 
 
-def _decoded(entries: Entries, origin: Path, size_px: int | None, *, skip_bad: bool) -> ImageSet:
+def _decoded(entries: Entries, origin: Path, size_px: int | None, *, skip_bad: bool, progress: Progress) -> ImageSet:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(partial(attempt, entries.decode, size_px), entries.sources))
+        decoded = pool.map(partial(attempt, entries.decode, size_px), entries.sources)
+        results = [next(decoded) for _ in progress(entries.sources)]
     kept = np.array([not isinstance(r, InputError) for r in results], dtype=bool)
     bad = [f"{n}: {r}" for n, r in zip(entries.names, results, strict=True) if isinstance(r, InputError)]
     if bad and (not skip_bad or not kept.any()):
         raise InputError(
             f"{len(bad)} of {len(results)} files in {printable(origin)} cannot be read as images. First: "
-            f"{'; '.join(bad[:N_NAMED])} Mend or remove them."
+            f"{'; '.join(bad[:N_NAMED])} Mend or remove them.{hint(origin, DATA)}"
         )
     skipped = [f"skipped {len(bad)} of {len(results)} files: {'; '.join(bad[:N_NAMED])}"] if bad else []
     good = [r for r in results if not isinstance(r, InputError)]

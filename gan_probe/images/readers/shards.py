@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import fit_channels
+from gan_probe.images.readers.arrow import is_saved, open_arrow, saved_files, slices
 from gan_probe.images.readers.decode import Decoded, resize_array
 from gan_probe.images.readers.entries import Entries
 from gan_probe.images.readers.files import foreign, list_folder, printable, stamp_of
@@ -104,6 +105,8 @@ def find_shards(path: str | Path, *, split: str | None = None, n_rows: int = N_R
         When there is nothing to read.
     """
     path = Path(path)
+    if is_saved(path):
+        return _of_saved(path, split, n_rows)
     if path.is_dir() and (files := _shard_files(path)):
         return [shard for file in files for shard in _of_file(file, n_rows, file.relative_to(path).as_posix())]
     if path.is_file() and path.suffix.lower() in SHARD_FILES and not is_list(path):
@@ -149,6 +152,18 @@ def _shard_files(folder: Path) -> list[Path]:
     if any(is_picture(name) for name in names):
         return []
     return [folder / name for name in names if Path(name).suffix.lower() in SHARD_FILES]
+
+
+def _of_saved(folder: Path, split: str | None, n_rows: int) -> list[Shard]:
+    shards = list[Shard]()
+    for file, name in saved_files(folder):
+        if split is None or name in (None, split):
+            with foreign(f"{printable(file)} cannot be read as .arrow"):
+                n = open_arrow(file).num_rows
+            spans = [(start, min(n, start + n_rows)) for start in range(0, n, n_rows)]
+            shown = printable(file.relative_to(folder))
+            shards += [Shard(f"{shown}#{a}", partial(slices, file, name, (a, b)), b - a) for a, b in spans]
+    return shards
 
 
 def _of_file(file: Path, n_rows: int, name: str) -> list[Shard]:

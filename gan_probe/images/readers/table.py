@@ -13,6 +13,7 @@ from pathlib import Path
 from gan_probe.errors import InputError
 from gan_probe.images.readers import ACCEPTED
 from gan_probe.images.readers.arrays import read_npy, read_npz
+from gan_probe.images.readers.arrow import is_saved, read_saved
 from gan_probe.images.readers.entries import Entries, some
 from gan_probe.images.readers.files import list_folder, printable
 from gan_probe.images.readers.folder import own_files, read_folder, read_picture
@@ -20,6 +21,7 @@ from gan_probe.images.readers.formats import is_picture
 from gan_probe.images.readers.lists import STDIN, is_list, read_list, read_stdin
 from gan_probe.images.readers.parquet import read_parquet_images
 from gan_probe.images.readers.tar import read_tar
+from gan_probe.places import DATA, hint, no_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ def find_reader(path: Path, *, streamed: bool = False) -> Reader:
         if reader.matches(path):
             return reader
     what = "cannot be streamed" if streamed else "is not a kind of file that is known"
-    raise InputError(f"{printable(path)} {what}. Accepted: {titles}.")
+    raise InputError(f"{printable(path)} {what}. Accepted: {titles}.{hint(path, DATA)}")
 
 
 def find_entries(path: Path, split: str | None, *, streamed: bool = False) -> Entries:
@@ -76,6 +78,8 @@ def find_entries(path: Path, split: str | None, *, streamed: bool = False) -> En
     InputError
         See `find_reader`, and whatever its reader refuses.
     """
+    if why := no_images(path):
+        raise InputError(why)
     found = find_reader(path, streamed=streamed).entries(path, split)
     held = found.origin or found.file
     if path.is_dir() and held is not None:
@@ -167,6 +171,15 @@ READERS: tuple[Reader, ...] = (
         " columns",
         refused="compressed archives and those that were cut short; names that are absolute or hold `..`, and links,"
         " count as broken pictures",
+    ),
+    Reader(
+        title="a saved datasets.Dataset",
+        matches=is_saved,
+        entries=read_saved,
+        images="a folder that `save_to_disk` of Hugging Face `datasets` wrote: its column `image`; the package is not"
+        " needed. In Python a `datasets.Dataset` itself, too",
+        labels="every other column; integers of a `ClassLabel` by their names; splits of a `DatasetDict`",
+        refused="images that are kept elsewhere (a path without bytes): embed them before saving",
     ),
     Reader(
         title="a folder of images",

@@ -12,7 +12,7 @@ from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.clustering import Clustering
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.cluster.metrics import ClusterMetrics
-from gan_probe.studies.judgement import Answer, Judgement, Opening, sources
+from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening, sources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,8 @@ class ClusterResult(StudyResult):
 
     def opening(self) -> Opening:
         """Return what groups there are: whether they are useful, classes say, which they were found without."""
-        says = "Found without labels. Whether the critic is useful, gan-probe report says."
-        answer = Answer(headline="Which groups there are", says=says)
+        says = "This page shows which groups there are without labels. Is the critic useful? gan-probe report says."
+        answer = Answer(headline=NO_USE, says=says)
         return Opening(
             judgement=Judgement(answer=answer), about=(*sources(self.provenance), f"{len(self.table):,} images")
         )

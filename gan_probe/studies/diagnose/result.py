@@ -11,7 +11,7 @@ import pandas as pd
 
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.diagnose.metrics import DiagnoseMetrics
-from gan_probe.studies.judgement import Answer, Judgement, Opening
+from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +71,12 @@ class DiagnoseResult(StudyResult):
 
     def opening(self) -> Opening:
         """Return what the page is about: how trainings went is no answer to whether a critic is useful."""
-        several = len(self.runs) > 1
-        says = "Whether a critic is useful, scores of labelled images say: gan-probe score, then gan-probe report."
-        headline = f"How {'these trainings' if several else 'this training'} went"
-        return Opening(judgement=Judgement(answer=Answer(headline=headline, says=says)), about=(", ".join(self.runs),))
+        about = "these trainings" if len(self.runs) > 1 else "this training"
+        says = (
+            f"This page shows how {about} went. Whether a critic is useful, scores of labelled images say: gan-probe"
+            " score, then gan-probe report."
+        )
+        return Opening(judgement=Judgement(answer=Answer(headline=NO_USE, says=says)), about=(", ".join(self.runs),))
 
     def record(self) -> dict[str, Any]:
         """Return settings, facts, diagnosis and health of each run."""

@@ -28,7 +28,7 @@ from gan_probe.studies.explain.pointing import (
     measure,
     rank_correlations,
 )
-from gan_probe.studies.judgement import Answer, Judgement, Opening, judge, sources
+from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening, judge, sources
 from gan_probe.types import Maps, Masks, Values
 from gan_probe.verdicts import Verdict, conclude
 
@@ -125,7 +125,10 @@ class ExplainResult(StudyResult):
             if self.masks is None
             else "against these masks nothing is to be learned."
         )
-        answer = Answer(headline="Which pixels move the score", says=f"Whether the maps are useful is not known: {why}")
+        answer = Answer(
+            headline=NO_USE,
+            says=f"This page shows which pixels move the score. Whether the maps are useful is not known: {why}",
+        )
         return Judgement(answer=answer)
 
     def tables(self) -> dict[str, pd.DataFrame]:

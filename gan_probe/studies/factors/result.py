@@ -20,7 +20,7 @@ from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.factors.disentanglement import Disentanglement
 from gan_probe.studies.factors.metrics import FactorsMetrics
 from gan_probe.studies.factors.responses import ALONE, AMONG, NAMES, Response
-from gan_probe.studies.judgement import Answer, Judgement, Opening, judge, mean_difference, sources
+from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening, judge, mean_difference, sources
 from gan_probe.verdicts import Verdict, conclude
 
 CRITIC = "critic"
@@ -141,8 +141,8 @@ class FactorsResult(StudyResult):
 
     def _judgement(self) -> Judgement:
         if not self.probes:
-            says = "Whether the critic is useful is not asked here: no factor could be probed beside its controls."
-            return Judgement(answer=Answer(headline="Which factors the score follows", says=says))
+            says = "This page shows which factors the score follows. No factor could be probed beside its controls."
+            return Judgement(answer=Answer(headline=NO_USE, says=says))
         use, added = ([d for d in found if d is not None] for found in (
             [p.over_best for p in self.probes], [p.added for p in self.probes]
         ))  # fmt: skip

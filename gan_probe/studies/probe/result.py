@@ -35,6 +35,7 @@ N_DRAWS = 100
 MANY_LABELS = 200  # labels in all beyond which a tenth of the draws is taken: they overlap, and cost more
 N_TUNING = 5  # draws on which a classifier's setting is chosen
 CRITIC = "critic"  # the representation that the others are controls of
+TASK_ALONE = "auxiliary_task_alone"  # the same network trained without a generator: a control, where one was given
 EVERY, SEEN, UNSEEN = "all", "seen", "unseen"  # groups of classes that accuracies are given for
 
 Fit = Callable[[Rows, Labels], Any]  # from rows and their labels to what names the class of others by ``predict``
@@ -311,6 +312,8 @@ class ProbeResult(StudyResult):
         ``classes``, and the images in ``pool``, ``validation`` and ``test``.
     provenance : dict
     warnings : list of str
+    auxiliary : str
+        What the critic learned beside the game; empty where there was no task, or no game.
     """
 
     study: ClassVar = "probe"
@@ -324,6 +327,7 @@ class ProbeResult(StudyResult):
     provenance: Mapping[str, Any]
     warnings: list[str]
     more: Sequence[Outcome] = ()
+    auxiliary: str = ""
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -370,6 +374,14 @@ class ProbeResult(StudyResult):
             both=paired_margin(joined, best) if joined and best else None,
             beside=known,
         )
+
+    def game(self, classifier: str, group: str = EVERY) -> Difference | None:
+        """Return the critic minus the same network by the auxiliary task alone, at the number of labels nearest to ten.
+
+        That is what the game added; None where no such control was given.
+        """
+        own, alone = (self.at_middle(name, classifier) for name in (CRITIC, TASK_ALONE))
+        return paired_margin(own, alone, group) if own and alone else None
 
     def against(
         self, names: Sequence[str], classifier: str, group: str = EVERY
@@ -558,6 +570,30 @@ class ProbeFacts:
         return self._where("behind")
 
     @property
+    def game(self) -> Difference | None:
+        """The critic minus the same network by the auxiliary task alone."""
+        return self.result.game(self.classifier, self.group)
+
+    @property
+    def game_added(self) -> str:
+        """The same in words."""
+        assert self.game is not None
+        return self.game.points()
+
+    @property
+    def alone(self) -> float:
+        """Accuracy of that network."""
+        found = self.result.at_middle(TASK_ALONE, self.classifier)
+        assert found is not None
+        return found.accuracy(self.group)
+
+    @property
+    def over_alone(self) -> str:
+        """Numbers of labels at which the critic is ahead of it."""
+        compared = self.result.against((TASK_ALONE,), self.classifier, self.group)
+        return _numbers([critic.per_class for critic, _, found in compared if found.verdict == "ahead"])
+
+    @property
     def reference(self) -> str:
         """What a network that learned from labels gets, in words."""
         critic, other, found = _middle(self.result.against(self.result.references, self.classifier))
@@ -629,6 +665,36 @@ VERDICTS: tuple[Verdict[ProbeFacts], ...] = (
         " {ahead_of_random}; ahead of the best control at {ahead_of_best}; behind it at {behind_best}.",
     ),
 )
+GAME: tuple[Verdict[ProbeFacts], ...] = (
+    Verdict(
+        name="game added",
+        when="a control by the auxiliary task alone stands beside it, and the interval of critic minus it lies above 0",
+        holds=lambda f: f.game is not None and f.game.verdict == "ahead",
+        says="The game added {game_added} over the same network by the auxiliary task alone, without a generator"
+        " ({alone:.1%}); ahead of it at {over_alone} labels a class.",
+    ),
+    Verdict(
+        name="game not shown",
+        when="that interval holds 0",
+        holds=lambda f: f.game is not None and f.game.verdict == "not to be told apart",
+        says="Nothing shows that the game added anything: {game_added} over the same network by the auxiliary task"
+        " alone, without a generator ({alone:.1%}); ahead of it at {over_alone} labels a class.",
+    ),
+    Verdict(
+        name="game took away",
+        when="that interval lies below 0",
+        holds=lambda f: f.game is not None and f.game.verdict == "behind",
+        says="The game took something away: {game_added} against the same network by the auxiliary task alone, without"
+        " a generator ({alone:.1%}). Use that one.",
+    ),
+    Verdict(
+        name="game not compared",
+        when="the critic learned an auxiliary task beside the game, and no control by that task alone was given",
+        holds=lambda f: f.game is None and bool(f.result.auxiliary),
+        says="Whether the game added anything was not compared: the critic learned {result.auxiliary} beside it. Train"
+        " the same with --without-generator, and give that run as --control.",
+    ),
+)
 REFERENCE: tuple[Verdict[ProbeFacts], ...] = (
     Verdict(
         name="reference",
@@ -669,6 +735,7 @@ def _sentences(result: ProbeResult) -> list[str]:
         for group in result.groups
         for line in conclude(VERDICTS, ProbeFacts(result, classifier, group))
     ]
+    lines += conclude(GAME, ProbeFacts(result, first))
     lines += [line for layer in result.layers for line in conclude(LAYERS, LayerFacts(result, layer))]
     return lines + conclude(REFERENCE, ProbeFacts(result, first))
 

@@ -17,7 +17,7 @@ from gan_probe.images.readers.reading import as_images
 from gan_probe.scoring import imagenet
 from gan_probe.scoring.controls import PROBED, SEEDS, random_inits
 from gan_probe.scoring.engines import LOCAL, Engine, Wanted
-from gan_probe.scoring.score import describe_origin
+from gan_probe.scoring.score import describe_critic, describe_origin
 from gan_probe.stats.beside import numbered
 from gan_probe.stats.splits import MAX_POOL, Split, split_rows
 from gan_probe.studies.probe import result as probing
@@ -37,6 +37,7 @@ def probe(
     pooling: str = PROBE_POOLING,
     max_pool: int = MAX_POOL,
     controls: bool = True,
+    task_alone: Critic | None = None,
     batch_size: int | None = None,
     engine: Engine = LOCAL,
     seed: int = 0,
@@ -58,6 +59,9 @@ def probe(
     controls : bool
         Run the same probe on randomly initialised critics, on the baselines of `gan_probe.scoring.controls.CONTROLS`
         and, where it is installed, on a network trained on ImageNet.
+    task_alone : Critic, optional
+        The same network trained by its auxiliary task alone, without a generator: one more control, which says
+        whether the game added anything.
     batch_size : int, optional
     engine : Engine
         Who passes the images through the critics.
@@ -69,7 +73,8 @@ def probe(
     Raises
     ------
     InputError
-        Without labels, with too few images of a class, or images that do not fit the critic.
+        Without labels, with too few images of a class, images that do not fit the critic, or a ``task_alone`` that is
+        no such control.
     ConfigError
         For an unknown classifier or pooling, or a number out of range.
     """
@@ -83,15 +88,18 @@ def probe(
     images, labels = data.images[used], labels[used]
     split = Split(*(np.searchsorted(used, part) for part in (split.pool, split.validation, split.test)))
     seen = np.isin(labels, critic.config.training_classes) if critic.config.training_classes else None
+    told = [] if task_alone is None else check_task_alone(task_alone, critic)
     features = partial(_features, engine=engine, pooling=pooling, batch_size=batch_size)
     encoders, layers, single_layers, warnings = _representations(
-        critic, images, split, features=features, controls=controls, seed=seed
+        critic, images, split, features=features, controls=controls, task_alone=task_alone, seed=seed
     )
     outcomes = probing.probe_rows(
         encoders, labels, split,
         per_class=per_class, n_draws=n_draws, classifiers=classifiers, seen=seen, seed=seed, on_step=on_step,
     )  # fmt: skip
     provenance = {**describe_origin(critic, data), "pooling": pooling, "seed": seed}
+    if task_alone is not None:
+        provenance["task_alone"] = {**describe_critic(task_alone), "auxiliary": task_alone.config.auxiliary}
     sizes = {
         "classes": len(set(labels)),
         "pool": len(split.pool),
@@ -100,7 +108,7 @@ def probe(
     }
     references = tuple(name for name in encoders if name == IMAGENET)
     inits = tuple(name for name in encoders if name in numbered(len(SEEDS)))
-    baselines = tuple(name for name in encoders if name in PROBED)
+    baselines = tuple(name for name in encoders if name in PROBED or name == probing.TASK_ALONE)
     result = ProbeResult(
         outcomes=outcomes,
         random_init=inits,
@@ -109,7 +117,8 @@ def probe(
         references=references,
         sizes=sizes,
         provenance=provenance,
-        warnings=[*data.warnings, *warnings],
+        warnings=[*data.warnings, *(f"the critic was {note}" for note in critic.notes), *told, *warnings],
+        auxiliary="" if critic.config.without_generator else critic.config.auxiliary,
     )
     more = []
     for classifier in result.classifiers:
@@ -120,6 +129,36 @@ def probe(
             classifiers=(classifier,), seen=seen, seed=seed,
         )  # fmt: skip
     return replace(result, more=more)
+
+
+def check_task_alone(control: Critic, critic: Critic) -> list[str]:
+    """Return what else differs between a critic and its control by the auxiliary task alone, in words.
+
+    Raises
+    ------
+    InputError
+        For a control that was trained with a generator, or that is another network.
+    """
+    ours, theirs = critic.config, control.config
+    if not theirs.without_generator:
+        raise InputError(
+            f"{control.source or 'the control'} was not trained without a generator, so it does not show what the"
+            " auxiliary task gives alone. Train one with: gan-probe train ... --without-generator."
+        )
+    if (theirs.network, theirs.image_shape, theirs.layers) != (ours.network, ours.image_shape, ours.layers):
+        raise InputError(
+            f"the control is network {theirs.network!r} for images of {theirs.image_shape}, the critic {ours.network!r}"
+            f" for {ours.image_shape}; only the same network shows what the game added."
+        )
+    pairs = {
+        "other data": (theirs.data_fingerprint, ours.data_fingerprint),
+        f"another task ({theirs.auxiliary}, the critic: {ours.auxiliary or 'none'})": (
+            theirs.auxiliary,
+            ours.auxiliary,
+        ),
+        f"another number of steps ({theirs.step}, the critic: {ours.step})": (theirs.step, ours.step),
+    }
+    return [f"the control by the auxiliary task alone was trained on {d}." for d, (a, b) in pairs.items() if a != b]
 
 
 def _joined(
@@ -152,6 +191,7 @@ def _representations(
     *,
     features: Callable[[Critic, Images], list[Rows]],
     controls: bool,
+    task_alone: Critic | None,
     seed: int,
 ) -> tuple[dict[str, Callable[[], Rows]], tuple[str, ...], dict[str, Callable[[], Rows]], list[str]]:
     """Return how to make each representation, which of them are single layers, theirs in controls, what is missing."""
@@ -168,6 +208,8 @@ def _representations(
     singles = {f"{probing.CRITIC} {layer}": block for layer, block in zip(layers, blocks, strict=True)}
     if len(layers) > 1:
         found |= {name: partial(together, [block]) for name, block in singles.items()}
+    if task_alone is not None:
+        found[probing.TASK_ALONE] = lambda: together(features(task_alone, images))
     warnings: list[str] = []
     of_layers: dict[str, Callable[[], Rows]] = {}
     if controls:

@@ -16,7 +16,7 @@ from gan_probe.scoring.table import ScoreTable, Source, write_scores
 from gan_probe.stats.beside import title_of
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.diagnose.result import TrainingRecord
-from gan_probe.studies.judgement import Answer, Judgement, Opening, sources
+from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening, sources
 from gan_probe.studies.unlabelled.metrics import UnlabelledMetrics
 from gan_probe.text import placeless, without_places
 from gan_probe.types import Indices, OneImage, Values
@@ -79,7 +79,8 @@ class UnlabelledResult(StudyResult):
         """Return what was found, and what cannot be."""
         numbers = self.metrics()
         lines = [
-            f"{numbers.n_images:,} images score {numbers.mean:.3g} on average (standard deviation {numbers.std:.2g});"
+            f"{numbers.n_images:,} image{'s score' if numbers.n_images > 1 else ' scores'} {numbers.mean:.3g} on"
+            f" average (standard deviation {numbers.std:.2g});"
             " higher is more like the training data, and shift and scale are arbitrary."
         ]
         if found := self.alike():
@@ -99,9 +100,10 @@ class UnlabelledResult(StudyResult):
         unusual = (
             "" if numbers.n_unusual is None else f" {numbers.n_unusual:,} images have a p-value of {UNUSUAL} or less."
         )
-        answer = Answer(headline="How these images score", says=NOT_KNOWN + unusual)
+        answer = Answer(headline=NO_USE, says=f"This page shows how images score. {NOT_KNOWN}{unusual}")
         return Opening(
-            judgement=Judgement(answer=answer), about=(*sources(self.provenance), f"{numbers.n_images:,} images")
+            judgement=Judgement(answer=answer),
+            about=(*sources(self.provenance), f"{numbers.n_images:,} image{'s' if numbers.n_images > 1 else ''}"),
         )
 
     def metrics(self) -> UnlabelledMetrics:

@@ -160,6 +160,13 @@ class TrainingCourse:
 
 TROUBLE: tuple[Verdict[TrainingCourse], ...] = (
     Verdict(
+        name="no generator",
+        when="the critic was trained by auxiliary tasks alone",
+        holds=lambda c: bool(c.settings.get("without_generator")),
+        says="Trained without a generator, by {settings[auxiliary]} alone: there are no samples to look at, and nothing"
+        " taught the score. Its features are the control of a training with the game: gan-probe probe --control.",
+    ),
+    Verdict(
         name="critic won",
         when=f"the critic scores the real higher in {WON:.0%} of pairs or more, over the last tenth",
         holds=lambda c: c.accuracy >= WON,

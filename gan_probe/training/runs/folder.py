@@ -19,6 +19,7 @@ from torch import Tensor
 from gan_probe.config import TrainConfig
 from gan_probe.critics.identity import WEIGHTS, digest_of
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.places import RUN, hint
 from gan_probe.records import CHECKSUM, read_record, regular
 from gan_probe.training.runs.diagnosis import diagnosis_of
 from gan_probe.training.step import State
@@ -104,7 +105,7 @@ class RunFolder:
             schema, settings = record.pop("schema"), record.pop("settings")
         except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
             raise InputError(
-                f"{self.path} is not a run folder: its {MARKER} is missing or broken ({error})."
+                f"{self.path} is not a run folder: its {MARKER} is missing or broken ({error}).{hint(self.path, RUN)}"
             ) from error
         if schema != SCHEMA:
             raise InputError(f"{self.path} has schema {schema!r}; this version reads {SCHEMA!r}.")
@@ -226,23 +227,21 @@ METRICS_FILE, HEALTH_FILE = "metrics.jsonl", "health.jsonl"
 NEEDED = {METRICS_FILE: ("step", "elapsed_s"), HEALTH_FILE: ("step", "diversity", "distance")}
 METRICS = [
     "step", "w_distance", "penalty", "critic_loss", "generator_loss", "critic_accuracy", "critic_gradient",
-    "generator_gradient", "elapsed_s",
+    "generator_gradient", "auxiliary_loss", "elapsed_s",
 ]  # fmt: skip
 HEALTH = ("diversity", "distance", "training_preference", "n_held_out", "n_classes", "n_covered", "classifier_accuracy")
-_MODULES = ("critic", "generator", "average", "generator_average")
-_OPTIMIZERS = ("critic_optimizer", "generator_optimizer")
 
 
 def _flat(state: State) -> dict[str, Tensor]:
     """Return every tensor of a state under one name each."""
     tensors: dict[str, Tensor] = {}
-    for part in _MODULES:
+    for part, module in state.modules().items():
         tensors |= {
             f"{part}/{k}": v.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for k, v in getattr(state, part).state_dict().items()
+            for k, v in module.state_dict().items()
         }
-    for part in _OPTIMIZERS:
-        for index, values in getattr(state, part).state_dict()["state"].items():
+    for part, optimizer in state.optimizers().items():
+        for index, values in optimizer.state_dict()["state"].items():
             tensors |= {
                 f"{part}/{index}/{k}": torch.as_tensor(v).cpu().clone(memory_format=torch.contiguous_format)
                 for k, v in values.items()
@@ -251,13 +250,10 @@ def _flat(state: State) -> dict[str, Tensor]:
 
 
 def _restore(state: State, saved: Mapping[str, Tensor]) -> None:
-    for part in _MODULES:
+    for part, module in state.modules().items():
         prefix = f"{part}/"
-        getattr(state, part).load_state_dict(
-            {k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)}
-        )
-    for part in _OPTIMIZERS:
-        optimizer = getattr(state, part)
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)})
+    for part, optimizer in state.optimizers().items():
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in saved.items():
             if name.startswith(f"{part}/"):

@@ -15,6 +15,7 @@ from gan_probe.critics.critic import Critic
 from gan_probe.critics.generator import Generator, GeneratorConfig, calibrate
 from gan_probe.critics.identity import MARKER
 from gan_probe.images.image_set import ImageSet, sheet
+from gan_probe.images.readers.reading import NO_LABEL
 from gan_probe.networks import build_generator
 from gan_probe.scoring.engines import LOCAL
 from gan_probe.text import as_markdown
@@ -32,9 +33,10 @@ def run_id(config: TrainConfig, fingerprint: str) -> str:
     return hashlib.sha256(f"{json.dumps(config.as_dict(), sort_keys=True)} {fingerprint}".encode()).hexdigest()[:12]
 
 
-def training_classes(data: ImageSet) -> tuple[str, ...]:
-    """Return the labels of a data set, sorted; none where it has no labels."""
-    return tuple(sorted(set(map(str, data.table["label"])))) if "label" in data.table else ()
+def training_classes(data: ImageSet, *, only_known: bool = False) -> tuple[str, ...]:
+    """Return the labels of a data set, sorted; none where it has no labels. ``only_known`` leaves out `NO_LABEL`."""
+    found = set(map(str, data.table["label"])) if "label" in data.table else set()
+    return tuple(sorted(found - {NO_LABEL} if only_known else found))
 
 
 @dataclass(frozen=True)
@@ -46,20 +48,29 @@ class Saver:
     data: ImageSet
     device: torch.device
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the data, in the order of the critic's outputs where it has some."""
+        return training_classes(self.data, only_known=self.config.semi_supervised)
+
     def critic(self, state: State) -> Critic:
         """Return the critic of this moment, with weights of its own, as they act."""
         source = state.average if self.config.averages else state.critic
         heads = {"n_classes": state.n_classes, "n_kernels": self.config.minibatch_kernels}
+        if state.n_outputs:
+            heads = {"n_outputs": state.n_outputs}
         critic = Critic.from_network(
             self.config.network, self.data.image_shape, device=self.device, heads=heads if any(heads.values()) else None
         )
         critic.module.load_state_dict(effective_weights(source))
         critic.config = replace(
             critic.config,
-            training_classes=training_classes(self.data),
+            training_classes=self.classes,
             run_id=run_id(self.config, self.data.fingerprint),
             step=state.step,
             data_fingerprint=self.data.fingerprint,
+            auxiliary=self.config.auxiliary,
+            without_generator=self.config.without_generator,
         )
         return critic
 
@@ -70,6 +81,7 @@ class Saver:
         round otherwise.
         """
         source = state.generator_average if self.config.generator_average else state.generator
+        assert source is not None
         shape, latent_dim = self.data.image_shape, self.config.latent_dim
         module = build_generator(self.config.network, shape, latent_dim, seed=0, n_classes=state.n_classes)
         module.load_state_dict(source.state_dict())
@@ -82,17 +94,20 @@ class Saver:
             self.config.network,
             shape,
             latent_dim,
-            classes=training_classes(self.data) if state.n_classes else (),
+            classes=self.classes if state.n_classes else (),
             run_id=run_id(self.config, self.data.fingerprint),
             step=state.step,
             data_fingerprint=self.data.fingerprint,
         )
         return Generator(module, config, self.device)
 
-    def save_snapshot(self, state: State, examiner: Examiner) -> None:
-        """Write ``snapshots/step-*`` and ``samples/step-*.png``, and add a line to ``health.jsonl``."""
-        critic, generator = self.critic(state), self.generator(state, is_kept=state.step == self.config.steps)
+    def save_snapshot(self, state: State, examiner: Examiner | None) -> None:
+        """Write ``snapshots/step-*``; with a generator ``samples/step-*.png`` too, and a line to ``health.jsonl``."""
+        critic = self.critic(state)
         critic.save(self.run.snapshot(state.step), overwrite=True)
+        if examiner is None:
+            return
+        generator = self.generator(state, is_kept=state.step == self.config.steps)
         with atomic_path(self.run.sample_sheet(state.step)) as temporary:
             sheet(generator.sample(N_SAMPLES, seed=self.config.seed)).save(temporary)
         self.run.append_health({"step": state.step, **examiner.examine(critic, generator)})
@@ -159,11 +174,17 @@ def describe_objective(config: TrainConfig) -> str:
         "none": "no penalty",
         "r1r2": "R1 and R2 penalties",
     }
+    if config.without_generator:
+        return f"{config.auxiliary}, without a generator"
     parts = [config.objective, bounds.get(config.penalty, f"{config.penalty.upper()} penalty")]
     if config.weight_clip:
         parts.append(f"weights clipped at {config.weight_clip:g}")
     if config.spectral_norm:
         parts.append("spectral norm")
+    if config.auxiliary:
+        parts.append(f"beside it {config.auxiliary}")
+    if config.augment:
+        parts.append(f"images augmented: {config.augment}")
     return ", ".join(parts)
 
 
