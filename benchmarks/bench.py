@@ -1,6 +1,6 @@
 """How fast is it on this machine? Every part against what does the same the usual way, one thread, about ten minutes.
 
-python benchmarks/bench.py [--quick]
+python benchmarks/bench.py [--quick] [--parts scoring analyses training]
 
 Pairs are timed in turn; ratios are of the processor's time and of the clock. The record is ``bench-FEATURES.json``,
 FEATURES being what the processor computes with; docs/measured.md shows the range over all such records.
@@ -9,6 +9,7 @@ FEATURES being what the processor computes with; docs/measured.md shows the rang
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import subprocess
@@ -44,7 +45,7 @@ from synthetic.dataset import resolve_spec
 from synthetic.draw import draw_images
 
 CPU = torch.device("cpu")
-NETWORKS = ("article", "residual", "compact")
+NETWORKS = ("residual", "article", "compact")
 N_RUNS = 10
 
 Row = tuple[str, dict[str, Any]]
@@ -70,8 +71,11 @@ def convolution_seconds(critic: nn.Module, batch_size: int) -> tuple[float, floa
         critic(torch.randn(2 * batch_size, 3, 64, 64))
     total, seconds = 0.0, 0.0
     for layer, given in inputs:
-        x, w = (t.detach().contiguous(memory_format=torch.channels_last) for t in (given, layer.weight))
         how: Any = (layer.stride, layer.padding)
+        if layer.kernel_size == (1, 1):  # see `train_step.Sliced`
+            (down, across), how = layer.stride, ((1, 1), (0, 0))
+            given = given[..., ::down, ::across]
+        x, w = (t.detach().contiguous(memory_format=torch.channels_last) for t in (given, layer.weight))
         g = torch.conv2d(x, w, None, *how)
         back = partial(
             torch.ops.aten.convolution_backward, g, x, w, None, *how, [1, 1], False, [0, 0], 1, [True, True, False]
@@ -203,23 +207,29 @@ def seconds(action: Callable[[], Any], n: int) -> dict[str, Any]:
     return {name: record.spread(values) for name, values in found.items()}
 
 
+PARTS: dict[str, Callable[[int], Iterator[Row]]] = {"scoring": scoring, "analyses": analyses, "training": training}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two pairs of each in place of five")
-    n = 2 if parser.parse_args().quick else 5
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="others keep what is recorded")
+    given = parser.parse_args()
     torch.set_num_threads(1)
-    load, rows = os.getloadavg()[0], dict[str, Any]()
-    for part in (scoring(n), analyses(max(1, n // 2)), training(n)):
-        for name, found in part:
-            rows[name] = found
-            print(
-                name, {kind: round(values["median"], 3) for kind, values in found.items()}, file=sys.stderr, flush=True
-            )
     what = (
         "medians and ranges of pairs timed in turn on one thread, 64 px RGB where nothing else is said; cpu: by the"
         " processor's time, wall: by the clock; a cycle is n_critic critic steps and one of the generator"
     )
-    record.save(f"bench-{features()}", {"what": what, "features": features(), "load": round(load, 1), "rows": rows})
+    name = f"bench-{features()}"
+    file = record.RECORDS / f"{name}.json"
+    rows = json.loads(file.read_text())["rows"] if file.is_file() and set(given.parts) < set(PARTS) else {}
+    for part in given.parts:
+        for title, found in PARTS[part](2 if given.quick else 5):
+            rows[title] = found
+            facts = {"what": what, "features": features(), "load": round(os.getloadavg()[0], 1), "rows": rows}
+            record.save(name, facts, shown=False)  # what is measured is kept, whatever comes
+            medians = {kind: round(values["median"], 3) for kind, values in found.items()}
+            print(title, medians, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
