@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from gan_probe.errors import ConfigError
 from gan_probe.names import check_name
 
-POOLING = "mean"  # of embeddings, unless another is asked for
-PROBE_POOLING = "grid4"  # of probes and classifiers, as DCGAN's protocol has it (Radford et al. 2016, section 5.1)
+POOLING = "pyramid"  # of embeddings, probes and classifiers: the best on development data (benchmarks/poolings.py)
+CHANNEL_POOLING = "mean"  # where channels are compared or read one by one: one number each
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 ACCELERATIONS = ("auto", "eager", "compiled", "graph")
 VARIED = ("all", "init", "order", "sample")  # what differs between several runs of one training

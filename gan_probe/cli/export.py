@@ -23,7 +23,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write, with one inside for each viewer.")],
     to: Annotated[
         list[str] | None,
-        typer.Option(help=f"{', '.join(OPENED)}; repeatable. Default: all."),
+        typer.Option(help=f"{', '.join(OPENED)}; repeatable. Default: all that can show it."),
     ] = None,
     embedding: Annotated[
         str, typer.Option(help="Which of the table's embeddings: critic, random_init.0, pixels, ...")
@@ -41,15 +41,17 @@ def export(
         from gan_probe.names import check_name
         from synthetic.files import check_free
 
-        chosen = list(dict.fromkeys(to or OPENED))
+        chosen = list(dict.fromkeys(to or ()))
         for name in chosen:
             check_name("viewer", name, OPENED)
-        from gan_probe.report.export import MARKER, Exported, write_export
+        from gan_probe.report.export import MARKER, Exported, possible, write_export
         from gan_probe.scoring.table import read_scores
 
         check_free(out, marker=MARKER, overwrite=overwrite)
         table = read_scores(scores)
-        session.plan(dry_run, {"scores": scores, "images": len(table.table), "to": ", ".join(chosen), "out": out})
+        session.plan(
+            dry_run, {"scores": scores, "images": len(table.table), "to": ", ".join(chosen or OPENED), "out": out}
+        )
         session.hold(out)
         found: list[Any] = []
         if pictures:
@@ -60,6 +62,9 @@ def export(
             _, found, note = read_pictures(table, data, np.arange(len(table.table)))
             session.warn([note] if note else [])
         what = Exported.of(table, embedding, found)
+        if not chosen:
+            chosen, notes = possible(what)
+            session.warn(notes)
         with session.progress("writing"):
             session.warn(write_export(what, out, chosen, command=command_line(), overwrite=overwrite))
         session.metrics |= {"n_images": len(what.table), "n_pictures": len(found)}

@@ -22,7 +22,7 @@ from gan_probe.cli.options import (
 )
 from gan_probe.cli.run_study import check_start, finish, open_critic, parts
 from gan_probe.cli.session import Session
-from gan_probe.config import POOLING
+from gan_probe.config import CHANNEL_POOLING
 from gan_probe.studies.factors.metrics import FactorsMetrics
 
 
@@ -41,7 +41,7 @@ def factors(
         ),
     ] = True,
     layers: Layers = None,
-    pooling: Pooling = POOLING,
+    pooling: Pooling = CHANNEL_POOLING,
     title: Title = None,
     fail_if: Annotated[str | None, gate_option(FactorsMetrics)] = None,
     trust_code: TrustCode = False,

@@ -25,7 +25,7 @@ from gan_probe.cli.options import (
 )
 from gan_probe.cli.run_study import check_start, finish, open_critic, open_images, parts
 from gan_probe.cli.session import Session
-from gan_probe.config import PROBE_POOLING
+from gan_probe.config import POOLING
 from gan_probe.studies.probe.metrics import ProbeMetrics
 
 
@@ -46,7 +46,7 @@ def probe(
     classifiers: Annotated[
         list[str] | None, typer.Option("--classifier", help="linear or knn; repeatable. Default: both.")
     ] = None,
-    pooling: Pooling = PROBE_POOLING,
+    pooling: Pooling = POOLING,
     max_pool: Annotated[
         int, typer.Option(help="Images at most that labels are drawn from; more are thinned by class.", min=4)
     ] = 20_000,

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -158,12 +159,13 @@ class Session:
         self._stdout, self._stderr = Voice(soft_wrap=True, highlight=False), Voice(stderr=True, highlight=False)
         if not self._stdout.is_terminal:
             self._stdout.width = IN_A_PIPE
-        self._until_the_end = ExitStack()
+        self._until_the_end, self._until_a_word = ExitStack(), ExitStack()
 
     # --- talking ---
 
     def say(self, text: str) -> None:
         """Print a result on stdout (not under ``--json``)."""
+        self._until_a_word.close()
         if not self.as_json and not self.quiet:
             self._stdout.print(visible(text), markup=False)
 
@@ -173,11 +175,13 @@ class Session:
             self._tell(text)
 
     def _tell(self, text: str) -> None:
+        self._until_a_word.close()
         if not self.quiet:
             self._stderr.print(visible(text), markup=False, soft_wrap=True)
 
     def show(self, table: Any) -> None:
         """Print a rich table on stdout (not under ``--json``)."""
+        self._until_a_word.close()
         if not self.as_json:
             self._stdout.print(table)
 
@@ -186,6 +190,22 @@ class Session:
         for text in texts:
             self.warnings.append(text)
             self._tell(f"warning: {text}")
+
+    @contextmanager
+    def _hearing_libraries(self) -> Iterator[None]:
+        """Pass on what libraries warn of, such as Pillow of a damaged tag, as warnings of the command."""
+
+        def heard(message: Warning | str, category: type[Warning], filename: str, *_: object) -> None:
+            places = Path(filename).parts
+            name = places[places.index("site-packages") + 1] if "site-packages" in places[:-1] else Path(filename).stem
+            self.warn([f"{Path(name).stem} says: {' '.join(str(message).split())}"])
+
+        usual = warnings.showwarning
+        warnings.showwarning = heard  # type: ignore[assignment] # its last two are where and which line
+        try:
+            yield
+        finally:
+            warnings.showwarning = usual
 
     def plan(self, dry_run: bool, steps: Mapping[str, Any]) -> None:
         """Under ``--dry-run`` print what would be done and end the command."""
@@ -214,6 +234,7 @@ class Session:
 
     @contextmanager
     def _shown(self, text: str, total: int | None) -> Iterator[_Bar | _Lines]:
+        self._until_a_word.close()
         if self._stderr.is_terminal and not (self.quiet or self._manner.quiet):
             columns = (
                 TextColumn("{task.description}"),
@@ -294,9 +315,17 @@ class Session:
 
     def __enter__(self) -> Session:
         self._until_the_end.enter_context(terminable())
+        self._until_the_end.enter_context(self._hearing_libraries())
+        if not (self.quiet or self._manner.quiet):  # torch takes seconds to import, more where others work
+            self._until_a_word.enter_context(_Lines(self._starting, "starting", None))
         return self
 
+    def _starting(self, text: str) -> None:
+        """Print that the work has not begun yet; this word ends no waiting for the first."""
+        self._stderr.print(text, markup=False, soft_wrap=True)
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        self._until_a_word.close()
         try:
             self._until_the_end.close()
         except KeyboardInterrupt as late:  # it waited until everything was cleaned up

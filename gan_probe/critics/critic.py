@@ -45,18 +45,21 @@ from gan_probe.records import regular, seal
 from gan_probe.types import Column, Images, ImageShape, Progress
 from synthetic.files import atomic_folder
 
+OUTPUTS = ("outputs",)  # of `CriticWithOutputs`: what differs between its classes
 TRUST = "add --trust-code (in Python: trust_code=True)."
 
 
 class Forward(NamedTuple):
     """What a forward pass gives of n images.
 
-    ``spread`` is what an ensemble adds: the standard deviation of each score over its members.
+    ``spread`` is what an ensemble adds: the standard deviation of each score over its members; ``places`` what a
+    semi-supervised critic adds: the most probable class of each image, by its place among the training classes.
     """
 
     scores: Column
     features: npt.NDArray[np.float32] | None = None
     spread: Column | None = None
+    places: npt.NDArray[np.intp] | None = None
 
     @classmethod
     def together(cls, parts: Sequence[Forward]) -> Forward:
@@ -455,7 +458,7 @@ class Critic:
         layers : sequence of str, optional
             Some of ``config.layers``, which is the default.
         pooling : str
-            A row of `gan_probe.critics.features.POOLINGS`: "mean", "std", "max" or "grid4".
+            A row of `gan_probe.critics.features.POOLINGS`: such as "mean" or "pyramid".
         batch_size : int, optional
         progress : callable, optional
 
@@ -527,9 +530,13 @@ class Critic:
 
     def forward_batch(self, batch: Tensor, layers: Sequence[str] = (), pooling: str = POOLING) -> Forward:
         """Return scores and features of one batch (n, c, h, w) in [-1, 1], on the critic's device."""
-        with products_of("fp32"):
+        with products_of("fp32"), watched(self.module, OUTPUTS if self.config.heads.get("n_outputs") else ()) as caught:
             scores, found = passed(self.module, batch, layers, pooling)
-        return Forward(scores.float().cpu().numpy(), None if found is None else found.cpu().numpy())
+        return Forward(
+            scores.float().cpu().numpy(),
+            None if found is None else found.cpu().numpy(),
+            places=next((outputs.argmax(1).cpu().numpy() for outputs in caught.values()), None),
+        )
 
     def _batches(self, images: Images, batch_size: int | None, progress: Progress) -> Iterator[Tensor]:
         self.check_images(images)

@@ -52,12 +52,23 @@ def quadrants(x: Tensor) -> Tensor:
     return torch.cat([std(cell) for band in x.split(rows, 2) for cell in band.split(columns, 3)], dim=1)
 
 
+def pyramid(x: Tensor) -> Tensor:
+    """Return `mean`, `std` and `quadrants`: how much there is of a feature, how uneven, and where. To (n, 6c).
+
+    References
+    ----------
+    Lazebnik, Schmid, Ponce 2006, "Beyond Bags of Features: Spatial Pyramid Matching", section 3, with two levels.
+    """
+    return torch.cat([mean(x), std(x), quadrants(x)], dim=1)
+
+
 POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": mean,
     "std": std,
     "max": maximum,
     "grid4": grid4,
     "quadrants": quadrants,
+    "pyramid": pyramid,
 }
 
 

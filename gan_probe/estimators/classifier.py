@@ -20,7 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor, nn
 
-from gan_probe.config import PRESETS, PROBE_POOLING
+from gan_probe.config import POOLING, PRESETS
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.features import POOLINGS, features
@@ -55,7 +55,7 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
         rows, its critic with an output a class (Salimans et al. 2016, section 5); rows whose ``y`` is -1 have no label.
         ``y`` of text must then be of dtype object, as in `sklearn.semi_supervised.SelfTrainingClassifier`.
     layers, pooling
-        See `CriticEmbedder`; the default pooling is that of DCGAN's protocol.
+        See `CriticEmbedder`.
     C : float
         Inverse weight of the logistic regression's penalty, on features whose mean square length is 1.
     learning_rate : float
@@ -104,7 +104,7 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
         *,
         mode: str = "probe",
         layers: Sequence[str] | None = None,
-        pooling: str = PROBE_POOLING,
+        pooling: str = POOLING,
         C: float = 100.0,
         learning_rate: float = 3e-4,
         max_epochs: int = 100,

@@ -36,7 +36,7 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CriticEs
     layers : sequence of str, optional
         Some of the critic's layers; default all.
     pooling : str
-        "mean", "std", "max" or "grid4": see `gan_probe.critics.features`.
+        A row of `gan_probe.critics.features.POOLINGS`, such as "pyramid" or "mean".
     n_components : int, optional
         Reduce the features to so many principal components, fitted on the training rows.
     network : str

@@ -11,9 +11,9 @@ SECTIONS: tuple[Section[ClusterResult], ...] = (
     Section(
         "clusters",
         "Clusters found without labels",
-        "Agreement of clusters with the classes. The number of clusters is chosen without labels (silhouette, BIC,"
-        " density) or set to the number of classes. Lines on the bars of embeddings of randomly initialised critics"
-        " span the seeds.",
+        "Agreement of clusters with the classes. The number of clusters is chosen without labels (stability, BIC,"
+        " density; of scores silhouette) or set to the number of classes. Lines on the bars of embeddings of randomly"
+        " initialised critics span the seeds.",
         lambda result: figures.cluster_agreement(result.clusterings) if "label" in result.table else None,
     ),
 )

@@ -71,6 +71,16 @@ class Exported:
         return cls(scores.without_embeddings(), found.get(embedding), pictures)
 
 
+def possible(what: Exported) -> tuple[list[str], list[str]]:
+    """Return the viewers that can show what there is, and why the others are left out."""
+    lacking = {
+        "projector": "" if what.rows is not None else "the table has no embedding (score without --no-embeddings)",
+        "fiftyone": "" if what.pictures else "the images were not found (name them with --data)",
+    }
+    notes = [f"{name} is left out: {why}." for name, why in lacking.items() if why]
+    return [name for name in TARGETS if not lacking.get(name)], notes
+
+
 def write_export(
     what: Exported, out: Path, targets: Sequence[str], *, command: str = "", overwrite: bool = False
 ) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gan_probe.config import POOLING
-from gan_probe.critics.critic import Critic
+from gan_probe.critics.critic import Critic, Forward
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.readers.reading import as_images
@@ -17,7 +17,7 @@ from gan_probe.names import check_name
 from gan_probe.scoring.controls import encode, first_components, measure_statistics, random_inits
 from gan_probe.scoring.engines import LOCAL, Engine, Wanted
 from gan_probe.scoring.image_statistics import pixel_components
-from gan_probe.scoring.table import UNCERTAINTY, ScoreTable, columns_of, drop_ours
+from gan_probe.scoring.table import PREDICTED, UNCERTAINTY, ScoreTable, columns_of, drop_ours
 from gan_probe.stats.beside import Beside
 from gan_probe.types import AnyData, Column, Progress, Rows
 from gan_probe.version import VERSION
@@ -96,9 +96,7 @@ def score(
     rows = None
     if embeddings:
         rows = Beside(critic=own.features, random_init=tuple(f.features for f in controls_found), baselines=baselines)
-    columns = columns_of(scores, rows)
-    if own.spread is not None:
-        columns[UNCERTAINTY] = own.spread
+    columns = columns_of(scores, rows) | own_columns(critic, own)
     table = drop_ours(data.table.reset_index(drop=True))
     if "label" in table and known:
         table = table.assign(seen=table["label"].astype(str).isin(known))
@@ -112,6 +110,16 @@ def score(
         "warnings": warnings,
     }
     return ScoreTable(pd.concat([table, pd.DataFrame(columns)], axis=1), provenance)
+
+
+def own_columns(critic: Critic, own: Forward) -> dict[str, Any]:
+    """Return what only some critics add to a table: an ensemble its uncertainty, a semi-supervised critic classes."""
+    found: dict[str, Any] = {}
+    if own.spread is not None:
+        found[UNCERTAINTY] = own.spread
+    if own.places is not None:
+        found[PREDICTED] = np.asarray(critic.config.training_classes, dtype=object)[own.places]
+    return found
 
 
 def _check_seen(data: ImageSet, seen: Sequence[str] | None) -> tuple[str, ...]:

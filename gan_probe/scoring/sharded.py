@@ -32,7 +32,7 @@ from gan_probe.records import seal
 from gan_probe.scoring.controls import measure_statistics, random_inits
 from gan_probe.scoring.engines import LOCAL, Engine
 from gan_probe.scoring.folder import MARKER, SAMPLE, SCHEMA, SUMMARY, ScoreFolder
-from gan_probe.scoring.score import describe_critic, score
+from gan_probe.scoring.score import describe_critic, own_columns, score
 from gan_probe.scoring.summary import (
     MAX_CLASSES,
     Grid,
@@ -43,7 +43,7 @@ from gan_probe.scoring.summary import (
     summarise,
     write_summary,
 )
-from gan_probe.scoring.table import SCORE, UNCERTAINTY, ScoreTable, columns_of, drop_ours, write_scores
+from gan_probe.scoring.table import SCORE, ScoreTable, columns_of, drop_ours, write_scores
 from gan_probe.stats.beside import Beside
 from gan_probe.text import as_csv
 from gan_probe.types import OnPart, Progress
@@ -328,8 +328,7 @@ def _score_block(job: Job, block: Block) -> pd.DataFrame:
     statistics = measure_statistics(block.images) if job.has_scalars else {}
     columns = columns_of(Beside(critic=own.scores, random_init=tuple(f.scores for f in found), baselines=statistics),
                          None)  # fmt: skip
-    if own.spread is not None:
-        columns[UNCERTAINTY] = own.spread
+    columns |= own_columns(critic, own)
     table, seen = drop_ours(block.table), job.seen or critic.config.training_classes
     if "label" in table and seen:
         table = table.assign(seen=table["label"].astype(str).isin(seen))

@@ -33,6 +33,7 @@ SCHEMA, OLD_SCHEMA = "gan_probe.scores/2", "gan_probe.scores/1"
 _OLD_RANDOM_INIT = "untrained"  # what schema 1 called randomly initialised critics in its columns
 SCORE = "critic_score"
 UNCERTAINTY = "critic_uncertainty"  # of an ensemble: the standard deviation over its members
+PREDICTED = "predicted_label"  # of a semi-supervised critic: the most probable of its classes
 COLUMNS = "columns"  # in the file, of those that were written
 UNNAMED = "(no label)"  # the class of images whose label is missing
 CRITIC, BASELINE = "critic", "baseline"
@@ -198,7 +199,7 @@ def columns_of(scores: Beside[Any], rows: Beside[Any] | None) -> dict[str, Any]:
 
 def drop_ours(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table without columns that have names of ours."""
-    return table.drop(columns=[c for c in table if c == UNCERTAINTY or Source.parse(str(c)) is not None])
+    return table.drop(columns=[c for c in table if c in (UNCERTAINTY, PREDICTED) or Source.parse(str(c)) is not None])
 
 
 def write_scores(scores: ScoreTable, path: str | Path, *, overwrite: bool = True) -> None:

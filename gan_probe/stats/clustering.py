@@ -15,29 +15,57 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
 from sklearn import config_context
 from sklearn.cluster import HDBSCAN, KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_mutual_info_score, homogeneity_score, silhouette_score
+from sklearn.metrics.cluster import contingency_matrix
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from gan_probe.errors import InputError
 from gan_probe.stats.information import chosen_rows, group_jackknife
-from gan_probe.types import Codes, Rows
+from gan_probe.types import Codes, Rows, Values
 
 MAX_K = 20  # the largest number of clusters tried when k is chosen without labels
+TRIED = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20)  # numbers of clusters that k-means is tried with
+FEWEST = 5  # rows that such a cluster has on average
 MAX_DIMENSIONS = 20  # embeddings are reduced to as many principal components
+MAX_TRIED = 2000  # rows that the space is chosen on
 MAX_ROWS = 5000  # rows that clusters are fitted on and agreement is measured on; the others are assigned
 CHUNK = 65_536  # rows assigned at a time
 N_RESAMPLED, RESAMPLED_SHARE = 5, 0.8
-TIED = 0.02  # clusterings whose stabilities differ by no more are equally stable
+FLAT = 1e-3  # of the largest spread: components below it are noise
+N_TRIED = 4  # resamplings for each number of clusters that is tried
 N_WRONG = 4  # images that an interval of agreement leaves room for
 NOISE = -1  # HDBSCAN's label for rows in no cluster
 
 Assign = Callable[[Rows], Codes]
+
+PLAIN, WHITENED = "plain", "whitened"  # spaces that rows are clustered in
+
+
+def hungarian_accuracy(labels: Any, clusters: Any) -> float:
+    """Return the share of images in their class's cluster, when each class has one cluster, paired as fits best.
+
+    1 = the classes. Clusters beyond the number of classes count as wrong. By chance it is not 0 but, with as many
+    clusters as classes, somewhat above 1 / classes: compare it with the controls, or see the adjusted Rand index.
+
+    References
+    ----------
+    Kuhn 1955, "The Hungarian method for the assignment problem"; as a measure of clusters Yang et al. 2010, "Image
+    Clustering Using Local Discriminant Models and Global Integration", equation 19.
+
+    Examples
+    --------
+    >>> hungarian_accuracy(["a", "a", "b", "c"], [2, 2, 0, 0])
+    0.75
+    """
+    table = contingency_matrix(labels, clusters)
+    return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(labels))
 
 
 def adjusted_rand(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
@@ -66,10 +94,13 @@ def adjusted_rand(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
 
 
 AGREEMENTS: dict[str, Callable[[Any, Any], float]] = {
+    "accuracy": hungarian_accuracy,
     "ari": adjusted_rand,
     "ami": adjusted_mutual_info_score,
     "homogeneity": homogeneity_score,
 }
+
+WITH_INTERVALS = ("accuracy", "ari")
 
 
 @dataclass(frozen=True)
@@ -93,12 +124,13 @@ class Clustering:
     ----------
     method : str
         A row of `METHODS`.
-    k_from : {"silhouette", "bic", "density", "classes"}
+    k_from : {"stability", "silhouette", "bic", "density", "classes"}
         How the number of clusters was chosen. Only "classes" uses the labels, and only to count them.
     k : int
         Clusters found.
     agreement : dict of str to Agreement
-        "ari", "ami" (adjusted Rand index and mutual information: 0 = chance, 1 = the classes), "homogeneity" (0 to 1).
+        "accuracy" (`hungarian_accuracy`), "ari", "ami" (adjusted Rand index and mutual information: 0 = chance,
+        1 = the classes), "homogeneity" (0 to 1).
     noise_share : float
         Share of images in no cluster (HDBSCAN only).
     stability : float
@@ -106,6 +138,8 @@ class Clustering:
     is_chosen : bool
         The one that a user without labels would take: see `choose`.
     assignment : ndarray of int, shape (n,)
+    space : {"plain", "whitened"}
+        What was clustered: the principal components as they are, or each with variance 1. Chosen without labels.
     """
 
     method: str
@@ -116,6 +150,12 @@ class Clustering:
     stability: float
     assignment: Codes
     is_chosen: bool = False
+    space: str = PLAIN
+
+    @property
+    def stable_bits(self) -> float:
+        """What it is chosen by without labels: see `stable_bits`."""
+        return stable_bits(self.stability, self.k)
 
     @property
     def ari(self) -> float:
@@ -127,8 +167,10 @@ class Clustering:
         flat = {"method": self.method, "k_from": self.k_from, "k": self.k}
         for name, found in self.agreement.items():
             flat[name] = found.value
-        flat |= {"ari_low": self.agreement["ari"].ci_low, "ari_high": self.agreement["ari"].ci_high}
-        return flat | {"noise_share": self.noise_share, "stability": self.stability, "is_chosen": self.is_chosen}
+        for name in WITH_INTERVALS:
+            flat |= {f"{name}_low": self.agreement[name].ci_low, f"{name}_high": self.agreement[name].ci_high}
+        more = {"noise_share": self.noise_share, "stability": self.stability, "is_chosen": self.is_chosen}
+        return flat | more | {"space": self.space}
 
 
 def prepare(rows: Rows, *, standardise: bool = True, seed: int = 0) -> Rows:
@@ -183,6 +225,32 @@ def _hdbscan(rows: Rows, k: int, seed: int) -> Assign:
     return KNeighborsClassifier(1).fit(rows, found).predict
 
 
+def stable_bits(stability: float, k: int) -> float:
+    """Return how much a clustering says that is there again in another sample: stability^2 * log2(k).
+
+    Stability alone is largest where there is least to go wrong, with two clusters. The square makes a cluster that is
+    split where nothing is to be split cost more than it gains. The rule was found on development data with labels
+    (``benchmarks/clusters.py``); it looks at none.
+    """
+    return stability * abs(stability) * math.log2(max(k, 1))
+
+
+def best_k(rows: Rows, seed: int) -> tuple[int, float]:
+    """Return the number of k-means clusters with the most `stable_bits`, and those; 1 where nothing can be parted.
+
+    Clusters have five rows at least on average: copies of a few rows are found again whatever they are.
+    """
+    largest = min(MAX_K, len(np.unique(rows, axis=0)) - 1, len(rows) // FEWEST)
+    values = {k: stable_bits(resampled(_quick_kmeans, rows, k, n=N_TRIED, seed=seed), k) for k in TRIED if k <= largest}
+    values = {k: value for k, value in values.items() if value == value}
+    best = max(values, key=values.__getitem__, default=1)
+    return best, values.get(best, 0.0)
+
+
+def _quick_kmeans(rows: Rows, k: int, seed: int) -> Assign:
+    return _kmeans(rows, k, seed, n_starts=1)
+
+
 def _k_by_silhouette(rows: Rows, seed: int) -> int:
     """Return the number of k-means clusters, 2 to 20, whose mean silhouette is largest."""
     largest = min(MAX_K, len(np.unique(rows, axis=0)) - 1)
@@ -197,11 +265,54 @@ def _k_by_bic(rows: Rows, seed: int) -> int:
     return min(values, key=values.__getitem__)
 
 
-# name -> (fit to rows, with k clusters; choose k without labels; the name of that choice)
-METHODS: dict[str, tuple[Callable[[Rows, int, int], Assign], Callable[[Rows, int], int] | None, str]] = {
-    "k-means":          (_kmeans,  _k_by_silhouette, "silhouette"),
-    "Gaussian mixture": (_mixture, _k_by_bic,        "bic"),
-    "HDBSCAN":          (_hdbscan, None,             "density"),
+@dataclass(frozen=True)
+class Space:
+    """What is clustered.
+
+    Attributes
+    ----------
+    name : {"plain", "whitened"}
+    rows : ndarray, shape (n, d)
+    sample : ndarray, shape (m, d)
+        Those that clusters are fitted on.
+    k, k_from : int, str
+        The number of k-means clusters, and what it was chosen by.
+    """
+
+    name: str
+    rows: Rows
+    sample: Values
+    k: int
+    k_from: str
+
+
+def whitened(rows: Rows) -> Rows:
+    """Return principal components with variance 1 each; those that hardly vary are left out."""
+    spread = rows.std(axis=0)
+    kept = spread > FLAT * spread.max()
+    return rows[:, kept] / spread[kept]
+
+
+def best_space(prepared: Rows, seed: int) -> Space:
+    """Return principal components as they are, or whitened: where k-means with its best k has the most `stable_bits`.
+
+    On a line any number of clusters is found again, so there the number has the largest silhouette.
+    """
+    fitted = chosen_rows(np.zeros(len(prepared)), most=MAX_ROWS, seed=seed)
+    tried = chosen_rows(np.zeros(len(prepared)), most=MAX_TRIED, seed=seed)
+    if prepared.shape[1] == 1:
+        return Space(PLAIN, prepared, prepared[fitted], _k_by_silhouette(prepared[tried], seed), "silhouette")
+    spaces = {PLAIN: prepared, WHITENED: whitened(prepared)}
+    found = {name: best_k(rows[tried], seed) for name, rows in spaces.items()}
+    best = max(found, key=lambda name: found[name][1])
+    return Space(best, spaces[best], spaces[best][fitted], found[best][0], "stability")
+
+
+# name -> (fit to rows, with k clusters; choose k without labels, and say how: 0 where it is not used)
+METHODS: dict[str, tuple[Callable[[Rows, int, int], Assign], Callable[[Space, int], tuple[int, str]]]] = {
+    "k-means":          (_kmeans,  lambda space, seed: (space.k, space.k_from)),
+    "Gaussian mixture": (_mixture, lambda space, seed: (_k_by_bic(space.sample, seed), "bic")),
+    "HDBSCAN":          (_hdbscan, lambda space, seed: (0, "density")),
 }  # fmt: skip
 
 
@@ -234,17 +345,17 @@ def cluster(
 
 def _clusterings(prepared: Rows, labels: npt.NDArray[Any] | None, seed: int) -> list[Clustering]:
     """Return every method's clustering of prepared rows."""
-    sample = prepared[chosen_rows(np.zeros(len(prepared)), most=MAX_ROWS, seed=seed)]
+    space = best_space(prepared, seed)
     n_classes = 0 if labels is None else len(np.unique(labels))
     found = []
-    for method, (fit, choose_k, chosen_by) in METHODS.items():
-        ks = [(chosen_by, choose_k(sample, seed) if choose_k else 0)]
-        if choose_k and 0 < n_classes <= len(np.unique(sample, axis=0)):
-            ks.append(("classes", n_classes))
-        for k_from, k in ks:
-            assign = fit(sample, k, seed)
-            starts = range(0, len(prepared), CHUNK)
-            assignment = np.concatenate([assign(prepared[s : s + CHUNK]) for s in starts]).astype(np.intp)
+    for method, (fit, choose_k) in METHODS.items():
+        ks = [choose_k(space, seed)]
+        if ks[0][0] and 0 < n_classes <= len(np.unique(space.sample, axis=0)):
+            ks.append((n_classes, "classes"))
+        for k, k_from in ks:
+            assign = fit(space.sample, k, seed)
+            starts = range(0, len(space.rows), CHUNK)
+            assignment = np.concatenate([assign(space.rows[s : s + CHUNK]) for s in starts]).astype(np.intp)
             found.append(
                 Clustering(
                     method,
@@ -252,8 +363,9 @@ def _clusterings(prepared: Rows, labels: npt.NDArray[Any] | None, seed: int) -> 
                     k=len(set(assignment.tolist()) - {NOISE}),
                     agreement=agreement(assignment, labels, seed=seed),
                     noise_share=float((assignment == NOISE).mean()) if method == "HDBSCAN" else math.nan,
-                    stability=resampled(fit, sample, k, seed=seed),
+                    stability=resampled(fit, space.sample, k, seed=seed),
                     assignment=assignment,
+                    space=space.name,
                 )
             )
     return found
@@ -266,21 +378,26 @@ def agreement(assignment: Codes, labels: npt.NDArray[Any] | None, *, seed: int =
     codes = np.unique(labels, return_inverse=True)[1]
     rows = chosen_rows(codes, most=MAX_ROWS, seed=seed)
     found = {name: Agreement(float(measure(codes[rows], assignment[rows]))) for name, measure in AGREEMENTS.items()}
-    return found | {"ari": agreement_interval(codes[rows], assignment[rows], seed=seed)}
+    return found | {
+        name: agreement_interval(codes[rows], assignment[rows], AGREEMENTS[name], seed=seed) for name in WITH_INTERVALS
+    }
 
 
-def agreement_interval(codes: Codes, given: Codes, *, seed: int = 0) -> Agreement:
-    """Return the adjusted Rand index and its 95 % interval over images, the clusters held fixed.
+def agreement_interval(
+    codes: Codes, given: Codes, measure: Callable[[Any, Any], float] = adjusted_rand, *, seed: int = 0
+) -> Agreement:
+    """Return a measure of agreement and its 95 % interval over images, the clusters held fixed.
 
-    A jackknife's; its lower end leaves room for four images more in the wrong cluster.
+    A jackknife's; its lower end leaves room for four images more in the wrong cluster. Which class has which cluster is
+    found anew in each part, where the measure pairs them.
     """
 
     def of(part: npt.NDArray[np.intp]) -> float:
-        return float(adjusted_rand(codes[part], given[part]))
+        return float(measure(codes[part], given[part]))
 
     value, low, high = group_jackknife(of, codes, seed=seed)
     wrong = _wrong(codes, given)
-    with_wrong = float(adjusted_rand(np.concatenate([codes, wrong[0]]), np.concatenate([given, wrong[1]])))
+    with_wrong = float(measure(np.concatenate([codes, wrong[0]]), np.concatenate([given, wrong[1]])))
     return Agreement(value, max(min(low, with_wrong), -1.0), min(high, 1.0))
 
 
@@ -294,15 +411,17 @@ def _wrong(codes: Codes, given: Codes) -> tuple[npt.NDArray[np.integer[Any]], np
     return codes[first], given[np.roll(first, 1)]
 
 
-def resampled(fit: Callable[[Rows, int, int], Assign], rows: Rows, k: int, *, seed: int = 0) -> float:
-    """Return the mean ARI of clusterings of all rows, each fitted on another random 80 % of them.
+def resampled(
+    fit: Callable[[Rows, int, int], Assign], rows: Rows, k: int, *, n: int | None = None, seed: int = 0
+) -> float:
+    """Return the mean ARI of ``n`` clusterings of all rows (five), each fitted on another random 80 % of them.
 
     References
     ----------
     Ben-Hur, Elisseeff and Guyon 2002, "A stability based method for discovering structure in clustered data".
     """
-    rng, n = np.random.default_rng(seed), round(RESAMPLED_SHARE * len(rows))
-    parts = [rows[rng.choice(len(rows), n, replace=False)] for _ in range(N_RESAMPLED)]
+    rng, size = np.random.default_rng(seed), round(RESAMPLED_SHARE * len(rows))
+    parts = [rows[rng.choice(len(rows), size, replace=False)] for _ in range(n or N_RESAMPLED)]
     if any(len(np.unique(part, axis=0)) < k for part in parts):
         return math.nan
     found = [fit(part, k, seed)(rows) for part in parts]
@@ -310,15 +429,14 @@ def resampled(fit: Callable[[Rows, int, int], Assign], rows: Rows, k: int, *, se
 
 
 def choose(found: Sequence[Clustering]) -> list[Clustering]:
-    """Return the clusterings, the one marked that is taken without labels: the stablest, of equals the finest.
+    """Return the clusterings, the one marked that is taken without labels: that with the most `stable_bits`.
 
     Only those count whose k was found without labels, and that found at least two clusters.
     """
     blind = [c for c in found if c.k_from != "classes" and c.k > 1 and c.stability == c.stability]
     if not blind:
         return list(found)
-    most = max(c.stability for c in blind)
-    best = max((c for c in blind if c.stability >= most - TIED), key=lambda c: (c.k, c.stability))
+    best = max(blind, key=lambda c: c.stable_bits)
     return [replace(c, is_chosen=c is best) for c in found]
 
 

@@ -26,12 +26,12 @@ from gan_probe.networks import NETWORKS, check_image_shape
 from gan_probe.training.acceleration import accelerate
 from gan_probe.training.augmentation import check_augmentations
 from gan_probe.training.batches import ImageSource, batches
-from gan_probe.training.ranks import ALONE, Ranks, join
+from gan_probe.training.ranks import Ranks, join
 from gan_probe.training.runs.folder import MARKER, RunFolder, open_run
 from gan_probe.training.runs.health import Examiner
 from gan_probe.training.runs.saving import Saver, run_id, training_classes
 from gan_probe.training.semi_supervised import check_learnable, has_label, with_labelled
-from gan_probe.training.step import State, generator_looks, new_state
+from gan_probe.training.step import generator_looks, new_state
 from gan_probe.types import Images
 from synthetic.files import atomic_folder, hold, remove_temporaries, write_atomically
 
@@ -87,26 +87,24 @@ def split_held_out(
     return data.take(np.sort(order[n_held_out:])), data.take(np.sort(order[:n_held_out]))
 
 
-class Beginning(NamedTuple):
-    """What steps are taken on: the images, as they are drawn from, and the state before the first step."""
+class Reals(NamedTuple):
+    """What a training sees: its images, those held out, the classes it knows, and where batches come from."""
 
     training: ImageSet
     held_out: ImageSet
+    classes: tuple[str, ...]
     source: ImageSource
-    state: State
 
 
-def begin_training(data: ImageSet, config: TrainConfig, *, device: torch.device, ranks: Ranks = ALONE) -> Beginning:
-    """Return what a training begins with; it follows from the data and the settings."""
+def reals_of(data: ImageSet, config: TrainConfig, device: torch.device) -> Reals:
+    """Return what a training with these settings sees of the data."""
     kept = has_label(data) if config.semi_supervised else None
     training, held_out = split_held_out(data, config.held_out, config.split_seed, kept=kept)
     classes = training_classes(data, only_known=config.semi_supervised)
     labels = np.searchsorted(classes, training.table["label"].astype(str)) if config.conditional else None
     source = ImageSource.of(training.images, device, labels, anchors(data) if config.anchor else None)
-    if config.semi_supervised:
-        source = with_labelled(source, training, classes)
-    state = new_state(config, data.image_shape, device, n_classes=len(classes), ranks=ranks)
-    return Beginning(training, held_out, source, state)
+    source = with_labelled(source, training, classes) if config.semi_supervised else source
+    return Reals(training, held_out, classes, source)
 
 
 def train(
@@ -185,7 +183,8 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
     has_generator = not config.without_generator
     if run.critic.is_dir() and (run.generator.is_dir() or not (has_generator and run.checkpoint.is_file())):
         return Critic.load(run.critic, device)
-    training, held_out, source, state = begin_training(data, config, device=device, ranks=ranks)
+    training, held_out, classes, source = reals_of(data, config, device)
+    state = new_state(config, data.image_shape, device, n_classes=len(classes), ranks=ranks)
     if run.checkpoint.is_file():
         run.read_checkpoint(state)
     ranks.wait()

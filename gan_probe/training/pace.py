@@ -17,11 +17,11 @@ from gan_probe.errors import ConfigError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.training.acceleration import accelerate
 from gan_probe.training.batches import batches
-from gan_probe.training.loop import Beginning, begin_training, snapshot_steps
+from gan_probe.training.loop import Reals, reals_of, snapshot_steps
 from gan_probe.training.runs.folder import RunFolder
 from gan_probe.training.runs.health import Examiner
 from gan_probe.training.runs.saving import Saver
-from gan_probe.training.step import generator_looks
+from gan_probe.training.step import State, generator_looks, new_state
 
 N_WARM, N_STEPS = 2, 12  # steps that do not count (memory is taken, a graph is captured), and those that do, at most
 MEASURED_S = 10.0  # after which no further step is measured, once there are three
@@ -97,18 +97,14 @@ def measure_pace(
     clock : callable
         Returns seconds.
     """
-    step_s, (training, held_out, _, state) = _take_steps(data, config, device, clock)
+    step_s, reals, state = _take_steps(data, config, device, clock)
     saver = Saver(RunFolder(data.source), config.updated({"steps": MOST_STEPS}), data, device)  # writes nothing
-    examiner = None if config.without_generator else Examiner(training, held_out, config.seed)
-
-    def look() -> None:
+    examine = Examiner(reals.training, reals.held_out, config.seed).examine if state.generator is not None else None
+    for _ in range(2):  # the first does more
+        begun = clock()
         critic = saver.critic(state)
-        if examiner is not None:
-            examiner.examine(critic, saver.generator(state, is_kept=False))
-
-    look()  # the first does more
-    begun = clock()
-    look()
+        if examine is not None:
+            examine(critic, saver.generator(state, is_kept=False))
     return Pace(step_s, clock() - begun)
 
 
@@ -143,14 +139,14 @@ def choose_threads(
     return min(spent, key=lambda n: spent[n] * (1.0 if n == 1 else CLEARLY))
 
 
-def _take_steps(data: ImageSet, config: TrainConfig, device: torch.device, clock: Clock) -> tuple[float, Beginning]:
-    """Return the median seconds of a few steps, and what they were taken on, as they left it."""
+def _take_steps(data: ImageSet, config: TrainConfig, device: torch.device, clock: Clock) -> tuple[float, Reals, State]:
+    """Return the median seconds of a few steps, what they saw, and the state that they led to."""
     config = config.updated({"steps": MOST_STEPS})
-    begun = begin_training(data, config, device=device)
-    state = begun.state
+    reals = reals_of(data, config, device)
+    state = new_state(config, data.image_shape, device, n_classes=len(reals.classes))
     take_step = accelerate(state, config, resolve_precision(config.precision, device))
     ends: list[float] = []
-    for batch in batches(begun.source, config, first=1, sees_reals=generator_looks(config)):
+    for batch in batches(reals.source, config, first=1, sees_reals=generator_looks(config)):
         take_step(batch)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
@@ -158,4 +154,4 @@ def _take_steps(data: ImageSet, config: TrainConfig, device: torch.device, clock
             ends.append(clock())
         if len(ends) > N_STEPS or (len(ends) > 3 and ends[-1] - ends[0] > MEASURED_S):
             break
-    return median(end - start for start, end in pairwise(ends)), begun
+    return median(end - start for start, end in pairwise(ends)), reals, state

@@ -129,6 +129,8 @@ def jobs() -> tuple[Job, ...]:
         ),
         Job(f"cluster plain.parquet --out {OUT}.csv", tables, "--seed 1"),
         Job(f"report plain.parquet --out {OUT}", tables, "--title older"),
+        Job(f"export plain.parquet --out {OUT}", tables, "--no-pictures"),
+        Job(f"check run test --out {OUT} {CPU}", "run test", "--title older"),
         Job(f"stability {runs} --data test --out {OUT} {study}", "runs test", "--title older"),
         Job(settle, "runs data", again="--resume"),
         Job(settle, "runs data", "--seed 1", again="--resume"),

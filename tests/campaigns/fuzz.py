@@ -334,7 +334,7 @@ def kinds() -> tuple[Kind, ...]:
             "scores alone",
             "plain.parquet run test",
             ("plain.parquet",),
-            (outliers, f"cluster plain.parquet {CSV}", f"report plain.parquet {OUT}"),
+            (outliers, f"cluster plain.parquet {CSV}", f"report plain.parquet {OUT}", f"export plain.parquet {OUT}"),
             written_anew,
         ),
         Kind(

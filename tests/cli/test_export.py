@@ -86,6 +86,15 @@ def test_what_is_missing_is_said(expected: Exported, few_scores: ScoreTable, tmp
         Exported.of(few_scores, "critc", [])
 
 
+def test_what_no_viewer_can_show_is_left_out_with_a_word(score_file: Path, tmp_path: Path) -> None:
+    done = call_json("export", score_file, "--no-pictures", "-o", tmp_path / "out")
+    assert set(done["outputs"]) == {"embedding-atlas"}
+    assert [warning.split(" is left out")[0] for warning in done["warnings"][:2]] == ["projector", "fiftyone"]
+    again = call_json("export", score_file, "--no-pictures", "--overwrite", "--to", "fiftyone", "-o", tmp_path / "out")
+    assert "name them with --data" in again["metrics"]["error"]
+    assert (tmp_path / "out" / "embedding-atlas").is_dir()
+
+
 def test_wrong_words_are_said(score_file: Path, tmp_path: Path) -> None:
     wrong = call("export", score_file, "-o", tmp_path / "x", "--to", "projektor")
     assert (wrong.exit_code, "unknown viewer 'projektor'. Did you mean 'projector'?" in wrong.stderr) == (3, True)

@@ -1,13 +1,17 @@
+import json
 import os
 import re
+import struct
 import subprocess
 import sys
+import threading
 from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import gan_probe.cli
 from gan_probe.cli.app import VERBS
@@ -158,6 +162,21 @@ def test_what_comes_before_and_after_the_items_is_said_too(
         wait_for("scoring: 3 of 3 batches, now the controls")
 
 
+def test_a_long_start_is_said_until_the_first_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("FIRST_LINE_AFTER_S", "PLAIN_LINE_EVERY_S"):
+        monkeypatch.setattr(f"gan_probe.cli.session.{name}", 0.01)
+    said = ""
+    with Session("score") as session:
+        while "starting: 0 s so far\n" not in said:
+            said += capsys.readouterr().err
+        session.log("scoring")
+        before = threading.active_count()
+    assert "starting" not in capsys.readouterr().err.split("scoring\n", 1)[1]
+    assert threading.active_count() == before
+
+
 def test_a_terminal_gets_a_bar_with_a_total_and_the_time() -> None:
     session, written = Session("score"), StringIO()
     session._stderr = Voice(file=written, force_terminal=True, width=100)
@@ -197,3 +216,23 @@ def test_outputs_are_looked_at_before_torch_is_waited_for(
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.splitlines()[-1] == "3 False"
     assert message in done.stderr
+
+
+def test_what_a_library_warns_of_is_a_warning_of_the_command(tmp_path: Path) -> None:
+    """A tag of a TIFF that is damaged and that nobody needs: Pillow warns, and reads the picture."""
+    folder = tmp_path / "tiffs"
+    folder.mkdir()
+    for number in range(2):
+        Image.fromarray(np.full((8, 8, 3), 40 * number, np.uint8)).save(folder / f"{number}.tif")
+    file = folder / "0.tif"
+    order = "<" if file.read_bytes()[:2] == b"II" else ">"
+    with_two = file.read_bytes().replace(struct.pack(f"{order}HHI", 277, 3, 1), struct.pack(f"{order}HHI", 277, 3, 2))
+    assert with_two != file.read_bytes()
+    file.write_bytes(with_two)
+    done = subprocess.run(
+        [sys.executable, "-m", "gan_probe", "train", folder, "--out", tmp_path / "r", "--dry-run", "--json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "UserWarning" not in done.stderr
+    assert "warning: PIL says: Metadata Warning, tag 277 had too many entries: 2, expected 1" in done.stderr
+    assert any("tag 277" in line for line in json.loads(done.stdout)["warnings"])

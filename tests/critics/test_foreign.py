@@ -46,7 +46,7 @@ def test_outputs_of_every_shape_become_one_number_an_image(name: str, test_set: 
     scores = critic.score(images)
     assert scores == pytest.approx(direct(name, to_network(images)), rel=1e-4, abs=1e-5)
     assert np.allclose(critic.score(images, batch_size=1), scores, atol=1e-5)
-    assert critic.embed(images).shape == (6, sum(critic.config.layer_sizes))
+    assert critic.embed(images, pooling="mean").shape == (6, sum(critic.config.layer_sizes))
 
 
 @pytest.mark.parametrize("name", foreign.KINDS)

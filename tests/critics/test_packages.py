@@ -61,7 +61,7 @@ def test_a_package_s_discriminator_scores_embeds_saves_and_has_controls(
     assert np.allclose(critic.score(images, batch_size=1), scores, atol=1e-4)
     critic.save(tmp_path / "c")
     assert np.array_equal(Critic.load(tmp_path / "c", trust_code=True).score(images), scores)
-    rows = CriticEmbedder(str(tmp_path / "c"), trust_code=True).fit_transform(images)
+    rows = CriticEmbedder(str(tmp_path / "c"), trust_code=True, pooling="mean").fit_transform(images)
     assert rows.shape == (6, sum(critic.config.layer_sizes))
     assert {"control.random_init.0", "embedding.random_init.2"} <= set(score(critic, few).table)
     verdicts = {f.check: f.verdict for f in check_critic(critic, few).checks}

@@ -1,12 +1,22 @@
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from gan_probe.errors import ConfigError, InputError, MissingError
 from gan_probe.stats import clustering as clusters
-from gan_probe.stats.clustering import Clustering, choose, cluster, contingency, prepare
+from gan_probe.stats.clustering import (
+    Clustering,
+    best_space,
+    choose,
+    cluster,
+    contingency,
+    hungarian_accuracy,
+    prepare,
+    stable_bits,
+)
 from gan_probe.studies.separation.projection import project
 
 RNG = np.random.default_rng(0)
@@ -26,7 +36,7 @@ def blind() -> list[Clustering]:
 
 def test_clear_groups_are_found_without_labels_by_every_method(found: list[Clustering]) -> None:
     assert [(c.method, c.k_from) for c in found] == [
-        ("k-means", "silhouette"), ("k-means", "classes"), ("Gaussian mixture", "bic"), ("Gaussian mixture", "classes"),
+        ("k-means", "stability"), ("k-means", "classes"), ("Gaussian mixture", "bic"), ("Gaussian mixture", "classes"),
         ("HDBSCAN", "density"),
     ]  # fmt: skip
     for c in found:
@@ -54,10 +64,12 @@ def test_labels_do_not_influence_the_blind_choice_of_k(found: list[Clustering]) 
 
 def test_standardising_decides_whether_a_column_s_unit_counts() -> None:
     rows = np.c_[BLOBS, 1000 * RNG.normal(size=90)]
-    alone = [c.ari for c in cluster(rows, LABELS, standardise=False) if c.k_from == "classes"]
-    scaled = [c.ari for c in cluster(rows, LABELS) if c.k_from == "classes"]
-    assert max(alone) < 0.2
-    assert min(scaled) > 0.8
+
+    def apart(prepared: np.ndarray) -> float:
+        return silhouette_score(prepared, LABELS)
+
+    assert apart(prepare(rows, standardise=False)) < 0.2
+    assert apart(prepare(rows)) > 0.5
     assert prepare(BLOBS).shape == (90, 5)
 
 
@@ -99,7 +111,7 @@ def test_umap_without_its_extra_says_what_to_install() -> None:
 
 
 def test_without_labels_there_are_clusters_and_no_agreement(blind: list[Clustering]) -> None:
-    assert [(c.k_from, c.k) for c in blind] == [("silhouette", 3), ("bic", 3), ("density", 3)]
+    assert [(c.k_from, c.k) for c in blind] == [("stability", 3), ("bic", 3), ("density", 3)]
     assert all(np.isnan(c.ari) for c in blind)
 
 
@@ -116,21 +128,59 @@ def test_the_choice_without_labels_is_the_same_without_labels(found: list[Cluste
     assert all(c.k_from != "classes" for c in blind)
 
 
-def test_of_equally_stable_clusterings_the_finest_is_chosen_and_never_one_cluster(found: list[Clustering]) -> None:
+def test_that_with_the_most_stable_bits_is_chosen_and_never_one_cluster(found: list[Clustering]) -> None:
     first = found[0]
     made = [
         replace(first, k_from="bic", k=1, stability=1.0),
         replace(first, k_from="silhouette", k=2, stability=0.99),
         replace(first, k_from="density", k=3, stability=0.98),
         replace(first, k_from="classes", k=4, stability=1.0),
+        replace(first, k_from="stability", k=4, stability=0.8),  # a cluster split in two where nothing is to be split
     ]
-    assert [c.is_chosen for c in choose(made)] == [False, False, True, False]
+    assert [c.is_chosen for c in choose(made)] == [False, False, True, False, False]
+
+
+def test_stable_bits_of_known_clusterings() -> None:
+    assert stable_bits(1.0, 8) == pytest.approx(3.0)
+    assert stable_bits(0.5, 4) == pytest.approx(0.5)
+    assert stable_bits(1.0, 1) == stable_bits(0.0, 9) == 0.0
+    assert stable_bits(-0.1, 4) < 0
+
+
+def test_hungarian_accuracy_of_known_clusters() -> None:
+    renamed = np.array([5, 0, 9])[np.repeat([2, 0, 1], 30)]
+    order = RNG.permutation(90)
+    assert hungarian_accuracy(LABELS, renamed) == 1.0
+    assert hungarian_accuracy(LABELS[order], renamed[order]) == 1.0
+    assert hungarian_accuracy(LABELS, np.where(np.arange(90) < 9, 7, renamed)) == pytest.approx(81 / 90)
+    assert hungarian_accuracy(LABELS, np.zeros(90)) == pytest.approx(1 / 3)  # one cluster has one class
+    assert hungarian_accuracy(LABELS, np.arange(90)) == pytest.approx(3 / 90)  # and a class one cluster
+    wrong = RNG.choice(90, 20, replace=False)
+    given = np.repeat([0, 1, 2], 30)
+    given[wrong] = (given[wrong] + 1) % 3
+    table = np.zeros((3, 3))
+    np.add.at(table, (np.repeat([0, 1, 2], 30), given), 1)
+    best = max(sum(table[i, p[i]] for i in range(3)) for p in permutations(range(3)))
+    assert hungarian_accuracy(LABELS, given) == pytest.approx(best / 90)
+
+
+def test_where_noise_has_the_largest_spread_the_space_is_whitened_and_else_it_is_not() -> None:
+    """Groups in directions of small spread, beside a few that vary more and say nothing."""
+    means = 4.0 * np.eye(6)[np.arange(240) % 6]
+    groups = RNG.normal(size=(240, 6)) * 0.3 + means
+    noise = RNG.normal(size=(240, 3)) * 20
+    for rows, name in ((groups, "plain"), (np.c_[groups, noise], "whitened")):
+        space = best_space(prepare(rows, standardise=False), 0)
+        assert space.name == name
+        assert space.k == 6
+    assert best_space(prepare(groups[:, 0]), 0).k_from == "silhouette"
 
 
 def test_agreement_has_an_interval_that_holds_the_truth() -> None:
     mixed = np.where(np.arange(90) % 10 == 0, "a", LABELS)
-    found = cluster(BLOBS, mixed)[0].agreement["ari"]
-    assert found.ci_low < found.value < found.ci_high < 1
+    for name in ("accuracy", "ari"):
+        found = cluster(BLOBS, mixed)[0].agreement[name]
+        assert found.ci_low < found.value < found.ci_high < 1
 
 
 def test_rows_beyond_the_sample_are_assigned_to_the_same_clusters(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from gan_probe.images.image_set import ImageSet, from_arrays
 from gan_probe.images.readers.few_labels import with_few_labels
 from gan_probe.images.readers.reading import NO_LABEL
 from gan_probe.networks import build_critic
+from gan_probe.scoring.score import score
 from gan_probe.training import RunFolder, train
 from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.loop import check_trainable, split_held_out
@@ -108,6 +109,8 @@ def test_a_training_learns_from_labels_and_its_critic_names_classes(trained: Pat
     names = np.array(critic.config.training_classes)
     assert (critic.predict(few.images) == names[under.argmax(1)]).all()
     assert "log odds" in critic.notes[0]
+    table = score(critic, few, controls=False).table
+    assert table["predicted_label"].tolist() == critic.predict(few.images).tolist()
     rows = (trained / "metrics.jsonl").read_text().splitlines()
     assert all('"class_accuracy"' in row for row in rows)
     assert critic.random_init(1).config.heads == {"n_outputs": 2}

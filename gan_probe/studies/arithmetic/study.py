@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from sklearn.linear_model import RidgeClassifier
 
-from gan_probe.config import PROBE_POOLING
+from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.generator import Generator
 from gan_probe.critics.sampling import paths
@@ -105,7 +105,7 @@ def arithmetic(
 
 
 def _embed(critic: Critic, engine: Engine, images: Images) -> Rows:
-    found = engine.run([critic], images, Wanted(None, PROBE_POOLING))[0].features
+    found = engine.run([critic], images, Wanted(None, POOLING))[0].features
     if found is None:
         raise InputError(f"{critic.config.network} shows no layers, and arithmetic names images by their features.")
     return found

@@ -42,7 +42,7 @@ class ClusterResult(StudyResult):
         for source, name in ((CRITIC_SCORE, "The scores"), (CRITIC_ROWS, "The critic's embedding")):
             for c in self.clusterings.get(source, ()):
                 if c.is_chosen:
-                    beside = "" if c.ari != c.ari else f"; agreement with the classes: ARI {c.ari:.2f}"
+                    beside = "" if c.ari != c.ari else f"; agreement with the classes: {_agreement(c)}"
                     lines.append(f"{name}: {c.k} clusters by {c.method}, stability {c.stability:.2f}{beside}.")
         return lines or ["No clustering can be chosen without labels."]
 
@@ -67,6 +67,12 @@ class ClusterResult(StudyResult):
     def record(self) -> dict[str, Any]:
         """Return every number of the page."""
         return {"clusters": self.metrics().clusters}
+
+
+def _agreement(c: Clustering) -> str:
+    accuracy = c.agreement["accuracy"]
+    share = f"{accuracy.value:.1%} ({accuracy.ci_low:.1%} to {accuracy.ci_high:.1%}) in their class's cluster"
+    return f"{share}, ARI {c.ari:.2f}, AMI {c.agreement['ami'].value:.2f}"
 
 
 def assignments(table: pd.DataFrame, clusterings: Mapping[Source, Sequence[Clustering]]) -> pd.DataFrame:

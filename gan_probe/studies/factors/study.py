@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gan_probe.config import POOLING
+from gan_probe.config import CHANNEL_POOLING
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import fit_channels, from_synthetic
@@ -167,7 +167,7 @@ def factors(
     n_bases: int = N_BASES,
     controls: bool = True,
     layers: Sequence[str] | None = None,
-    pooling: str = POOLING,
+    pooling: str = CHANNEL_POOLING,
     seed: int = 0,
     engine: Engine = LOCAL,
     on_step: OnPart = lambda name: None,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_probe.config import PROBE_POOLING
+from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
@@ -34,7 +34,7 @@ def probe(
     per_class: Sequence[int] | None = None,
     n_draws: int = probing.N_DRAWS,
     classifiers: Sequence[str] = tuple(probing.CLASSIFIERS),
-    pooling: str = PROBE_POOLING,
+    pooling: str = POOLING,
     max_pool: int = MAX_POOL,
     controls: bool = True,
     task_alone: Critic | None = None,
@@ -53,7 +53,7 @@ def probe(
     per_class, n_draws, classifiers
         See `gan_probe.studies.probe.result.probe`.
     pooling : str
-        A row of `gan_probe.critics.features.POOLINGS`; "grid4" is DCGAN's.
+        A row of `gan_probe.critics.features.POOLINGS`; "grid4" is that of Radford et al. 2016.
     max_pool : int
         Images at most that labels are drawn from.
     controls : bool

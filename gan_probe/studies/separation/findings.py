@@ -342,8 +342,8 @@ VERDICTS: tuple[Verdict[SeparationFacts], ...] = (
         name="clusters",
         when="clusters were found",
         holds=lambda f: bool(f.ari),
-        says="Clusters found and chosen without labels (the stablest of three methods) agree with the classes as"
-        " follows (ARI; 1 = the same, 0 = chance): {agreements}.",
+        says="Clusters found and chosen without labels (of three methods, the most stable bits) agree with the classes"
+        " as follows (ARI; 1 = the same, 0 = chance): {agreements}.",
     ),
     Verdict(
         name="clusters, training added none",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from gan_probe.config import CHANNEL_POOLING
 from gan_probe.critics.critic import Critic, Forward
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, fit_channels
@@ -238,7 +239,7 @@ def _look(
     scores, embeddings = {}, []
     for name, critic in critics.items():
         images = data.with_channels(critic.config.image_shape[2]).images
-        values, rows, _ = run([critic], images, Wanted(None))[0]
+        values, rows = run([critic], images, Wanted(None, CHANNEL_POOLING))[0][:2]
         if not np.isfinite(values).all() or values.std() == 0:
             if not skip_diverged:
                 raise InputError(
