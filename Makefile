@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 QUICK := "not slow and not nightly and not gpu"
 
-.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest style check ci docs site golden golden-summary benchmarks gallery pictures gpu release clean
+.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest style check ci docs site golden golden-summary benchmarks bench gallery pictures gpu release clean
 
 setup: $(STAMP)
 
@@ -90,6 +90,10 @@ benchmarks: setup  ## remake benchmarks/records
 	$(BIN)/python benchmarks/article.py
 	$(BIN)/python benchmarks/article.py --test article-dev --seeds 1,2,3,4,5
 	$(BIN)/python benchmarks/article.py --test article-dev --seeds 1,2,3,4,5 --average 0
+
+bench: setup  ## your own table of speeds, in about ten minutes on an idle machine: one thread, pairs timed in turn
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/bench.py
+	$(BIN)/python docs/generate.py
 
 gpu: setup  ## what needs a CUDA device: its tests, its benchmark; some minutes, no network
 	$(BIN)/python -m pytest -p no:cacheprovider -m gpu tests/training/test_gpu.py

@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import record
 import torch
 from sklearn.pipeline import make_pipeline
@@ -23,7 +24,7 @@ from synthetic import make_dataset
 BATCH, N_PAIRS = 128, 7
 
 
-def ratios(network: str, images: torch.Tensor, folder: Path) -> dict[str, object]:
+def ratios(network: str, images: np.ndarray, folder: Path) -> dict[str, object]:
     critic = Critic.from_network(network, images.shape[1:])
     critic.save(folder / network)
     rows = images.reshape(len(images), -1)

@@ -1,4 +1,4 @@
-"""The baseline of `train_step.py`: WGAN-GP as widely used scripts write it. Written for this comparison.
+"""The baselines of `train_step.py` and `bench.py`: WGAN-GP as widely used scripts write it, written for comparison.
 
 Images come from a DataLoader and become float one by one; the generator is not detached in the critic's step, reals and
 fakes go through the critic apart, Adam is torch's default, losses are read at every step.
@@ -44,10 +44,13 @@ class PlainTrainer:
         while True:
             yield from self.loader
 
+    def fakes(self, n: int) -> Tensor:
+        return self.generator(torch.randn(n, self.latent_dim, device=self.device))
+
     def critic_step(self) -> float:
         real = next(self.reals).to(self.device)
         self.critic_optimizer.zero_grad()
-        fake = self.generator(torch.randn(len(real), self.latent_dim, device=self.device))
+        fake = self.fakes(len(real))
         alpha = torch.rand(len(real), 1, 1, 1, device=self.device)
         between = (alpha * real + (1 - alpha) * fake).detach().requires_grad_(True)
         score = self.critic(between)
@@ -72,3 +75,14 @@ class PlainTrainer:
         for _ in range(n_critic):
             self.critic_step()
         self.generator_step()
+
+
+class CarefulTrainer(PlainTrainer):
+    """As larger libraries write it: fakes are made without a graph for the generator; the rest is the same.
+
+    Reals and fakes still go through the critic apart, and the penalty through torch's own double backward.
+    """
+
+    def fakes(self, n: int) -> Tensor:
+        with torch.no_grad():
+            return super().fakes(n)

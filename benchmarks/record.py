@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from gan_probe.device import environment, has_native_bf16, resolve_device
@@ -38,6 +38,24 @@ def paired_ratios(a: Callable[[], Any], b: Callable[[], Any], n: int) -> list[fl
         b()
         ratios.append((middle - start) / (perf_counter() - middle))
     return ratios
+
+
+def paired(a: Callable[[], Any], b: Callable[[], Any], n: int) -> dict[str, Any]:
+    """Return time(a) / time(b) as `spread`, by the processor's time and by the clock, of ``n`` pairs run in turn.
+
+    The processor's time of this process is what a busy machine changes least.
+    """
+    a(), b()
+    found: dict[str, list[float]] = {"cpu": [], "wall": []}
+    for _ in range(n):
+        marks = [(process_time(), perf_counter())]
+        for action in (a, b):
+            action()
+            marks.append((process_time(), perf_counter()))
+        start, middle, end = marks
+        for which, name in enumerate(found):
+            found[name].append((middle[which] - start[which]) / (end[which] - middle[which]))
+    return {name: spread(values) for name, values in found.items()}
 
 
 def save(name: str, results: Mapping[str, Any], *, shown: bool = True) -> None:

@@ -22,13 +22,13 @@ import numpy as np
 import record
 import torch
 from plain_wgan_gp import PlainTrainer
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from gan_probe.config import TrainConfig, preset
 from gan_probe.device import has_native_bf16
-from gan_probe.networks import build_critic, build_generator
+from gan_probe.networks import build_critic, build_generator, piecewise
 from gan_probe.networks.convolution import PenaltyConv2d
 from gan_probe.training.acceleration import Log, accelerate
 from gan_probe.training.batches import ImageSource, batches
@@ -111,12 +111,30 @@ def timed(action: Callable[[], Any], n: int = 5) -> float:
     return float(np.median(times))
 
 
-def with_plain_convolutions(module: nn.Module) -> nn.Module:
-    """Return the network with torch's own convolutions, as others have it."""
+class Sliced(nn.Conv2d):
+    """A 1x1 convolution of the pixels that its stride meets; torch's own, strided, ends the process on a CPU."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        (down, across) = self.stride
+        return nn.functional.conv2d(x[..., ::down, ::across], weight, bias)
+
+
+def with_plain_layers(module: nn.Module) -> nn.Module:
+    """Return the network with torch's own convolutions, rectifiers and pooling, as others have it."""
     for layer in module.modules():
         if isinstance(layer, PenaltyConv2d):
-            layer.__class__ = nn.Conv2d
+            layer.__class__ = Sliced if layer.kernel_size == (1, 1) else nn.Conv2d
             layer.weight.data = layer.weight.data.contiguous()
+    forward = module.forward
+
+    def plain(x: Tensor) -> Tensor:
+        ours, piecewise._is_plain = piecewise._is_plain, lambda: True
+        try:
+            return forward(x)
+        finally:
+            piecewise._is_plain = ours
+
+    module.forward = plain
     return module
 
 
@@ -130,7 +148,7 @@ def residual(network: str, batch_size: int, precision: str, device: torch.device
     config = forever(network, batch_size)
     shape = images.shape[1:]
     plain = PlainTrainer(
-        with_plain_convolutions(build_critic(network, shape, seed=0)).to(device),
+        with_plain_layers(build_critic(network, shape, seed=0)).to(device),
         build_generator(network, shape, 128, seed=0).to(device), images, batch_size, 128, device,
     )  # fmt: skip
     ours = Ours(config, images, precision, device)
@@ -148,13 +166,16 @@ def residual(network: str, batch_size: int, precision: str, device: torch.device
     }
 
 
-def mimicry(precision: str, device: torch.device) -> dict[str, Any] | str:
-    """Return the ratio to torch-mimicry's own train_step on its own 32 px networks, ours on the same networks."""
+Action = Callable[[], None]
+
+
+def mimicry_steps(precision: str, device: torch.device) -> tuple[Action, Action, Ours] | None:
+    """Return torch-mimicry's own critic step and cycle on its own 32 px networks, and ours on the same; or None."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from tests.packages import open_package
 
     if not open_package("torch_mimicry"):
-        return "not measured: torch-mimicry is not installed"
+        return None
     nets = importlib.import_module("torch_mimicry.nets.wgan_gp.wgan_gp_32")
     generator, critic = nets.WGANGPGenerator32().to(device), nets.WGANGPDiscriminator32().to(device)
     optimizers = [torch.optim.Adam(m.parameters(), 1e-4, betas=(0.0, 0.9)) for m in (critic, generator)]
@@ -173,7 +194,15 @@ def mimicry(precision: str, device: torch.device) -> dict[str, Any] | str:
             critic_step()
         generator.train_step((real, None), critic, optimizers[1], Log(), device)
 
-    ours = Ours(SMALL, images, precision, device)
+    return critic_step, cycle, Ours(SMALL, images, precision, device)
+
+
+def mimicry(precision: str, device: torch.device) -> dict[str, Any] | str:
+    """Return the ratio to torch-mimicry's own train_step on its own 32 px networks, ours on the same networks."""
+    steps = mimicry_steps(precision, device)
+    if steps is None:
+        return "not measured: torch-mimicry is not installed"
+    critic_step, cycle, ours = steps
     return {
         "mimicry_over_ours_critic_step": record.spread(record.paired_ratios(critic_step, ours.critic_step, N_PAIRS)),
         "mimicry_over_ours_cycle": record.spread(record.paired_ratios(cycle, ours.cycle, 3)),

@@ -6,6 +6,7 @@ To add a page: one function and one row in ``PAGES``.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import sys
@@ -333,6 +334,26 @@ def coverage(_: str) -> str:
     )
 
 
+def speeds(page: str) -> str:
+    """Return ``docs/measured.md`` with the rows of every record that ``make bench`` left, float32 first."""
+    records = [json.loads(path.read_text()) for path in sorted((ROOT / "benchmarks/records").glob("bench-*.json"))]
+    names = list(dict.fromkeys(name for record in records for name in record["rows"]))
+    rows = []
+    for name in sorted(names, key=lambda name: "bf16" in name):
+        found = [(record["features"], record["rows"][name]) for record in records if name in record["rows"]]
+        times = [measured.get("cpu", measured.get("wall")) for _, measured in found]
+        medians, every = [t["median"] for t in times], [value for t in times for value in (t["min"], t["max"])]
+        by = "processor" if all("cpu" in measured for _, measured in found) else "clock"
+        rows.append((name, span(medians), span(every), by, ", ".join(features for features, _ in found)))
+    return between(page, table(("what", "median", "single values", "time of", "machines"), rows))
+
+
+def span(values: list[float]) -> str:
+    """Return a range in words, or the one value."""
+    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Return a table in Markdown."""
     first, *others = (f"| {' | '.join(cells)} |" for cells in (head, *rows))
@@ -407,6 +428,7 @@ PAGES: dict[str, Callable[[str], str]] = {
     "docs/glossary.md": words,
     "docs/verdicts.md": verdicts,
     "docs/metrics/coverage.md": coverage,
+    "docs/measured.md": speeds,
     "reports/README.md": gallery,
     "docs/gallery.md": gallery_of_site,
     "CITATION.cff": citation,

@@ -121,6 +121,8 @@ def environment() -> dict[str, Any]:
         "scikit_learn": sklearn.__version__,
         "machine": platform.machine(),
         "system": platform.system(),
+        "cores": cpu_count(),
+        "computes_with": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }

@@ -89,6 +89,13 @@ def train(
         ),
     ] = "all",
     jobs: Jobs = None,
+    threads: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a training on a CPU: a number, or auto: one or one a core, whichever takes a few steps faster,"
+            " kept for --resume on the same machine. Default: torch's. Another number rounds sums otherwise."
+        ),
+    ] = None,
     split: SplitName = None,
     size: SizePx = None,
     stream: Annotated[
@@ -164,6 +171,9 @@ def train(
         if runs > 1 and (out / MARKER).is_file():
             raise InputError(f"{out} is a run folder itself; choose another --out for --runs.")
         at_a_time = 1 if several or runs == 1 else min(runs, jobs or default_jobs(runs, images, chosen))
+        _set_threads(
+            session, threads, out, images, config, device=chosen, is_one=runs == 1 and not several, resume=resume
+        )
         if minutes is not None:
             began = out / "run-00" if runs > 1 else out
             seconds = 60 * minutes / math.ceil(runs / at_a_time)
@@ -245,6 +255,37 @@ def _damaged_snapshots(runs: Iterable[Path]) -> Iterator[str]:
             Critic.load(folder)
         except InputError as error:
             yield f"{folder} is damaged and is not made again; trajectory leaves it out: {error}"
+
+
+def _set_threads(
+    session: Session,
+    wanted: str | None,
+    run: Path,
+    images: ImageSet,
+    config: TrainConfig,
+    *,
+    device: torch.device,
+    is_one: bool,
+    resume: bool,
+) -> None:
+    """Give torch the threads that are asked for, or that are fastest; say which."""
+    if wanted is None:
+        return
+    import torch
+
+    from gan_probe.device import cpu_count
+    from gan_probe.records import read_record
+    from gan_probe.training.pace import choose_threads
+
+    if not is_one or device.type != "cpu":
+        raise typer.BadParameter("--threads is for one training on a CPU; several have a core's share each (--jobs).")
+    if wanted != "auto" and not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= cpu_count()):
+        raise typer.BadParameter(f"--threads must be auto or from 1 to {cpu_count()}, the cores here; got {wanted!r}.")
+    recorded = run / "environment.json"
+    known = read_record(recorded) if resume and recorded.is_file() else None
+    n = choose_threads(images, config, known=known) if wanted == "auto" else int(wanted)
+    torch.set_num_threads(n)
+    session.log(f"threads: {n}")
 
 
 def _steps_of(run: Path) -> int | None:

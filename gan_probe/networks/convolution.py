@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-FEW_POSITIONS = 4  # in bfloat16: up to 2x2 positions a matrix product is faster than a convolution
+FEW_POSITIONS = 4  # up to 2x2 positions a matrix product is faster than a convolution: in bfloat16, and in training
 
 _inputs_only = ContextVar("inputs_only", default=False)
 
@@ -122,11 +122,13 @@ class PenaltyConv2d(nn.Conv2d):
         kind = x.device.type
         if kind not in ("cpu", "cuda") or torch.compiler.is_compiling():
             return super()._conv_forward(x, w, b)
-        if torch.is_autocast_enabled(kind):
+        in_bf16 = torch.is_autocast_enabled(kind)
+        if in_bf16:
             dtype = torch.get_autocast_dtype(kind)
             x, w, b = x.to(dtype), w.to(dtype), None if b is None else b.to(dtype)
-            if kind == "cpu" and math.prod(self._positions(x)) <= FEW_POSITIONS:
-                return self._as_product(x, w, b)
+        pays = in_bf16 or (torch.is_grad_enabled() and self.kernel_size != (1, 1))  # scores in float32 keep their bits
+        if kind == "cpu" and pays and math.prod(self._positions(x)) <= FEW_POSITIONS:
+            return self._as_product(x, w, b)
         stride: Any = self.stride
         if self.kernel_size == (1, 1) and not any(self.padding):
             # Of three channels torch 2.13 writes beyond the gradient's memory at stride 2; and this is less to copy.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gan_probe.images.image_set import ImageSet
 from tests.cli.conftest import call, call_json
@@ -199,3 +200,20 @@ def test_curves_and_samples_in_tensorboard(few_images: Path, tmp_path: Path, mon
     missing = call("train", few_images, "--out", tmp_path / "x", "--log", "tensorboard")
     assert (missing.exit_code, "pip install 'gan-probe[tensorboard]'" in missing.stderr) == (6, True)
     assert not (tmp_path / "x").exists()
+
+
+def test_threads_are_set_kept_and_refused(images: Path, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    words = ("train", images, "--out", tmp_path / "r", "--network", "mlp", "--steps", "1", "--set", "n_snapshots=0")
+    try:
+        assert "threads: 1" in call(*words, "--threads", "1", "--device", "cpu").stderr
+        assert json.loads((tmp_path / "r" / "environment.json").read_text())["threads"] == 1
+        assert "threads: 1" in call(*words, "--threads", "auto", "--device", "cpu", "--resume").stderr
+    finally:
+        torch.set_num_threads(before)
+    for more, said in [
+        (("--threads", "many"), "must be auto or from 1 to"),
+        (("--threads", "1", "--runs", "2", "--out", tmp_path / "rs"), "--jobs"),
+    ]:
+        refused = call(*words, *more, "--device", "cpu", "--overwrite")
+        assert (refused.exit_code, said in refused.stderr) == (2, True)

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from gan_probe.config import TrainConfig
+from gan_probe.device import environment
 from gan_probe.errors import ConfigError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.training.loop import snapshot_steps
-from gan_probe.training.pace import Pace, measure_pace
+from gan_probe.training.pace import Pace, choose_threads, measure_pace
 
 CONFIG = TrainConfig(network="mlp", batch_size=4, n_critic=1, penalty="gradient", n_snapshots=3)
 
@@ -45,3 +46,30 @@ def test_a_pace_is_that_of_the_steps_and_leaves_no_trace(train_set: ImageSet, co
     pace = measure_pace(train_set, config, device=torch.device("cpu"), clock=lambda: float(next(ticks)))
     assert pace == Pace(1.0, 1.0)
     assert torch.equal(torch.rand(2), expected)
+
+
+@pytest.mark.parametrize(("of_one", "of_all", "chosen"), [(4.0, 2.0, "all"), (2.0, 1.95, "one"), (2.0, 8.0, "one")])
+def test_several_threads_are_taken_where_they_are_clearly_faster(
+    train_set: ImageSet, of_one: float, of_all: float, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that runs as fast as the number of threads says."""
+    monkeypatch.setattr("gan_probe.device.cpu_count", lambda: 2)
+    before, now = torch.get_num_threads(), [0.0]
+
+    def clock() -> float:
+        now[0] += of_one if torch.get_num_threads() == 1 else of_all
+        return now[0]
+
+    assert choose_threads(train_set, CONFIG, clock=clock) == {"one": 1, "all": 2}[chosen]
+    assert torch.get_num_threads() == before
+
+
+def test_a_run_keeps_its_threads_on_its_machine_and_measures_anew_on_another(train_set: ImageSet) -> None:
+    def unasked() -> float:
+        raise AssertionError("nothing is to be measured")
+
+    here = {**environment(), "threads": 7}
+    assert choose_threads(train_set, CONFIG, known=here, clock=unasked) == 7
+    ticks: Iterator[int] = count()
+    other = {**here, "computes_with": "AVX9000"}
+    assert choose_threads(train_set, CONFIG, known=other, clock=lambda: float(next(ticks))) == 1
