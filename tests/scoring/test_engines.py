@@ -20,8 +20,14 @@ from gan_probe.studies.stability.study import stability
 
 PACKAGE = Path(str(gan_probe.__file__)).parent
 DIRECT = {"score", "embed", "forward", "forward_batch", "class_scores"}
-# The room below the engines; the check of what a critic itself does; the width of a layer, from one image.
-EXCEPTIONS = ("critics/", "scoring/engines.py", "studies/check/study.py", "studies/probe/study.py")
+# The room below the engines; the check of what a critic itself does; the width of a layer, from one image; gradients.
+EXCEPTIONS = (
+    "critics/",
+    "scoring/engines.py",
+    "studies/check/study.py",
+    "studies/probe/study.py",
+    "training/semi_supervised.py",
+)
 
 
 def direct_calls(path: Path) -> Iterator[str]:
