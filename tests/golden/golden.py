@@ -23,7 +23,7 @@ from typing import Any
 SUMMARY = Path(__file__).parent / "summary.json"
 # Keys whose values differ between two runs of the same code, or between versions by what they are.
 LEFT_OUT = re.compile(
-    r"(^|[._])(hash|hashes|checksum|version|command|elapsed_s|seconds|schema|torch|numpy|python|scikit_learn|machine|threads)$"
+    r"(^|[._])(hash|hashes|checksum|version|command|elapsed_s|seconds|schema|torch|numpy|python|scikit_learn|machine|threads|cores|computes_with)$"
     r"|critic_hash|^environment|images_per_s|^bank"
 )
 SPEC = """\
