@@ -137,9 +137,10 @@ class Verb(TyperCommand):
 
         from gan_probe.errors import ConfigError
         from gan_probe.names import check_name
+        from gan_probe.records import regular
 
         try:
-            record = tomllib.loads(file.read_text(encoding="utf-8"))
+            record = tomllib.loads(regular(file).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise typer.BadParameter(f"--config {file} cannot be read as TOML: {error}") from error
         own = record.get(str(self.name))

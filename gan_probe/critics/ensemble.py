@@ -24,6 +24,7 @@ from gan_probe.critics.identity import CriticConfig, digest_of, hash_of, old_has
 from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
+from gan_probe.images.readers.arrays import check_array
 from gan_probe.names import check_name
 from gan_probe.records import check_seal, read_array, read_record, seal
 from gan_probe.stats.alignment import affine, shift
@@ -346,7 +347,7 @@ def _open(folder: Path, device: torch.device | str, *, trust_code: bool) -> Ense
         module = AlignedMean([member.module for member in members.values()])
         for name, buffer in (("shift", module.shifts), ("scale", module.scales), ("norm", module.norms)):
             buffer.copy_(torch.tensor([row[name] for row in rows]))
-        panel = read_array(folder / PANEL)
+        panel = check_array(read_array(folder / PANEL), folder / PANEL)
         ensemble = EnsembleCritic(module, config, device, panel=panel)
         saved = record["hash"]
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

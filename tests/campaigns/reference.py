@@ -41,6 +41,8 @@ def _rows(path: Path) -> list[Row]:
         return [{"sample_id": identity(image)} for image in np.load(path, allow_pickle=False)]
     if path.suffix == ".npz":
         held = np.load(path, allow_pickle=False)
+        if "y" not in held.files:
+            return [{"sample_id": identity(i)} for i in held["x"]]
         return [{"sample_id": identity(i), "label": str(y)} for i, y in zip(held["x"], held["y"], strict=True)]
     import pyarrow.parquet as pq
 

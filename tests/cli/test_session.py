@@ -67,7 +67,7 @@ def test_every_kind_of_bad_input_has_its_exit_code_and_its_words(run: Path, imag
         (("train", images, "--out", tmp_path / "x", "--set", "step=3"), 3, "Did you mean 'steps'"),
         (("train", images, "--out", tmp_path / "x", "--set", "steps"), 3, "--set takes name=value, got 'steps'"),
         (("train", images, "--out", tmp_path / "x", "--steps", "many"), 2, "valid integer"),
-        (("train", images, "--out", tmp_path / "x", "--steps", "2", "--epochs", "1"), 2, "--steps or --epochs"),
+        (("train", images, "--out", tmp_path / "x", "--steps", "2", "--epochs", "1"), 2, "--steps, --epochs and"),
         (("train", images, "--out", tmp_path / "x", "--precision", "tf32", "--device", "cpu"), 3, "CUDA"),
         (("train", images, "--out", images), 3, "holds no config.json of this kind, so it is left alone"),
         (("score", images, images, "--out", tmp_path / "x.parquet"), 3, "is not a run folder"),

@@ -98,7 +98,10 @@ def test_what_a_stored_graph_cannot_do_is_said(files: Path, test_set: ImageSet, 
     assert "control.brightness" in scores.table
     labels = test_set.table["factor.shape"].to_numpy()
     CriticClassifier(str(tmp_path / "onnx")).fit(test_set.images, labels)
-    assert CriticEmbedder(str(tmp_path / "onnx")).fit_transform(test_set.images).shape == (80, 24)
+    assert CriticEmbedder(str(tmp_path / "onnx")).fit_transform(test_set.images).shape == (
+        80,
+        6 * 24,
+    )  # pyramid: six numbers a channel
     cases = [
         (lambda: script.embed(test_set.images), InputError, "shows no layers"),
         (lambda: probe(script, test_set), InputError, "shows no layers"),

@@ -42,8 +42,8 @@ def image_sizes(path: str | Path, *, split: str | None = None) -> Counter[Size]:
 
 def _size_of(source: Any) -> Size | None:
     """Return what a picture's header says, or None for what is none: reading it says why."""
-    if not isinstance(source, Path | bytes):
-        return None
+    if not isinstance(source, Path | bytes) or (isinstance(source, Path) and not source.is_file()):
+        return None  # a pipe would be waited for
     try:
         with (
             foreign("no picture"),
