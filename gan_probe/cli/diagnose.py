@@ -32,6 +32,7 @@ def diagnose(
             check_start(out, overwrite=overwrite)
         with session.progress("reading runs"):
             result = run(named)
+        session.warn(result.warnings)
         session.plan(dry_run, {"runs": ", ".join(named), "out": out or "(words only)"})
         session.metrics |= asdict(result.metrics())
         for name, record in result.runs.items():

@@ -17,3 +17,11 @@ def test_diagnose_draws_runs_side_by_side(run: Path, tmp_path: Path) -> None:
     assert call("diagnose", run).exit_code == 0
     assert "the same run is given twice" in call("diagnose", run, run).stderr
     assert call("diagnose", tmp_path).exit_code == 3
+
+
+def test_records_that_are_gone_are_named(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "r")
+    (tmp_path / "r" / "metrics.jsonl").unlink()
+    (tmp_path / "r" / "health.jsonl").write_text("")
+    told = call_json("diagnose", tmp_path / "r")["warnings"]
+    assert ["metrics.jsonl is gone or empty after 8 steps" in told[0], "health.jsonl is gone" in told[1]] == [True] * 2

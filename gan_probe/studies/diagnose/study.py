@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gan_probe.studies.diagnose.result import DiagnoseResult, TrainingRecord
-from gan_probe.training.runs.folder import RunFolder
+from gan_probe.training.runs.folder import HEALTH_FILE, METRICS_FILE, RunFolder
 
 
 def training_record(folder: str | Path) -> TrainingRecord:
@@ -43,4 +43,16 @@ def diagnose(runs: Mapping[str, str | Path]) -> DiagnoseResult:
     InputError
         When one is not a run folder.
     """
-    return DiagnoseResult({name: training_record(run) for name, run in runs.items()})
+    found = {name: training_record(run) for name, run in runs.items()}
+    return DiagnoseResult(found, warnings=[line for name, path in runs.items() for line in _gone(path, found[name])])
+
+
+def _gone(folder: str | Path, found: TrainingRecord) -> Iterator[str]:
+    """Yield a sentence for each record that a training of some steps leaves, and that is not there."""
+    steps = max(RunFolder(Path(folder)).snapshots(), default=0)
+    kept = {METRICS_FILE: found.metrics.empty}
+    if not found.settings["without_generator"]:
+        kept[HEALTH_FILE] = not found.health
+    for name, is_empty in kept.items():
+        if steps and is_empty:
+            yield f"{Path(folder) / name} is gone or empty after {steps} steps, so nothing is said of what stood there."

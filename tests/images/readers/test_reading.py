@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, concatenate
 from gan_probe.images.readers.reading import read_images
+from gan_probe.images.readers.sizes import image_sizes
 from synthetic import make_dataset, write_dataset
 from synthetic.writer import FORMATS
 
@@ -245,3 +247,16 @@ def test_damaged_files_are_bad_input_whatever_the_library_raises(tmp_path: Path)
     np.save(tmp_path / "h.npy", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(InputError, match="is one RGB image"):
         read_images(tmp_path / "h.npy")
+
+
+def test_a_data_set_of_ours_that_lost_its_metadata_says_so(tmp_path: Path) -> None:
+    write_dataset(make_dataset("jitter-test", per_class=1), tmp_path / "d", format="npy")
+    next((tmp_path / "d").glob("metadata.*")).unlink()
+    assert any("its metadata are gone: no labels are known" in text for text in read_images(tmp_path / "d").warnings)
+
+
+def test_a_pipe_among_pictures_is_not_waited_for(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    assert image_sizes(tmp_path) == {(8, 8): 1}
+    assert read_images(tmp_path, skip_bad=True).n_skipped == 1
