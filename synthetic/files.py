@@ -215,8 +215,12 @@ def atomic_path(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
         Without ``overwrite``, when something stands at ``path`` at the end.
     InUseError
         See `hold`.
+    OSError
+        For a device, a pipe or a folder, to which a link may lead: none is ever replaced.
     """
     path = Path(path).resolve()
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "this is no regular file, so nothing is written in its place", str(path))
     with _hold_unless_within(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _beside(path, f".tmp{path.suffix}")

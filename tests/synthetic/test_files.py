@@ -245,3 +245,17 @@ def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="this name is not UTF-8, so no output can be written there"):
             action()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_what_is_no_file_is_never_replaced_though_a_link_leads_there(kind: str, tmp_path: Path) -> None:
+    target = tmp_path / "there"
+    if kind == "pipe":
+        os.mkfifo(target)
+    else:
+        target.mkdir()
+    (tmp_path / "out.json").symlink_to(target)
+    with pytest.raises(OSError, match="no regular file, so nothing is written in its place"):
+        write_atomically(tmp_path / "out.json", "{}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "there"]
+    assert not target.is_file()
