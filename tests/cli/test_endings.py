@@ -61,7 +61,8 @@ def test_a_stdout_without_room_is_said_and_a_closed_one_is_not(words: tuple[str,
     os.close(reads)
     done = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writes)
-    assert (done.returncode, done.stderr) == (0, "")
+    said = [line for line in done.stderr.splitlines() if not line.startswith("starting: ")]  # where a start is slow
+    assert (done.returncode, said) == (0, [])
 
 
 @pytest.mark.slow
