@@ -33,7 +33,9 @@ def expected(few_scores: ScoreTable) -> Exported:
 
 
 def test_the_projector_reads_its_files(exported: Path, expected: Exported) -> None:
-    reader = pytest.importorskip("tensorboard.plugins.projector.projector_plugin")
+    reader = pytest.importorskip(
+        "tensorboard.plugins.projector.projector_plugin", reason="needs the extra gan-probe[tensorboard]"
+    )
     folder = exported / "projector"
     config = reader.ProjectorConfig()
     reader.text_format.Parse((folder / "projector_config.pbtxt").read_text(), config)

@@ -179,7 +179,9 @@ def test_a_training_has_one_length(images: Path, tmp_path: Path, other: tuple[st
 
 
 def test_curves_and_samples_in_tensorboard(few_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="needs the extra gan-probe[tensorboard]"
+    )
     words = ("train", few_images, "--out", tmp_path / "r", "--network", "mlp", "--batch-size", "4", "--resume")
     for steps in ("12", None):  # once more: a finished training keeps its events
         done = call(*words, "--log", "tensorboard", *(["--steps", steps] if steps else []))
