@@ -22,6 +22,7 @@ from gan_probe.cli.options import (
     command_line,
     run_names,
 )
+from gan_probe.cli.run_study import open_images
 from gan_probe.cli.session import Session
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ BANK = "bank.npy"
 
 def settle(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of one training with other seeds, at least 2.")],
-    data: Annotated[Path, typer.Option(help="The images that they were trained on.")],
+    data: Annotated[list[Path], typer.Option(help="The images that they were trained on; give it several times.")],
     out: Annotated[Path, typer.Option(help="Folder to write: OUT/<name of the run>/critic, and the bank.")],
     bank: Annotated[
         Path | None, typer.Option(help="Images to take for fakes. Default: drawn from all the runs' generators.")
@@ -61,7 +62,6 @@ def settle(
         from gan_probe.critics.critic import Critic
         from gan_probe.device import resolve_device
         from gan_probe.errors import InputError
-        from gan_probe.images.readers.reading import read_images
         from gan_probe.training.parallel import default_jobs, devices_for
         from gan_probe.training.runs.folder import MARKER
         from gan_probe.training.settle import fake_bank
@@ -77,10 +77,7 @@ def settle(
             if not resume:
                 check_free(out / name, marker=MARKER, overwrite=overwrite)
         chosen = resolve_device(device)
-        with session.each("reading images") as progress:
-            images = read_images(data, size_px=size, split=split, progress=progress)
-        session.warn(images.warnings)
-        session.n_skipped += images.n_skipped
+        images = open_images(session, data, size=size, split=split, skip_bad=False)
         at_a_time = min(len(named), jobs or default_jobs(len(named), images, chosen))
         session.plan(
             dry_run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gan_probe.cli.options import Device, DryRun, Jobs, Json, Overwrite, SizePx, SplitName, command_line, parse_settings
-from gan_probe.cli.run_study import train_critic
+from gan_probe.cli.options import (
+    DataPaths,
+    Device,
+    DryRun,
+    Jobs,
+    Json,
+    Overwrite,
+    SizePx,
+    SplitName,
+    command_line,
+    parse_settings,
+)
+from gan_probe.cli.run_study import all_of, open_images, paths_of, train_critic
 from gan_probe.cli.session import Session
 from gan_probe.config import AUGMENTATIONS, AUXILIARIES, OBJECTIVES, PRESETS, VARIED, TrainConfig
 from gan_probe.config import preset as find_preset
@@ -28,7 +39,7 @@ SEMI_SUPERVISED = "semi-supervised"  # a row of PRESETS
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="A folder of images, or a .npy, .npz or .parquet file.")],
+    data: DataPaths,
     out: Annotated[Path, typer.Option(help="The run folder to write.")],
     preset: Annotated[
         str | None, typer.Option(help=f"Recipe: {', '.join(PRESETS)}. Default: compact; with --labels semi-supervised.")
@@ -158,8 +169,6 @@ def train(
         usual = "compact" if labels is None else SEMI_SUPERVISED
         config = _start(out, preset, usual, resume=resume).updated(given)
         images = with_few_labels(_read(session, data, size, split, stream), labels, seed=config.seed)
-        session.warn(images.warnings)
-        session.n_skipped = images.n_skipped
         if sum(length is not None for length in (steps, epochs, minutes)) > 1:
             raise typer.BadParameter("give one of --steps, --epochs and --minutes.")
         if epochs is not None:
@@ -363,19 +372,18 @@ def _start(out: Path, preset: str | None, usual: str, *, resume: bool) -> TrainC
     return find_preset(preset or usual)
 
 
-def _read(session: Session, data: Path, size: int | None, split: str | None, stream: bool | None) -> ImageSet:
+def _read(session: Session, data: Sequence[Path], size: int | None, split: str | None, stream: bool | None) -> ImageSet:
     """Return the images, resident or streamed."""
     from gan_probe.device import memory_bytes
-    from gan_probe.images.readers.reading import read_images
     from gan_probe.images.readers.streaming import size_in_memory, stream_images
 
+    paths = paths_of(data)
     if stream is None:
-        stream = data.exists() and size_in_memory(data, size) > memory_bytes() / 2
+        stream = sum(size_in_memory(path, size) for path in paths if path.exists()) > memory_bytes() / 2
     if not stream:
-        with session.each("reading images") as each:
-            return read_images(data, size_px=size, split=split, progress=each)
+        return open_images(session, paths, size=size, split=split, skip_bad=False)
     with session.each("looking through the images") as each:
-        return stream_images(data, size_px=size, split=split, progress=each)
+        return all_of(session, [stream_images(path, size_px=size, split=split, progress=each) for path in paths])
 
 
 def _labelled(images: ImageSet, config: TrainConfig) -> str:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,18 @@ class LazyImages:
     def subset(self, rows: npt.NDArray[np.intp]) -> LazyImages:
         """Return some of the images, still where they are."""
         return replace(self, sources=[self.sources[i] for i in rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[LazyImages]) -> LazyImages:
+        """Return several, of one shape, as one."""
+        sources = [(k, source) for k, part in enumerate(parts) for source in part.sources]
+        return cls(sources, partial(_fetch_of_part, [part.fetch for part in parts]), parts[0].image_shape)
+
+
+def _fetch_of_part(fetches: Sequence[Callable[[Any], Images]], source: tuple[int, Any]) -> Images:
+    """Return an image of one of several parts; a function with a name, for it must be picklable."""
+    part, of_part = source
+    return fetches[part](of_part)
 
 
 @dataclass(frozen=True)
@@ -239,6 +252,8 @@ def from_synthetic(dataset: Dataset) -> ImageSet:
 def concatenate(sets: Sequence[ImageSet]) -> ImageSet:
     """Return several sets as one; with more than one a column ``source`` says where each image was read from.
 
+    Where all are `LazyImages`, so is the result.
+
     Raises
     ------
     InputError
@@ -253,8 +268,9 @@ def concatenate(sets: Sequence[ImageSet]) -> ImageSet:
     table = pd.concat([s.table.assign(source=str(s.source)) for s in sets], ignore_index=True)
     if "label" in table:
         table["label"] = table["label"].fillna("(no label)")
+    lazy = [s.images for s in sets if isinstance(s.images, LazyImages)]
     return ImageSet(
-        np.concatenate([s.images for s in sets]),
+        LazyImages.joined(lazy) if len(lazy) == len(sets) else np.concatenate([s.images[:] for s in sets]),
         table,
         sets[0].source,
         tuple(f"{s.source}: {w}" for s in sets for w in s.warnings),

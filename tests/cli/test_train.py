@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from gan_probe.images.image_set import ImageSet
+from gan_probe.images.readers.reading import read_images
 from tests.cli.conftest import call, call_json
 
 
@@ -90,6 +91,10 @@ def test_train_streams_and_says_so(images: Path, tmp_path: Path) -> None:
     out = call("train", images, "--out", tmp_path / "run", "--stream", "--dry-run")
     assert "streamed from disk" in out.stdout
     assert "MiB resident" in call("train", images, "--out", tmp_path / "run", "--dry-run").stdout
+    n = len(read_images(images))
+    for words in ((), ("--stream",)):
+        both = call("train", images, images, "--out", tmp_path / "run", *words, "--dry-run").stdout
+        assert f"data: {2 * n} images" in both
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_probe.errors import InputError
+from gan_probe.images.image_set import LazyImages, concatenate
 from gan_probe.images.readers.reading import read_images
 from gan_probe.images.readers.streaming import stream_images
 
@@ -82,3 +83,20 @@ def test_arrays_in_fortran_order_cannot_be_fetched_row_by_row(tmp_path: Path) ->
     assert len(read_images(tmp_path / "x.npy")) == 6
     with pytest.raises(InputError, match="in Fortran order cannot be fetched row by row. Save it with np.ascont"):
         stream_images(tmp_path / "x.npy")
+
+
+def test_several_streams_joined_are_the_images_read_at_once(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", arrays()[0])
+    for number in range(3):
+        Image.new("L", arrays()[0].shape[2:0:-1], number).save(tmp_path / f"{number}.png")
+    (tmp_path / "pictures").mkdir()
+    for path in tmp_path.glob("*.png"):
+        path.rename(tmp_path / "pictures" / path.name)
+    paths = [tmp_path / "x.npy", tmp_path / "pictures"]
+    stream, whole = (concatenate([read(path) for path in paths]) for read in (stream_images, read_images))
+    assert isinstance(stream.images, LazyImages)
+    assert np.array_equal(pickle.loads(pickle.dumps(stream.images))[:], whole.images)
+    assert np.array_equal(stream.take(np.array([8, 0])).images[:], whole.images[[8, 0]])
+    mixed = concatenate([stream_images(paths[0]), read_images(paths[1])])
+    assert stream.fingerprint == whole.fingerprint == mixed.fingerprint
+    assert np.array_equal(mixed.images, whole.images)
