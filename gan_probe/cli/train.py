@@ -207,7 +207,7 @@ def train(
                 else f"{out}/run-00 to run-{runs - 1:02d}, differing in {vary}, {at_a_time} at a time",
             },
         )
-        session.warn(_damaged_snapshots(planned if resume and is_first else ()))
+        session.warn(_lost(planned if resume and is_first else ()))
         settled = {} if minutes is None else {"steps": f"what {minutes:g} minutes were enough for"}
         origins = {path: _origins(one, preset or usual, given) | settled for path, one in planned.items()}
         with ExitStack() as last_things:
@@ -254,11 +254,16 @@ def train(
             session.metrics |= _tell(session, out, used, str(chosen))
 
 
-def _damaged_snapshots(runs: Iterable[Path]) -> Iterator[str]:
-    """Yield a sentence for each snapshot of runs to go on with that cannot be read: it is not made again."""
+def _lost(runs: Iterable[Path]) -> Iterator[str]:
+    """Yield a sentence for each thing that runs to go on with have lost: the training itself, or a snapshot."""
     from gan_probe.critics.critic import Critic
     from gan_probe.errors import InputError
+    from gan_probe.training import RunFolder
 
+    for run in map(RunFolder, runs):
+        n = 0 if run.checkpoint.is_file() or run.critic.is_dir() else len(run.read_metrics())
+        if n:
+            yield f"{run.path} has records of {n} steps and no checkpoint to go on from; it begins anew at step 0."
     for folder in (path for run in runs for path in sorted((run / "snapshots").glob("step-*"))):
         try:
             Critic.load(folder)

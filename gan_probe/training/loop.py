@@ -190,7 +190,7 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
     ranks.wait()
     saver, is_first = Saver(run, config, data, device), ranks.rank == 0
     examiner = Examiner(training, held_out, config.seed) if is_first and has_generator else None
-    spent_s = run.forget_after(state.step) if is_first else 0.0
+    spent_s = run.forget_after(state.step or -1) if is_first else 0.0  # from the start: step 0 is looked at again
     precision, saves = (
         resolve_precision(config.precision, device),
         set(snapshot_steps(config.steps, config.n_snapshots, config.late_snapshots)),

@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,6 +86,19 @@ def test_a_snapshot_that_was_damaged_meanwhile_is_named_when_a_run_goes_on(image
     (tmp_path / "r" / "snapshots" / "step-000001" / "config.json").unlink()
     (told,) = call_json(*words[:4], "--resume")["warnings"]
     assert "step-000001 is damaged and is not made again; trajectory leaves it out" in told
+
+
+def test_a_run_without_its_checkpoint_begins_anew_and_says_so(images: Path, tmp_path: Path) -> None:
+    words = ("train", images, "--out", tmp_path / "r", "--steps", "1", "--batch-size", "4", "--set", "n_snapshots=2")
+    assert call(*words).exit_code == 0
+    health = (tmp_path / "r" / "health.jsonl").read_text()
+    for folder in ("critic", "generator"):
+        shutil.rmtree(tmp_path / "r" / folder)
+    assert call_json(*words, "--resume", "--dry-run")["warnings"] == []
+    (tmp_path / "r" / "checkpoint.safetensors").unlink()
+    (told,) = call_json(*words, "--resume")["warnings"]
+    assert told == f"{tmp_path / 'r'} has records of 1 steps and no checkpoint to go on from; it begins anew at step 0."
+    assert (tmp_path / "r" / "health.jsonl").read_text() == health
 
 
 def test_train_streams_and_says_so(images: Path, tmp_path: Path) -> None:
