@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ import record
 from scipy.stats import binomtest, norm
 from sklearn.metrics import adjusted_rand_score
 
-from gan_probe.stats.agreement import MEASURES, measures
+from gan_probe.stats.agreement import MEASURES, mean_correlation, measures
 from gan_probe.stats.auroc import auroc_ahead, placements, separate
 from gan_probe.stats.clustering import agreement_interval
 from gan_probe.stats.conformal import detect
@@ -36,6 +37,7 @@ from gan_probe.stats.similarity import over_pairs
 from gan_probe.stats.splits import Split
 from gan_probe.stats.variance import explained
 from gan_probe.studies.arithmetic.result import CONTROLS, RESULT, draw_shares
+from gan_probe.studies.ensemble.result import EnsembleResult
 from gan_probe.studies.explain.pointing import interval
 from gan_probe.studies.factors.responses import respond
 from gan_probe.studies.probe.result import paired_margin, probe_rows
@@ -430,6 +432,35 @@ def similar(runs: int, common: float) -> Once:
     return once
 
 
+def together(members: int, n: int, common: float, beside: float = math.nan) -> Once:
+    """Mean correlation of two members of an ensemble on new images; with ``beside`` minus that of three others."""
+
+    def draw(rng: Rng, k: int, signal: np.ndarray, of: float) -> np.ndarray:
+        strength = np.sqrt(of) * (1 + 0.2 * rng.normal(size=(k, 1)))
+        return strength * signal + np.sqrt(1 - of) * rng.normal(size=(k, len(signal)))
+
+    @cache
+    def truth() -> float:
+        rng = np.random.default_rng(1)
+        kinds = [
+            float(np.mean([mean_correlation(draw(rng, 2, rng.normal(size=1000), of)) for _ in range(4000)]))
+            for of in ((common,) if math.isnan(beside) else (common, beside))
+        ]
+        return kinds[0] - sum(kinds[1:])
+
+    def once(rng: Rng) -> tuple[Ends, float]:
+        signal = rng.normal(size=n)
+        others = [] if math.isnan(beside) else [draw(rng, members, signal, beside) for _ in range(3)]
+        found = EnsembleResult(
+            members=tuple(map(str, range(members))), shifts=np.zeros(members), scales=np.ones(members),
+            scores=draw(rng, members, signal, common), panel=np.zeros((n, 1, 1, 1), np.uint8), provenance={},
+            random_init=np.stack(others) if others else np.empty((0, members, n)), seed=int(rng.integers(2**31)),
+        )  # fmt: skip
+        return ends_of(found.added if others else found.agreement), truth()
+
+    return once
+
+
 # --- maps, sweeps, draws ---------------------------------------------------------------------------------------------
 
 
@@ -679,6 +710,17 @@ INTERVALS = (
         (
             Cell("6 runs, no difference", compared(6, (0.5, 0.5)), WIDE, is_slow=True),
             Cell("6 runs, 0.96 and 0.5", compared(6, (0.2, 1.0)), WIDE, is_slow=True),
+        ),
+    ),
+    Interval(
+        "agreement of members", "studies.ensemble.result.EnsembleResult", "ensemble", "new members and new images",
+        (
+            Cell("3 members, 60 images, correlation 0.5", together(3, 60, 0.5), WIDE),
+            Cell("5 members, 256 images, correlation 0.5", together(5, 256, 0.5), WIDE),
+            Cell("10 members, 256 images, correlation 0.9", together(10, 256, 0.9), WIDE),
+            Cell("5 members, 60 images, no effect", together(5, 60, 0.0), WIDE),
+            Cell("minus randomly initialised ones, 5 members, no difference", together(5, 100, 0.5, 0.5), WIDE),
+            Cell("minus randomly initialised ones, 5 members, 0.9 and 0.3", together(5, 100, 0.9, 0.3), WIDE),
         ),
     ),
     Interval(

@@ -10,6 +10,7 @@ from gan_probe.cli import demo
 from gan_probe.studies import advantage, judgement
 from gan_probe.studies.check.study import CHECKS
 from gan_probe.studies.comparison import result as comparison
+from gan_probe.studies.ensemble import result as ensemble
 from gan_probe.studies.explain import result as explain
 from gan_probe.studies.factors import result as factors
 from gan_probe.studies.outliers import result as outliers
@@ -28,6 +29,7 @@ def rooms() -> dict[str, list[Verdict[Any]]]:
         "The verdict (every page that asks of use): use": [*judgement.USE],
         "The verdict (every page that asks of use): training": [*judgement.GAIN],
         "The verdict (stability)": [*stability.AGREEMENT],
+        "The verdict (ensemble)": [*ensemble.AGREEMENT],
         "report": [*findings.VERDICTS],
         "report --compare": [*comparison.VERDICTS],
         "probe": [*probe.VERDICTS, *probe.GAME, *probe.LAYERS, *probe.REFERENCE],
@@ -36,6 +38,7 @@ def rooms() -> dict[str, list[Verdict[Any]]]:
             *explain.VERDICTS, *explain.TRUTH, *explain.SANITY, *explain.WITHOUT_MASKS, *explain.COMPLETENESS
         ],
         "stability": [*stability.VERDICTS, *stability.AGAINST, *stability.LEVELS, *stability.SIMILARITIES],
+        "ensemble": [*ensemble.VERDICTS],
         "outliers": [*outliers.VERDICTS],
         "trajectory": [*trajectory.VERDICTS],
         **{f"check: {name}": [*rulings] for name, rulings in CHECKS.items()},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gan_probe.studies.cluster.study import cluster_scores as cluster_scores
     from gan_probe.studies.comparison.study import comparison as comparison
     from gan_probe.studies.diagnose.study import diagnose as diagnose
+    from gan_probe.studies.ensemble.study import ensemble_agreement as ensemble_agreement
     from gan_probe.studies.explain.study import explain as explain
     from gan_probe.studies.factors.study import factors as factors
     from gan_probe.studies.outliers.detection import detect_outliers as detect_outliers
@@ -51,6 +52,7 @@ _PUBLIC = {
     "comparison": "studies.comparison.study",
     "detect_outliers": "studies.outliers.detection",
     "diagnose": "studies.diagnose.study",
+    "ensemble_agreement": "studies.ensemble.study",
     "explain": "studies.explain.study",
     "factors": "studies.factors.study",
     "from_arrays": "images.image_set",
@@ -70,7 +72,8 @@ _PUBLIC = {
 }
 __all__ = [
     "Critic", "EnsembleCritic", "Generator", "SeparationDisplay", "StudyDisplay", "TrainConfig", "__version__",
-    "arithmetic", "check_critic", "cluster_scores", "comparison", "detect_outliers", "diagnose", "explain", "factors",
+    "arithmetic", "check_critic", "cluster_scores", "comparison", "detect_outliers", "diagnose",
+    "ensemble_agreement", "explain", "factors",
     "from_arrays", "from_hub", "from_synthetic", "outliers", "probe", "push_to_hub",
     "read_images", "read_scores", "score", "separation", "stability", "train", "trajectory", "write_scores",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +23,7 @@ from gan_probe.stats.variance import Share
 from gan_probe.studies.advantage import Advantage
 from gan_probe.studies.check.study import CHECKS, Told
 from gan_probe.studies.comparison.result import SCORE, Column, ComparisonFacts, ComparisonResult, Contrast
+from gan_probe.studies.ensemble.result import EnsembleFacts, EnsembleResult
 from gan_probe.studies.explain.pointing import MEASURES as POINTING
 from gan_probe.studies.explain.result import (
     CHANCE,
@@ -50,6 +51,7 @@ from gan_probe.training.runs.folder import METRICS
 from gan_probe.verdicts import Verdict, always, conclude
 from tests.report.test_factors import bare, stepping
 from tests.report.test_stability import made_up
+from tests.studies.ensemble.test_result import made_up as members_of
 from tests.studies.separation.test_result import NOISE, STEPS, table
 from tests.studies.trajectory.test_result import result as course
 from tests.studies.trajectory.test_result import scores_of
@@ -476,6 +478,42 @@ def diagnose() -> Cases:
     }
 
 
+def members() -> Cases:
+    base = members_of()
+    given = {field.name: getattr(base, field.name) for field in fields(base)}
+
+    def of(low: float, high: float) -> EnsembleFacts:
+        return EnsembleFacts(_Members(**given, low=low, high=high))
+
+    return {
+        "Members agree": (of(0.501, 0.9), of(0.5, 0.9)),
+        "Members do not agree": (of(0.1, 0.499), of(0.1, 0.5)),
+        "Cannot say whether members agree": (of(0.5, 0.9), of(0.501, 0.9)),
+        "Two members cannot tell": (of(np.nan, np.nan), of(0.5, 0.9)),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Members(EnsembleResult):
+    """Members whose agreement has an interval that is asked for."""
+
+    low: float
+    high: float
+
+    @property
+    def agreement(self) -> Difference:
+        return Difference(0.5, self.low, self.high)
+
+
+def ensemble() -> Cases:
+    base = members_of()
+    alone, none_turned = replace(base, random_init=base.random_init[:0]), replace(base, scales=np.ones(4))
+    return {
+        "agreement of untrained members": (EnsembleFacts(base), EnsembleFacts(alone)),
+        "turned": (EnsembleFacts(base), EnsembleFacts(none_turned)),
+    }
+
+
 def last_line() -> Cases:
     failed, passed = (
         AllFacts(failed=names, leads=("It separates.",), check_page=Path("x")) for names in (("dead",), ())
@@ -487,10 +525,12 @@ ROOMS: dict[str, Callable[[], Cases]] = {
     "The three questions (report, probe, outliers)": questions,
     "The verdict (every page that asks of use)": verdict,
     "The verdict (stability)": agreement,
+    "The verdict (ensemble)": members,
     "report --compare": compared,
     "report": report, "probe": probe, "factors": factors,
-    "explain": explain, "stability": stability, "outliers": outliers, "trajectory": trajectory, "check": check,
-    "diagnose": diagnose, "demo": dict, "all": last_line,
+    "explain": explain, "stability": stability, "ensemble": ensemble, "outliers": outliers,
+    "trajectory": trajectory, "check": check, "diagnose": diagnose,
+    "demo": dict, "all": last_line,
 }  # fmt: skip
 OF_THE_MACHINE = {"no GPU"}  # what the machine decides, not a record
 

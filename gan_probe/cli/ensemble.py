@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,15 +16,19 @@ from gan_probe.cli.options import (
     Seed,
     SizePx,
     SplitName,
+    Title,
     TrustCode,
+    check_gate,
+    command_line,
+    gate_option,
     run_names,
 )
-from gan_probe.cli.run_study import open_images
+from gan_probe.cli.run_study import check_readable, open_images, tell
 from gan_probe.cli.session import Session
 from gan_probe.errors import InputError
+from gan_probe.studies.ensemble.metrics import EnsembleMetrics
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+REPORT = "report"  # the page's folder in the ensemble's
 
 
 def ensemble(
@@ -37,7 +41,7 @@ def ensemble(
             f" {DATA_HELP}",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The ensemble folder to write.")],
+    out: Annotated[Path, typer.Option(help="The ensemble folder to write, with a page of how far its members agree.")],
     late: Annotated[
         bool,
         typer.Option("--late", help="Take the snapshots of the second half of each run for members, and not its end."),
@@ -46,6 +50,14 @@ def ensemble(
     split: SplitName = None,
     size: SizePx = None,
     trust_code: TrustCode = False,
+    title: Title = None,
+    controls: Annotated[
+        bool,
+        typer.Option(
+            "--controls/--no-controls", help="Align as many randomly initialised critics, to stand beside it."
+        ),
+    ] = True,
+    fail_if: Annotated[str | None, gate_option(EnsembleMetrics)] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     device: Device = "auto",
@@ -54,17 +66,16 @@ def ensemble(
 ) -> None:
     """Put several trainings together: one critic that every verb takes, and how sure it is of each score."""
     with Session("ensemble", json) as session:
-        import numpy as np
-
         from gan_probe.critics.critic import Critic
         from gan_probe.critics.ensemble import ENSEMBLE, EnsembleCritic
         from gan_probe.device import resolve_device
-        from gan_probe.report.tables import Col, Table
-        from gan_probe.scoring.controls import random_inits
+        from gan_probe.report.ensemble import PAGE
+        from gan_probe.studies.ensemble.study import ensemble_agreement
         from gan_probe.training import RunFolder
-        from synthetic.files import check_free
+        from synthetic.files import atomic_folder, check_free
 
         check_free(out, marker=ENSEMBLE, overwrite=overwrite)
+        check_readable(fail_if, EnsembleMetrics)
         named = run_names(runs)
         if late:
             named = {
@@ -87,43 +98,18 @@ def ensemble(
             made = EnsembleCritic.fit(critics, images, alignment=alignment, seed=seed)
         if images.fingerprint in {critic.config.data_fingerprint for critic in critics.values()}:
             session.warn(["the panel is what a run was trained on; scores of new images spread otherwise."])
-        session.warn(f"the ensemble was {note}" for note in made.notes)
-        made.save(out, overwrite=overwrite)
         with session.progress("comparing members, and randomly initialised ones"):
-            agreement = made.correlations()
-            inits, notes = random_inits(made)
-            random_init = [_off_diagonal(other.correlations()) for other in inits if isinstance(other, EnsembleCritic)]
-        session.warn(notes)
-        rows = [
-            {"member": name, "shift": f"{float(made.module.shifts[number]):.3g}",
-             "scale": f"{float(made.module.scales[number]):.3g}",
-             "agrees with the others": float(np.delete(agreement[number], number).mean())}
-            for number, name in enumerate(named)
-        ]  # fmt: skip
-        columns = [
-            Col(title=title, of=title, form="two" if title.startswith("agrees") else "text") for title in rows[0]
-        ]
-        session.show(Table(name="members", columns=columns, rows=rows).terminal())
-        mean = _off_diagonal(agreement)
-        beside = (
-            f", of randomly initialised ones {min(random_init):.2f} to {max(random_init):.2f}" if random_init else ""
-        )
+            result = ensemble_agreement(made, controls=controls, seed=seed)
+        with (
+            session.progress("writing the ensemble and its page"),
+            atomic_folder(out, marker=ENSEMBLE, overwrite=overwrite) as folder,
+        ):
+            made.write_into(folder)
+            page = result.save(folder / REPORT, title=title or "", command=command_line()).relative_to(folder)
+        session.outputs |= {"critic": str(out), "report": str(out / page)}
+        session.metrics |= {"gauge": made.gauge, "critic_hash": made.hash}
         session.say(f"{len(named)} critics as one in {out}, aligned on {len(made.panel)} images.")
-        session.say(f"Mean correlation of two members there: {mean:.2f}{beside}.")
-        session.say(f"Turned round: {', '.join(made.turned) or 'none'}.")
-        session.outputs["critic"] = str(out)
-        session.metrics |= {
-            "n_members": len(named),
-            "n_panel": len(made.panel),
-            "agreement": mean,
-            "agreement_random_init": random_init,
-            "turned": list(made.turned),
-            "gauge": made.gauge,
-            "critic_hash": made.hash,
-        }
-
-
-def _off_diagonal(correlations: npt.NDArray[Any]) -> float:
-    """Return the mean correlation of two members."""
-    n = len(correlations)
-    return float((correlations.sum() - n) / (n * (n - 1)))
+        tell(session, result, tables=PAGE.tables(result))
+        session.say(f"report: {out / page}")
+        session.say(result.opening().judgement.line())
+        check_gate(fail_if, session.metrics)

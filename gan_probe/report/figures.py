@@ -79,6 +79,20 @@ def class_examples(examples: Mapping[str, Sequence[npt.NDArray[np.uint8]]], seen
     return figure
 
 
+def strips(rows: Mapping[str, Sequence[npt.NDArray[np.uint8] | None]], columns: int) -> Figure:
+    """Return named rows of up to ``columns`` pictures; where one is None its place stays empty."""
+    figure = canvas(11, 1.05 * len(rows) + 0.2)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for (name, pictures), line in zip(rows.items(), axes, strict=True):
+        for axis in line:
+            axis.set(xticks=[], yticks=[], frame_on=False)
+        for axis, picture in zip(line, pictures, strict=False):
+            if picture is not None:
+                axis.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        line[0].set_ylabel(name, fontsize=9)
+    return figure
+
+
 def score_histogram(analysis: Described) -> Figure:
     """Return the histogram of scores by class, and below it each class's spread; of many classes some."""
     table, colours = analysis.table, class_colours(analysis.table)

@@ -87,6 +87,7 @@ METRICS = {
     "k": "The number of groups.",
     "Kendall's W": "Agreement of runs about the order of classes: 1 = the same order, 0 = none.",
     "largest level": "What naming the most frequent level of a factor every time gets right.",
+    "mean correlation with the others": "Of a member's scores of the panel with each other's (Pearson): 1 = alike.",
     "MIG": "Mutual information gap: by how much the best dimension for a factor beats the second.",
     "noticed": "The smallest difference from which on AUROC against the first value stays at 0.75 or more.",
     "other order": "The share of trainings in which this pair scores the other way round.",
@@ -103,9 +104,11 @@ METRICS = {
         "The reproducible fraction: the variance of class means that all runs share, over that and the "
         "conflict: 1 = runs agree."
     ),
+    "scale": "What a member's scores are divided by to have one unit; negative: it was turned round.",
     "sd over draws": "How far the accuracy differs between draws of labels.",
     "separated at": "The smallest difference from which on AUROC against the first value stays at 0.99 or more.",
     "share": "The share of the variance of scores between the levels of a factor, less what chance gives.",
+    "shift": "What is taken from a member's scores, so that their mean on the panel is 0.",
     "stability": "How alike the groups are when a fifth of the images is left out: 1 = the same.",
     "training added": "The critic less randomly initialised critics of its architecture.",
     "within": "Rank correlation of two runs among the images of one class.",

@@ -47,16 +47,7 @@ def _ends(m: UnlabelledResult) -> Figure | None:
     rows = {"lowest": order[:N_PICTURES], "highest": order[::-1][:N_PICTURES]}
     if m.strangeness is not None:
         rows["strangest"] = np.argsort(-m.strangeness, kind="stable")[:N_PICTURES]
-    figure = canvas(11, 1.05 * len(rows) + 0.2)
-    axes = figure.subplots(len(rows), N_PICTURES, squeeze=False)
-    for (name, found), line in zip(rows.items(), axes, strict=True):
-        for axis in line:
-            axis.set(xticks=[], yticks=[], frame_on=False)
-        for axis, row in zip(line, found.tolist(), strict=False):
-            if row in image_of:
-                axis.imshow(image_of[row].squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        line[0].set_ylabel(name, fontsize=9)
-    return figure
+    return figures.strips({name: [image_of.get(row) for row in of.tolist()] for name, of in rows.items()}, N_PICTURES)
 
 
 def _map(m: UnlabelledResult) -> Figure | None:

@@ -144,6 +144,20 @@ def agreement_with_others(scores: Scores) -> Values:
     return (ranks * others).mean(1) / np.maximum(others.std(1), 1e-300)
 
 
+def mean_correlation(scores: Scores) -> float:
+    """Return the mean correlation (Pearson) of two runs, of scores (runs, images): -1 to 1; a constant run has 0.
+
+    Examples
+    --------
+    >>> mean_correlation(np.array([[1.0, 2, 3], [1, 2, 3], [3, 2, 1]])).__round__(3)
+    -0.333
+    """
+    rows = scores - scores.mean(1, keepdims=True)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
+    n, together = len(rows), rows.sum(0)
+    return float((together @ together - (rows**2).sum()) / (n * (n - 1)))
+
+
 def spearman_within(scores: Scores, labels: Labels) -> float:
     """Return the mean rank correlation of two runs among the images of one class: 0 where only classes are stable."""
     found = []

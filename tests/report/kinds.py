@@ -31,6 +31,7 @@ from gan_probe.training.runs.folder import METRICS
 from tests.report.test_factors import stepping
 from tests.report.test_stability import made_up
 from tests.studies.article.made import make
+from tests.studies.ensemble.test_result import made_up as members_of
 from tests.studies.probe.test_result import NOISE as ROWS
 from tests.studies.probe.test_result import ONE_HOT, result_of, run
 from tests.studies.separation.test_result import NOISE, STEPS, table
@@ -99,6 +100,10 @@ def trajectory(folder: Path) -> StudyResult:
     return replace(found, sheets=sheets)
 
 
+def ensemble(folder: Path) -> StudyResult:
+    return members_of()
+
+
 def explain(folder: Path) -> StudyResult:
     images = RNG.integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
     masks = np.zeros((6, 16, 16), dtype=bool)
@@ -157,6 +162,6 @@ KINDS: dict[str, Callable[[Path], StudyResult]] = {
     kind.__name__: kind
     for kind in (
         separation, comparison, without_labels, probe, factors, stability, trajectory, explain, article, arithmetic,
-        diagnose, check, cluster, outliers,
+        diagnose, check, cluster, outliers, ensemble,
     )
 }  # fmt: skip
