@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import Sequence, Set
+import pickletools
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +193,14 @@ def _check_graph(model: Any) -> None:
         )
 
 
+# An element of each of torch's storages, as an archive names them.
+BYTES = {
+    "FloatStorage": 4, "DoubleStorage": 8, "HalfStorage": 2, "BFloat16Storage": 2, "LongStorage": 8, "IntStorage": 4,
+    "ShortStorage": 2, "CharStorage": 1, "ByteStorage": 1, "BoolStorage": 1, "ComplexFloatStorage": 8,
+    "ComplexDoubleStorage": 16, "QInt8Storage": 1, "QUInt8Storage": 1, "QInt32Storage": 4,
+}  # fmt: skip
+
+
 class ScriptModule(StoredModule):
     """A TorchScript file. Its layers cannot be looked at; it is a program, so loading it asks for trust."""
 
@@ -198,8 +209,9 @@ class ScriptModule(StoredModule):
     def open(self, content: bytes) -> None:
         """Load the program."""
         try:
+            _check_tensors(content)
             program = torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputError(f"this is not a TorchScript file: {first}. {HOW_TO}") from error
         self.program = [program]  # in a list: torch would list its weights beside the file that holds them
@@ -217,6 +229,39 @@ class ScriptModule(StoredModule):
         """Return what the program returns for images (n, c, h, w), and labels where it takes some."""
         given = () if labels is None else (labels,)
         return self.program[0].to(x.device)(x.float(), *given)
+
+
+def _tensors(described: bytes) -> Iterator[tuple[str, int]]:
+    """Yield name and bytes of each tensor that a pickle of an archive speaks of; it is looked through, not loaded."""
+    memo: dict[Any, Any] = {}
+    frame: list[Any] = []  # what stands on the stack since the last mark: a tensor's facts are a flat tuple
+    for operation, value, _ in pickletools.genops(described):
+        match operation.name:
+            case "MARK":
+                frame = []
+            case "TUPLE":
+                frame = [tuple(frame)]
+            case "BINPUT" | "LONG_BINPUT":
+                memo[value] = frame[-1] if frame else None
+            case "BINGET" | "LONG_BINGET":
+                frame.append(memo.get(value))
+            case "BINPERSID":
+                _, kind, name, _, n_elements = frame.pop()  # ("storage", "torch FloatStorage", "0", "cpu", 192)
+                if (width := BYTES.get(kind.removeprefix("torch "))) is not None:
+                    yield name, width * n_elements
+            case _:
+                frame.append(value)
+
+
+def _check_tensors(content: bytes) -> None:
+    """Raise unless the tensors of a TorchScript archive are as large as it says: torch reads past their ends."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        held = {info.filename: info.file_size for info in archive.infolist()}
+        for path in [path for path in held if path.count("/") == 1 and path.endswith(("/data.pkl", "/constants.pkl"))]:
+            for name, expected in _tensors(archive.read(path)):
+                found = held.get(f"{path.removesuffix('.pkl')}/{name}", 0)
+                if found != expected:
+                    raise ValueError(f"its tensor {name} should have {expected} bytes and has {found}")
 
 
 # By what a critic's config names as its factory. ONNX holds no code; TorchScript is a program, which may write files.

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,25 @@ def read_as_anybody(path: Path) -> list[Row]:
                     if suffix == ".npy"
                     else _rows(path / "images.parquet")
                 )
-        return _folder(path)
+        tars = sorted(path.glob("*.tar"))
+        return [row for tar in tars for row in _tar(tar)] if tars else _folder(path)
     return _rows(path)
+
+
+def _tar(path: Path) -> list[Row]:
+    """Return the samples of an archive: what lies under one name up to its first point."""
+    samples: dict[str, dict[str, bytes]] = {}
+    with tarfile.open(path) as archive:
+        for member in archive:
+            content = archive.extractfile(member)
+            name, _, kind = member.name.partition(".")
+            if content is None or kind in samples.setdefault(name, {}):
+                raise ValueError(f"{member.name} is no file, or twice there, without a word")
+            samples[name][kind] = content.read()
+    return [
+        _plain(json.loads(s["json"])) | {"label": s["cls"].decode(), "sample_id": identity(decode(s["png"]))}
+        for s in samples.values()
+    ]
 
 
 def _rows(path: Path) -> list[Row]:

@@ -1,5 +1,6 @@
 import pickle
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -136,3 +137,16 @@ def test_the_command_line_takes_files(files: Path, test_set: ImageSet, tmp_path:
     assert call("adapt", files / "PatchGan.pt", "--out", tmp_path / "d", *shape, "--trust-code")[0] == 0
     code, stderr = call("adapt", files / "PatchGan.onnx", "--out", tmp_path / "e", *shape, "--arg", "width=8")
     assert (code, "are for factories" in stderr) == (3, True)
+
+
+@pytest.mark.parametrize("n_bytes", [0, 8, 48])
+def test_a_program_whose_tensors_are_too_short_or_too_long_is_refused(
+    n_bytes: int, files: Path, tmp_path: Path
+) -> None:
+    """Torch reads beyond the end of a short one: it crashes, or scores with what lies there."""
+    with zipfile.ZipFile(files / "PatchGan.pt") as whole, zipfile.ZipFile(tmp_path / "x.pt", "w") as changed:
+        for name in whole.namelist():
+            content = whole.read(name)
+            changed.writestr(name, bytes(n_bytes) if name.endswith("data/1") else content)
+    with pytest.raises(InputError, match=rf"its tensor 1 should have 32 bytes and has {n_bytes}\."):
+        Critic.from_file(tmp_path / "x.pt", SHAPE, trust_code=True)
