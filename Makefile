@@ -5,6 +5,8 @@ STAMP := .venv/.installed
 # Discriminators of other people, for the tests of adapters; their own dependencies (tensorflow, ...) are not needed.
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 QUICK := "not slow and not nightly and not gpu"
+# The shapes that annotations of numbers promise, checked in every call: a quarter more time.
+SHAPES := --jaxtyping-packages=gan_probe.stats,gan_probe.scoring,gan_probe.studies,tests.check
 
 .PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest style check ci docs site golden golden-summary benchmarks bench gallery pictures gpu release clean
 
@@ -27,7 +29,7 @@ test-slow: setup  ## the slow tests: whole trainings, simulations, kills, severa
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow --timeout 900 --durations 0
 
 nightly: setup  ## the simulations in full (do intervals cover the truth as often as they say?) and both campaigns
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 900 -m nightly
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 900 $(SHAPES) -m nightly
 
 fuzz: setup  ## hostile inputs for every reader and every verb: make fuzz INPUTS=2000 SEED=0
 	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/fuzz.py --inputs $(or $(INPUTS),2000) --seed $(or $(SEED),0) --jobs 2 --record benchmarks/records/fuzz.json
@@ -40,7 +42,7 @@ coverage: setup  ## do intervals cover the truth as often as they say? remakes t
 	$(BIN)/python docs/generate.py
 
 test-coverage: setup  ## make test, and how much of the code it runs, by file and in all
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 -m $(QUICK) --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 -m $(QUICK) $(SHAPES) --cov --cov-report=term:skip-covered
 
 test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is supported
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest

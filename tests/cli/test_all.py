@@ -47,6 +47,7 @@ def test_one_folder_without_labels_ends_in_outliers_and_clusters(done: tuple[Pat
         assert (out / name).is_file(), name
 
 
+@pytest.mark.slow
 def test_a_second_call_uses_what_is_there(done: tuple[Path, Path, str]) -> None:
     pictures, out, last = done
     before = contents(out)
@@ -64,6 +65,7 @@ def test_what_was_cut_off_is_gone_on_with(done: tuple[Path, Path, str]) -> None:
     assert {name: (out / name).stat().st_mtime_ns for name in parts} == kept
 
 
+@pytest.mark.slow
 def test_other_images_or_settings_do_not_go_on_there(done: tuple[Path, Path, str], images: Path) -> None:
     pictures, out, _ = done
     for words, what in (((pictures, "--steps", "2"), "training"), ((pictures, images, *SMALL), "trained_on")):

@@ -2,10 +2,12 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.cli.conftest import call_json
 
 
+@pytest.mark.slow
 def test_what_was_trained_is_scored_and_what_was_scored_clustered(images: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     trained = call_json("train", images, "--out", run, "--steps", "2", "--batch-size", "4", "--set", "n_snapshots=1")

@@ -2,9 +2,12 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import call, call_json
 
 
+@pytest.mark.slow
 def test_diagnose_draws_runs_side_by_side(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "again")
     record = call_json("diagnose", run, tmp_path / "again", "--out", tmp_path / "page", "--title", "Two")

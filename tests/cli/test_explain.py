@@ -36,6 +36,7 @@ def random_init(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_masks_are_found_and_the_report_is_written(run: Path, data: Path, tmp_path: Path) -> None:
     result = call(run, data, "--out", tmp_path / "r", *QUICK, "--json")
     record = json.loads(result.stdout)

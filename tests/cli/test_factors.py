@@ -3,6 +3,7 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.cli import conftest
 
@@ -11,6 +12,7 @@ TOML = 'sizing = "area"\n[defaults]\nsize = { low = 0.3, high = 0.5 }\n[grid]\ns
 call = partial(conftest.call, "factors")
 
 
+@pytest.mark.slow
 def test_one_command_makes_the_page_the_numbers_and_the_table(run: Path, tmp_path: Path) -> None:
     (tmp_path / "two.toml").write_text(TOML)
     words = (run, "--spec", tmp_path / "two.toml", *QUICK, "--layer", "stem", "--pooling", "std")

@@ -21,6 +21,7 @@ def reals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_critic_and_images_give_a_page_with_pictures(
     run: Path, few_images: Path, reals: Path, tmp_path: Path
 ) -> None:

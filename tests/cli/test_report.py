@@ -75,6 +75,7 @@ def test_distances_are_those_from_a_reference_class(tables: list[Path], one: dic
     assert (wrong.exit_code, "reference class" in wrong.stderr) == (3, True)
 
 
+@pytest.mark.slow
 def test_outliers_are_written_with_their_p_values(tables: list[Path], run: Path, tmp_path: Path) -> None:
     few = call("outliers", tables[0], "--out", tmp_path / "o.csv")
     assert (few.exit_code, "at least 10 held-out reals, got 8" in few.stderr) == (3, True)

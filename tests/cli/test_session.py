@@ -218,6 +218,7 @@ def test_outputs_are_looked_at_before_torch_is_waited_for(
     assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_what_a_library_warns_of_is_a_warning_of_the_command(tmp_path: Path) -> None:
     """A tag of a TIFF that is damaged and that nobody needs: Pillow warns, and reads the picture."""
     folder = tmp_path / "tiffs"

@@ -25,6 +25,7 @@ def images(tmp_path_factory: pytest.TempPathFactory, test_set: ImageSet) -> Path
     return folder
 
 
+@pytest.mark.slow
 def test_one_command_makes_the_page_the_numbers_and_the_table(run: Path, images: Path, tmp_path: Path) -> None:
     done = call(run, images, "--out", tmp_path / "r", "--reference", "triangle_0.7-_n0.03", "--json")
     record = json.loads(done.stdout)
@@ -45,6 +46,7 @@ def test_the_plan_names_the_steps_and_writes_nothing(run: Path, images: Path, tm
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_a_gate_fails_with_4_after_the_page_is_written(run: Path, images: Path, tmp_path: Path) -> None:
     words = (run, images, "--no-controls", "--out", tmp_path / "r")
     gated = call(*words, "--fail-if", "n_lost>=0")

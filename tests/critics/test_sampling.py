@@ -72,6 +72,7 @@ def test_walks_begin_and_end_at_samples(run: Path) -> None:
     assert images.shape == (18, 32, 32, 3)
 
 
+@pytest.mark.slow
 def test_a_conditional_critic_knows_its_classes_and_its_generator_draws_them(
     conditional: Path, train_set: ImageSet, tmp_path: Path
 ) -> None:
@@ -136,6 +137,7 @@ def wheel_data(generator: Generator) -> ImageSet:
     return ImageSet(images + noise, table, Path("wheel"))
 
 
+@pytest.mark.slow
 def test_arithmetic_finds_a_sum_that_holds_by_construction(run: Path, tmp_path: Path) -> None:
     wheel, critic = Wheel(Generator.load(run)), Critic.load(run)
     result = arithmetic(wheel, critic, wheel_data(wheel), "LR - Lr + lr = lR", n_draws=60)

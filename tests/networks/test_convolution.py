@@ -103,6 +103,7 @@ def test_in_float32_scores_are_those_of_the_convolution_bit_by_bit() -> None:
         assert torch.equal(conv(x), nn.functional.conv2d(*laid, conv.bias, 2, 1))
 
 
+@pytest.mark.slow
 def test_a_strided_1x1_convolution_of_three_channels_survives_its_gradients() -> None:
     """In a process of its own: torch's own kernel corrupts the memory there, and the process ends at a signal."""
     code = """

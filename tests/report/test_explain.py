@@ -35,6 +35,7 @@ def folder(result: ExplainResult, tmp_path_factory: pytest.TempPathFactory) -> P
     return out
 
 
+@pytest.mark.slow
 def test_the_folder_holds_the_page_the_maps_and_every_number(folder: Path, result: ExplainResult) -> None:
     record = json.loads((folder / "report.json").read_text())
     assert record["schema"] == "gan_probe.explain/2"

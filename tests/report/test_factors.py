@@ -37,6 +37,7 @@ def bare(*responses: Response) -> FactorsResult:
     )
 
 
+@pytest.mark.slow
 def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, result: FactorsResult) -> None:
     record = json.loads((folder / "report.json").read_text())
     assert record["schema"] == "gan_probe.factors/2"
@@ -60,6 +61,7 @@ def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, re
         assert f"<h2>{heading}" in html
 
 
+@pytest.mark.slow
 def test_the_table_of_curves_says_the_same_as_the_responses(folder: Path, result: FactorsResult) -> None:
     table = pd.read_csv(folder / "curves.csv")
     assert list(table) == ["factor", "setting", "direction", "of", "value", "difference", "sd", "auroc"]
@@ -70,6 +72,7 @@ def test_the_table_of_curves_says_the_same_as_the_responses(folder: Path, result
     assert table["auroc"].between(0.5, 1).all()
 
 
+@pytest.mark.slow
 def test_an_output_that_is_taken_is_left_alone(folder: Path, result: FactorsResult) -> None:
     with pytest.raises(FileExistsError, match="exists. Choose another folder"):
         result.save(folder)

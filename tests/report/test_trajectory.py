@@ -37,6 +37,7 @@ def many_classes(n: int) -> TrajectoryResult:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, result: TrajectoryResult) -> None:
     record = json.loads((folder / "report.json").read_text())
     assert record["schema"] == "gan_probe.trajectory/2"
@@ -54,6 +55,7 @@ def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, re
     assert "http" not in html.replace("http-equiv", "")
 
 
+@pytest.mark.slow
 def test_the_table_of_scores_says_the_same_as_the_record(folder: Path, result: TrajectoryResult) -> None:
     table = pd.read_parquet(folder / "trajectory.parquet")
     assert list(table) == ["step", "sample_id", "label", "critic_score"]
@@ -65,6 +67,7 @@ def test_the_table_of_scores_says_the_same_as_the_record(folder: Path, result: T
     assert list(by_step.values()) == list(result.n_separated)
 
 
+@pytest.mark.slow
 def test_an_output_that_is_taken_is_left_alone(folder: Path, result: TrajectoryResult) -> None:
     with pytest.raises(FileExistsError, match="exists. Choose another folder"):
         result.save(folder)

@@ -45,6 +45,7 @@ def test_without_labels_ends_map_and_what_ranks_alike_are_shown(scores: ScoreTab
     assert json.loads((tmp_path / "r" / "report.json").read_text())["alike"][0]["control"] == "brightness"
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_them_and_one_class_and_one_image(scores: ScoreTable, tmp_path: Path) -> None:
     one_class = ScoreTable(scores.table.assign(label="a"), scores.provenance)
     one_image = ScoreTable(scores.table.head(1).drop(columns="embedding.critic"), {})

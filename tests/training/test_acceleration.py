@@ -27,6 +27,7 @@ def begin(data: ImageSet, config: TrainConfig) -> tuple[State, StepBatch]:
     return new_state(config, data.image_shape, CPU), batch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -221,6 +221,7 @@ def test_colour_to_grey_and_back_warns(train_set: ImageSet) -> None:
     assert (grey.with_channels(3).images[..., 0] == grey.images[..., 0]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data folder is not here")
 def test_real_archives_are_read() -> None:
     mnist = read_images(SHARED / "mnist_28.npz", split="test", size_px=32)

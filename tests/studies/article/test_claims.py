@@ -115,6 +115,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert holds(result)["pictures"].startswith("not measured: look at the figures")
 
 
+@pytest.mark.slow
 def test_the_page_has_every_claim_and_every_figure(as_said: ArticleResult, tmp_path: Path) -> None:
     page = as_said.save(tmp_path / "report", title="x").read_text()
     for claim in CLAIMS:

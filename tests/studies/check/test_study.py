@@ -184,7 +184,13 @@ def trained(train_set: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> tu
     return critic.module, fakes
 
 
-@pytest.mark.parametrize(("turned", "in_unit", "batch", "trap"), list(product([False, True], repeat=4)))
+# one thing at a time, and, among the slow tests, every two, three and all
+WAYS = [
+    pytest.param(*way, marks=[pytest.mark.slow] if sum(way) > 1 else []) for way in product([False, True], repeat=4)
+]
+
+
+@pytest.mark.parametrize(("turned", "in_unit", "batch", "trap"), WAYS)
 def test_of_critics_whose_truth_is_known_nothing_wrong_is_said(
     trained: tuple[nn.Module, np.ndarray],
     train_set: ImageSet,

@@ -72,6 +72,7 @@ def test_the_strangest_stand_beside_the_reals_that_are_nearest(
         assert row["layer"] in {*critic.config.layers, "score", "slope"}
 
 
+@pytest.mark.slow
 def test_the_page_shows_pictures_detectors_and_how_they_were_chosen(found: OutlierResult, tmp_path: Path) -> None:
     page = found.save(tmp_path / "page")
     html = page.read_text(encoding="utf-8")
