@@ -44,10 +44,10 @@ CONTROLS = (OURS, "minus variance, aligned")  # also asked of randomly initialis
 UNSEEN_DIGITS = (7, 8, 9)
 
 
-def read(source: str, side_px: int) -> ImageSet:
+def read(source: str, size_px: int) -> ImageSet:
     name, at, seeds = source.partition("@")
     if not at:
-        return read_images(source, size_px=side_px)
+        return read_images(source, size_px=size_px)
     return concatenate([from_synthetic(make_dataset(name, seed=int(seed))) for seed in seeds.split(",")])
 
 

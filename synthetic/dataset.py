@@ -23,9 +23,9 @@ class Dataset:
 
     Attributes
     ----------
-    images : ndarray of uint8, shape (n, side_px, side_px, 3)
+    images : ndarray of uint8, shape (n, size_px, size_px, 3)
         RGB.
-    masks : ndarray of bool, shape (n, side_px, side_px)
+    masks : ndarray of bool, shape (n, size_px, size_px)
         Exactly the pixels of the shape that can be seen.
     table : DataFrame
         One row an image: ``sample_id``, ``label``, ``split``, ``seen``, ``factor.*``.

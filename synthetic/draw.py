@@ -54,7 +54,7 @@ def _drawn(value: Uniform | Choice, uniform: float) -> Any:
 def draw_images(
     spec: Spec, indices: Sequence[int], seed: int, columns: Mapping[str, Sequence[Any]] | None = None
 ) -> tuple[npt.NDArray[np.uint8], Inside]:
-    """Return images (n, side_px, side_px, 3) uint8 and their exact masks (n, side_px, side_px) bool.
+    """Return images (n, size_px, size_px, 3) uint8 and their exact masks (n, size_px, size_px) bool.
 
     From back to front: background, clutter, shape, bar. Values above white or below black are clipped, or wrapped
     around where ``spec.overflow`` says so. (The article's code wraps: its (0.85, +1), 1.05 in blue, is nearly black.)
@@ -67,7 +67,7 @@ def draw_images(
         Factors to use in place of ``draw_factors(spec, indices, seed)``, for sweeping one with the rest fixed.
     """
     columns = draw_factors(spec, indices, seed) if columns is None else columns
-    stream, side = Stream(spec.name, seed), spec.side_px
+    stream, side = Stream(spec.name, seed), spec.size_px
     images = np.empty((len(indices), side, side, 3), dtype=np.uint8)
     masks = np.empty((len(indices), side, side), dtype=np.bool_)
     for start in range(0, len(indices), CHUNK):
@@ -101,7 +101,7 @@ def _draw_chunk(
     for row, (background, base, sign, noise, noise_kind) in enumerate(painted):
         positions = covered[unique[geometries[row]]]
         flat_images[row] = _background(background, side)
-        level = _noise(stream, indices[row], positions, kind=noise_kind, side_px=side)
+        level = _noise(stream, indices[row], positions, kind=noise_kind, size_px=side)
         level *= np.float32(noise * 255)
         level += _colours(base, sign, len(positions) // 3)
         if patterns is not None:
@@ -121,13 +121,13 @@ def _colours(base: float, sign: int, n_pixels: int) -> npt.NDArray[np.float32]:
 
 
 def _noise(
-    stream: Stream, image: int, positions: npt.NDArray[np.intp], *, kind: str, side_px: int
+    stream: Stream, image: int, positions: npt.NDArray[np.intp], *, kind: str, size_px: int
 ) -> npt.NDArray[np.float32]:
     """Return noise of variance 1 at ``positions`` of an image made flat."""
     taps = NOISE_KINDS[kind]
     if taps is None:
         return stream.normals(image, len(positions))
-    field = stream.normals(image, 3 * side_px**2).reshape(side_px, side_px, 3)
+    field = stream.normals(image, 3 * size_px**2).reshape(size_px, size_px, 3)
     for axis, (before, here, after) in zip((1, 0), taps, strict=True):  # across, then down; opposite edges meet
         field = before * np.roll(field, 1, axis) + here * field + after * np.roll(field, -1, axis)
     return field.ravel()[positions]
@@ -162,9 +162,9 @@ def _two_halves(field: Coordinates) -> Coordinates:
 
 
 @cache
-def _background(name: str, side_px: int) -> npt.NDArray[np.uint8]:
+def _background(name: str, size_px: int) -> npt.NDArray[np.uint8]:
     """Return the background made flat, (side * side * 3,)."""
-    level = 255 * BACKGROUNDS[name](*pixel_grid(side_px)).ravel()
+    level = 255 * BACKGROUNDS[name](*pixel_grid(size_px)).ravel()
     return _to_bytes(level).repeat(3)
 
 

@@ -29,8 +29,8 @@ def add_scenery(
 
     Parameters
     ----------
-    images : ndarray of uint8, shape (n, side_px, side_px, 3)
-    masks : ndarray of bool, shape (n, side_px, side_px)
+    images : ndarray of uint8, shape (n, size_px, size_px, 3)
+    masks : ndarray of bool, shape (n, size_px, size_px)
     columns : mapping
         ``clutter`` and ``occlusion`` of each image.
     indices : sequence of int
@@ -71,7 +71,7 @@ def bar(mask: Inside, share: float, *, angle_deg: float, start: float) -> Inside
 
     Parameters
     ----------
-    mask : ndarray of bool, shape (side_px, side_px)
+    mask : ndarray of bool, shape (size_px, size_px)
     share : float
         From 0 to 1. Of two bars that differ in this only, the broader covers the narrower.
     angle_deg : float
@@ -81,7 +81,7 @@ def bar(mask: Inside, share: float, *, angle_deg: float, start: float) -> Inside
 
     Returns
     -------
-    ndarray of bool, shape (side_px, side_px)
+    ndarray of bool, shape (size_px, size_px)
     """
     x, y = pixel_grid(len(mask))
     turn = math.radians(angle_deg)

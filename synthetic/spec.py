@@ -47,6 +47,7 @@ FACTORS: dict[str, Factor] = {
 }  # fmt: skip
 
 MAX_IMAGES = 10_000_000
+OLD_KEYS = {"side_px": "size_px"}  # read until 0.3
 SIZINGS = ("extent", "area")
 OVERFLOWS = ("clip", "wrap")
 
@@ -91,11 +92,11 @@ class Spec:
         The classes. Image ``i`` belongs to ``types[i % len(types)]``.
     per_class : int
         Images of each type.
-    side_px : int
-        Images are square, ``side_px`` pixels each way.
+    size_px : int
+        Images are square, ``size_px`` pixels each way.
     sizing : {"extent", "area"}
-        What ``size`` means. "extent": the shape's box has sides of ``size * side_px``. "area": every shape fills
-        ``(size * side_px)**2`` pixels, so that shape and area are independent.
+        What ``size`` means. "extent": the shape's box has sides of ``size * size_px``. "area": every shape fills
+        ``(size * size_px)**2`` pixels, so that shape and area are independent.
     overflow : {"clip", "wrap"}
         What a shape's levels above white or below black become. "clip": white or black. "wrap": what is left of them
         in 8 bits (1.05 is nearly black), as drawing code without clipping has it.
@@ -108,7 +109,7 @@ class Spec:
     name: str
     types: tuple[Type, ...]
     per_class: int = 40
-    side_px: int = 64
+    size_px: int = 64
     sizing: str = "extent"
     overflow: str = "clip"
     split: str = "test"
@@ -123,8 +124,8 @@ class Spec:
             raise SpecError(f"{self.per_class * len(self.types):,} images are more than {MAX_IMAGES:,}.")
         if not isinstance(self.split, str) or not isinstance(self.name, str):
             raise SpecError(f"name and split must be text, got {self.name!r} and {self.split!r}.")
-        if not isinstance(self.side_px, int) or not 8 <= self.side_px <= 1024:
-            raise SpecError(f"side_px must be an integer from 8 to 1024, got {self.side_px!r}.")
+        if not isinstance(self.size_px, int) or not 8 <= self.size_px <= 1024:
+            raise SpecError(f"size_px must be an integer from 8 to 1024, got {self.size_px!r}.")
         if self.sizing not in SIZINGS:
             raise SpecError(unknown_name("sizing", self.sizing, SIZINGS))
         if self.overflow not in OVERFLOWS:
@@ -230,7 +231,7 @@ def spec_from_dict(raw: Mapping[str, Any], name: str) -> Spec:
     Parameters
     ----------
     raw : mapping
-        Top-level keys ``per_class``, ``side_px``, ``sizing``, ``overflow``, ``split``, ``description``, ``name``;
+        Top-level keys ``per_class``, ``size_px``, ``sizing``, ``overflow``, ``split``, ``description``, ``name``;
         tables ``[defaults]`` (factors of every type), ``[grid]`` (lists, every combination a type) and ``[[type]]``
         (``label``, optional ``seen``, factors).
     name : str
@@ -241,7 +242,8 @@ def spec_from_dict(raw: Mapping[str, Any], name: str) -> Spec:
     SpecError
         For an unknown key, an unknown factor or a value out of range.
     """
-    plain_keys = ("per_class", "side_px", "sizing", "overflow", "split", "description")
+    raw = _renamed(raw)
+    plain_keys = ("per_class", "size_px", "sizing", "overflow", "split", "description")
     known = ("name", *plain_keys, "defaults", "grid", "type", "seen")
     for key in raw:
         if key not in known:
@@ -266,6 +268,14 @@ def spec_from_dict(raw: Mapping[str, Any], name: str) -> Spec:
     types = [replace(t, seen=True) if t.label in seen_labels else t for t in types]
     plain = {k: raw[k] for k in plain_keys if k in raw}
     return Spec(name=str(raw.get("name", name)), types=tuple(types), **plain)
+
+
+def _renamed(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document with old keys by their new names."""
+    for old, new in OLD_KEYS.items():
+        if old in raw and new in raw:
+            raise SpecError(f"{new} is given twice, once by its old name {old}; leave one of them out.")
+    return {OLD_KEYS.get(key, key): value for key, value in raw.items()}
 
 
 def load_spec(path: str | Path) -> Spec:

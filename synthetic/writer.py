@@ -264,7 +264,7 @@ def _jsonable(value: Any) -> Any:
 
 def contact_sheet(dataset: Dataset, *, n_columns: int = 8) -> Image.Image:
     """Return a picture with one row for each class: its label and its first ``n_columns`` images."""
-    side, gap, text_px = dataset.spec.side_px, 4, 200
+    side, gap, text_px = dataset.spec.size_px, 4, 200
     labels = list(dict.fromkeys(dataset.table["label"]))
     sheet = Image.new("RGB", (text_px + n_columns * (side + gap) + gap, len(labels) * (side + gap) + gap), "#e8e8e8")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)

@@ -39,7 +39,7 @@ BARE = replace(SMALL, n_snapshots=0)  # a snapshot costs more than all eight ste
 
 def small_spec(preset: str, per_class: int) -> Spec:
     """A preset at 32 pixels."""
-    return replace(PRESETS[preset], side_px=32, per_class=per_class)
+    return replace(PRESETS[preset], size_px=32, per_class=per_class)
 
 
 def contents(folder: Path) -> dict[str, str]:

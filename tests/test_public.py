@@ -55,7 +55,7 @@ def test_wrong_first_tries_get_the_sentence_that_helps(critic: Critic, few_set: 
 
 
 def test_a_spec_file_is_a_data_set(tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text('name = "mine"\nside_px = 16\nper_class = 2\n[[type]]\nshape = "circle"\n')
+    (tmp_path / "mine.toml").write_text('name = "mine"\nsize_px = 16\nper_class = 2\n[[type]]\nshape = "circle"\n')
     spec = synthetic.load_spec(tmp_path / "mine.toml")
     made = synthetic.make_dataset(str(tmp_path / "mine.toml"))
     assert np.array_equal(made.images, synthetic.make_dataset(spec).images)

@@ -64,7 +64,7 @@ def factors(
             dry_run,
             {
                 "critic": f"{critic} ({loaded.hash})",
-                "images": f"{per_class * len(chosen.types)} of {chosen.name}, {chosen.side_px} px",
+                "images": f"{per_class * len(chosen.types)} of {chosen.name}, {chosen.size_px} px",
                 "sweeps": f"{len(asked)} of {', '.join(dict.fromkeys(q.factor for q in asked))}",
                 "bases": bases,
                 "controls": controls,

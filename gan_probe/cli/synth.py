@@ -57,7 +57,7 @@ def synth(
                 "data set": spec.name,
                 "classes": len(spec.types),
                 "images": spec.n_images,
-                "size": f"{spec.side_px} px",
+                "size": f"{spec.size_px} px",
                 "format": format,
                 "out": out,
             },

@@ -63,11 +63,11 @@ class ArticleCritic(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
-        side_px, _, n_channels = image_shape
+        size_px, _, n_channels = image_shape
         ends = pairwise((n_channels, *WIDTHS))
         self.blocks = nn.ModuleList(ArticleBlock(i, o, halves=k < HALVINGS) for k, (i, o) in enumerate(ends))
         self.last = _same(WIDTHS[-1], 1)
-        self.n_features = (side_px // 2**HALVINGS) ** 2
+        self.n_features = (size_px // 2**HALVINGS) ** 2
         self.head = nn.Linear(self.n_features, 1)
         self.layers = tuple(f"blocks.{i}" for i in range(len(WIDTHS)))
         _start_as_keras(self)
@@ -91,8 +91,8 @@ class ArticleGenerator(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int) -> None:
         super().__init__()
-        side_px, _, n_channels = image_shape
-        self.start_px = side_px // 2**HALVINGS
+        size_px, _, n_channels = image_shape
+        self.start_px = size_px // 2**HALVINGS
         self.start = nn.Linear(latent_dim, WIDTHS[-1] * self.start_px**2)
         self.keep = ArticleBlock(WIDTHS[-1], WIDTHS[-1], halves=False)
         self.blocks = nn.ModuleList(ArticleDoubling(i, o) for i, o in pairwise(WIDTHS[::-1]))

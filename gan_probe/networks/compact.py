@@ -16,8 +16,8 @@ SMALLEST_PX = 4
 TEXTURE_WIDTH = 16
 
 
-def _widths(side_px: int, divisor: int) -> tuple[int, ...]:
-    return tuple(width // divisor for width in WIDTHS[: (side_px // SMALLEST_PX).bit_length() - 1])
+def _widths(size_px: int, divisor: int) -> tuple[int, ...]:
+    return tuple(width // divisor for width in WIDTHS[: (size_px // SMALLEST_PX).bit_length() - 1])
 
 
 class CompactCritic(nn.Module):
@@ -29,8 +29,8 @@ class CompactCritic(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], *, divisor: int = 1) -> None:
         super().__init__()
-        side_px, _, n_channels = image_shape
-        widths = _widths(side_px, divisor)
+        size_px, _, n_channels = image_shape
+        widths = _widths(size_px, divisor)
         self.stem = nn.Conv2d(4 * n_channels, widths[0], 3, padding=1)
         pairs = pairwise(widths)
         self.blocks = nn.ModuleList(nn.Conv2d(i, o, 4, stride=2, padding=1) for i, o in pairs)
@@ -62,8 +62,8 @@ class CompactGenerator(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, *, divisor: int = 1) -> None:
         super().__init__()
-        side_px, _, n_channels = image_shape
-        widths = _widths(side_px, divisor)[::-1]
+        size_px, _, n_channels = image_shape
+        widths = _widths(size_px, divisor)[::-1]
         self.latent_dim = latent_dim
         self.start = nn.Linear(latent_dim, widths[0] * SMALLEST_PX**2)
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]

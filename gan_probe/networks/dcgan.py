@@ -11,9 +11,9 @@ from torch import Tensor, nn
 BASE_WIDTH, MAX_WIDTH, SMALLEST_PX = 64, 512, 4
 
 
-def _widths(side_px: int) -> tuple[int, ...]:
+def _widths(size_px: int) -> tuple[int, ...]:
     """Return the channels after each halving down to 4x4: 64, 128, 256, 512, 512, ..."""
-    n_halvings = (side_px // SMALLEST_PX).bit_length() - 1
+    n_halvings = (size_px // SMALLEST_PX).bit_length() - 1
     return tuple(min(BASE_WIDTH * 2**i, MAX_WIDTH) for i in range(n_halvings))
 
 
@@ -39,8 +39,8 @@ class DcganCritic(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
-        side_px, _, n_channels = image_shape
-        ends = (n_channels, *_widths(side_px))
+        size_px, _, n_channels = image_shape
+        ends = (n_channels, *_widths(size_px))
         self.n_features = ends[-1] * SMALLEST_PX**2
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.Conv2d(i, o, 4, stride=2, padding=1, bias=k == 0), *([nn.BatchNorm2d(o)] if k else []))
@@ -65,8 +65,8 @@ class DcganGenerator(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int) -> None:
         super().__init__()
-        side_px, _, n_channels = image_shape
-        widths = _widths(side_px)[::-1]
+        size_px, _, n_channels = image_shape
+        widths = _widths(size_px)[::-1]
         self.start = nn.ConvTranspose2d(latent_dim, widths[0], SMALLEST_PX, bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
         for i, o in pairwise(widths):

@@ -23,11 +23,11 @@ class ResidualCritic(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
-        side_px, _, n_channels = image_shape
+        size_px, _, n_channels = image_shape
         ends = (n_channels, *WIDTHS)
         pairs = pairwise(ends)
         self.blocks = nn.ModuleList(ResidualDown(i, o, is_first=k == 0) for k, (i, o) in enumerate(pairs))
-        self.n_features = WIDTHS[-1] * (side_px // 2 ** len(WIDTHS)) ** 2
+        self.n_features = WIDTHS[-1] * (size_px // 2 ** len(WIDTHS)) ** 2
         self.head = nn.Linear(self.n_features, 1)
         self.layers = tuple(f"blocks.{i}" for i in range(len(WIDTHS)))
 
@@ -46,10 +46,10 @@ class ResidualGenerator(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int) -> None:
         super().__init__()
-        side_px, _, n_channels = image_shape
+        size_px, _, n_channels = image_shape
         ends = (*WIDTHS[::-1], WIDTHS[0])
         self.latent_dim = latent_dim
-        self.start_px = side_px // 2 ** len(WIDTHS)
+        self.start_px = size_px // 2 ** len(WIDTHS)
         self.start = nn.Linear(latent_dim, WIDTHS[-1] * self.start_px**2)
         self.blocks = nn.ModuleList(ResidualUp(i, o) for i, o in pairwise(ends))
         self.out = nn.Conv2d(WIDTHS[0], n_channels, 4)

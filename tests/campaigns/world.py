@@ -18,7 +18,7 @@ SIDE_PX = 16
 TYPE = '[[type]]\nlabel = "{0}"\nshape = "{1}"\nbase = {2}\nsign = 1\nnoise = 0.03\n'
 SPEC = """\
 name = "{0}"
-side_px = 16
+size_px = 16
 per_class = {1}
 seen = ["square", "circle"]
 [defaults]

@@ -22,7 +22,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images of 32 pixels with their masks, one of each class in each split."""
     folder = tmp_path_factory.mktemp("data") / "d"
     spec = PRESETS["jitter-test"]
-    write_dataset(make_dataset(replace(spec, side_px=32, per_class=2, types=spec.types[:3])), folder, masks=True)
+    write_dataset(make_dataset(replace(spec, size_px=32, per_class=2, types=spec.types[:3])), folder, masks=True)
     table = pd.read_parquet(folder / "metadata.parquet")
     table["split"] = table.groupby("label").cumcount().map({0: "even", 1: "odd"})
     table.to_parquet(folder / "metadata.parquet", index=False)

@@ -28,7 +28,7 @@ LEFT_OUT = re.compile(
 )
 SPEC = """\
 name = "golden-{part}"
-side_px = 32
+size_px = 32
 per_class = {n}
 {seen}
 [defaults]

@@ -74,13 +74,13 @@ def test_weights_go_from_one_to_the_other() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 0.02), (torch.float32, 1e-5)])
-@pytest.mark.parametrize("side_px", [4, 16])
-def test_few_positions_are_a_product_and_the_same(side_px: int, dtype: torch.dtype, error: float) -> None:
+@pytest.mark.parametrize("size_px", [4, 16])
+def test_few_positions_are_a_product_and_the_same(size_px: int, dtype: torch.dtype, error: float) -> None:
     """4 px: 2x2 positions, one matrix product. Values and the penalty's gradients are torch's, up to rounding."""
     torch.manual_seed(0)
     ours, theirs = (conv(8, 6, 4, stride=2, padding=1) for conv in (PenaltyConv2d, nn.Conv2d))
     theirs.load_state_dict(ours.state_dict())
-    x, found = torch.randn(3, 8, side_px, side_px), []
+    x, found = torch.randn(3, 8, size_px, size_px), []
     for conv in (ours, theirs):
 
         def score(t: torch.Tensor, conv: nn.Conv2d = conv) -> torch.Tensor:

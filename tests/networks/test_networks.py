@@ -8,12 +8,12 @@ from gan_probe.networks.blocks import TexturePath
 CASES = [(name, side, c) for name, n in NETWORKS.items() for side in n.sides_px if side <= 64 for c in (1, 3)]
 
 
-@pytest.mark.parametrize(("name", "side_px", "channels"), CASES)
-def test_every_network_takes_what_it_says_it_takes(name: str, side_px: int, channels: int) -> None:
-    critic = build_critic(name, (side_px, side_px, channels), seed=0)
-    generator = build_generator(name, (side_px, side_px, channels), 5, seed=0)
+@pytest.mark.parametrize(("name", "size_px", "channels"), CASES)
+def test_every_network_takes_what_it_says_it_takes(name: str, size_px: int, channels: int) -> None:
+    critic = build_critic(name, (size_px, size_px, channels), seed=0)
+    generator = build_generator(name, (size_px, size_px, channels), 5, seed=0)
     images = generator(torch.randn(3, 5))
-    assert images.shape == (3, channels, side_px, side_px)
+    assert images.shape == (3, channels, size_px, size_px)
     assert images.abs().max() <= 1
     assert critic(images).shape == (3,)
     assert all(critic.get_submodule(layer) is not None for layer in critic.layers)

@@ -13,8 +13,8 @@ from synthetic.shapes import SHAPES
 from synthetic.spec import Spec, Type
 
 
-def one_type(per_class: int = 1, *, sizing: str = "extent", side_px: int = 64, **factors: object) -> Spec:
-    return Spec("one", (Type("only", factors),), per_class=per_class, sizing=sizing, side_px=side_px)
+def one_type(per_class: int = 1, *, sizing: str = "extent", size_px: int = 64, **factors: object) -> Spec:
+    return Spec("one", (Type("only", factors),), per_class=per_class, sizing=sizing, size_px=size_px)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -26,14 +26,14 @@ def test_the_stated_area_is_the_drawn_area(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_sized_by_area_every_shape_fills_the_same_area(name: str) -> None:
-    data = make_dataset(one_type(shape=name, size=0.4, sizing="area", side_px=256))
+    data = make_dataset(one_type(shape=name, size=0.4, sizing="area", size_px=256))
     assert data.masks.mean() == pytest.approx(0.16, rel=0.02)
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_turning_a_shape_keeps_its_area(name: str) -> None:
     areas = [
-        make_dataset(one_type(shape=name, size=0.5, rotation_deg=angle, side_px=256)).masks.sum()
+        make_dataset(one_type(shape=name, size=0.5, rotation_deg=angle, size_px=256)).masks.sum()
         for angle in (0.0, 17.0, 45.0, 100.0)
     ]
     assert max(areas) / min(areas) < 1.03

@@ -7,7 +7,7 @@ from synthetic.spec import spec_from_dict
 
 GRID = """
 per_class = 3
-side_px = 32
+size_px = 32
 sizing = "area"
 seen = ["shape-ring_noise-0.01"]
 
@@ -67,7 +67,7 @@ def test_a_toml_grid_is_every_combination_and_the_types_written_out(tmp_path: Pa
         ({"type": [{"label": "../x"}]}, "cannot name a folder"),
         ({"type": [{"label": "x"}], "seen": ["y"]}, "unknown label in 'seen' 'y'"),
         ({"type": [{"label": "x"}], "per_class": 0}, "per_class must be an integer of at least 1"),
-        ({"type": [{"label": "x"}], "side_px": 4}, "side_px must be an integer from 8 to 1024"),
+        ({"type": [{"label": "x"}], "size_px": 4}, "size_px must be an integer from 8 to 1024"),
         ({"type": [{"label": "x"}], "sizing": "are"}, "unknown sizing 'are'. Did you mean 'area'"),
         ({"type": [{"label": "x"}], "overflow": "wrp"}, "unknown overflow 'wrp'. Did you mean 'wrap'"),
     ],
@@ -75,6 +75,12 @@ def test_a_toml_grid_is_every_combination_and_the_types_written_out(tmp_path: Pa
 def test_every_mistake_in_a_spec_is_named(raw: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         spec_from_dict(raw, "x")
+
+
+def test_an_old_key_is_read_and_not_beside_the_new_one() -> None:
+    assert spec_from_dict({"type": [{"label": "x"}], "side_px": 16}, "x").size_px == 16
+    with pytest.raises(SpecError, match="size_px is given twice, once by its old name side_px"):
+        spec_from_dict({"type": [{"label": "x"}], "side_px": 16, "size_px": 16}, "x")
 
 
 def test_files_that_are_no_spec_are_named(tmp_path: Path) -> None:

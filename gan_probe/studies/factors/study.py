@@ -156,7 +156,7 @@ def fitted(spec: str | Spec, critic: Critic) -> Spec:
     height, width, _ = critic.config.image_shape
     if height != width:
         raise InputError(f"images with known factors are square, and this critic takes {height}x{width} pixels.")
-    return replace(resolve_spec(spec), side_px=height)
+    return replace(resolve_spec(spec), size_px=height)
 
 
 def factors(

@@ -17,8 +17,8 @@ RNG = np.random.default_rng(0)
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
-def picture(side_px: int = 8, channels: int = 3) -> np.ndarray:
-    return RNG.integers(0, 256, (side_px, side_px, channels), dtype=np.uint8).squeeze()
+def picture(size_px: int = 8, channels: int = 3) -> np.ndarray:
+    return RNG.integers(0, 256, (size_px, size_px, channels), dtype=np.uint8).squeeze()
 
 
 def save(path: Path, image: np.ndarray, mode: str | None = None) -> None:

@@ -153,13 +153,13 @@ def test_the_first_value_is_the_middle_of_the_first_class() -> None:
 
 
 def test_with_all_else_fixed_images_differ_in_their_noise_only() -> None:
-    data = make_dataset(replace(frozen(PRESETS["factors"]), per_class=5, side_px=32))
+    data = make_dataset(replace(frozen(PRESETS["factors"]), per_class=5, size_px=32))
     assert all(data.table[c].nunique() == 1 for c in data.table if c.startswith("factor."))
     assert data.table["sample_id"].nunique() == 5
 
 
 def test_without_noise_nothing_is_swept_with_all_else_fixed(patches: Critic) -> None:
-    spec = Spec("clean", (Type("a", {"noise": 0.0, "base": Uniform(0.2, 0.8)}),), side_px=32)
+    spec = Spec("clean", (Type("a", {"noise": 0.0, "base": Uniform(0.2, 0.8)}),), size_px=32)
     assert {q.setting for q in questions(spec)} == {AMONG}
     warnings: list[str] = []
     responses(patches, spec, only=("x",), controls=False, n_bases=20, warn=warnings.append)
@@ -223,7 +223,7 @@ def test_factors_that_go_together_give_a_warning_and_no_disentanglement(patches:
 @pytest.mark.slow
 def test_what_does_not_vary_is_not_explained_and_what_is_rare_not_probed(patches: Critic) -> None:
     rare = Choice((0.01,) * 19 + (0.05,))
-    spec = Spec("few", (Type("a", {"noise": rare}), Type("b", {"noise": rare, "base": 0.4})), side_px=32)
+    spec = Spec("few", (Type("a", {"noise": rare}), Type("b", {"noise": rare, "base": 0.4})), size_px=32)
     found = factors(patches, spec=spec, per_class=20, n_bases=20, controls=False)
     assert any(w.startswith("noise is not probed: its rarest level has ") for w in found.warnings)
     assert [p.measure for p in found.probes] == ["base"]
@@ -270,7 +270,7 @@ def test_scores_that_fail_on_changed_images_only_are_refused_too() -> None:
 def test_images_must_be_square_and_at_least_8_pixels() -> None:
     with pytest.raises(InputError, match="are square, and this critic takes 32x16 pixels"):
         fitted("factors", critic_by(brightness, (32, 16, 3)))
-    with pytest.raises(SpecError, match="side_px must be an integer from 8 to 1024, got 4"):
+    with pytest.raises(SpecError, match="size_px must be an integer from 8 to 1024, got 4"):
         fitted("factors", critic_by(brightness, (4, 4, 3)))
 
 

@@ -164,7 +164,7 @@ def test_what_cannot_be_judged_is_refused(critic: Critic, few_set: ImageSet, rea
         detect_outliers(critic, few_set, reals.take(np.arange(19)))
     with pytest.raises(InputError, match="of the 32 images are among the reals, pixel by pixel"):
         detect_outliers(critic, few_set, few_set)
-    large = from_synthetic(make_dataset(replace(small_spec("article-test", 2), side_px=64)))
+    large = from_synthetic(make_dataset(replace(small_spec("article-test", 2), size_px=64)))
     with pytest.raises(InputError, match=r"takes uint8 images of 32x32x3.*Resize with --size 32"):
         detect_outliers(critic, large, reals)
     with pytest.raises(ConfigError, match="mahalanobis-mean"):
