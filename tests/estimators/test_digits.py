@@ -13,7 +13,7 @@ from gan_probe.studies.probe.result import CRITIC, paired_margin
 from gan_probe.studies.probe.study import probe
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_critic_of_digits_beats_pixels_and_is_set_beside_everything_else(tmp_path: Path) -> None:
     digits = load_digits()
     np.savez(tmp_path / "digits.npz", x=(digits.images * 255 / 16).round().astype(np.uint8), y=digits.target)
