@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from gan_probe.report import evidence
 from gan_probe.report.page import Page, Section, canvas
 from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR
-from gan_probe.report.tables import Col, Table
+from gan_probe.report.tables import Col, Table, control_of
 from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source
 from gan_probe.stats.auroc import THRESHOLD
 from gan_probe.stats.variance import Share
@@ -251,7 +251,7 @@ def _tables(result: FactorsResult) -> list[Table]:
             Col(title="right", of="value", form="percent"),
             Col(title="95 % interval", of=("ci_low", "ci_high"), form="hundredths"),
             Col(title="largest level", of="chance", form="percent"),
-            Col(title="best control", of="best_control"),
+            Col(title="best control", of=control_of("best_control")),
             Col(title="its share", of="control", form="percent"),
             Col(title="margin, points", of="margin", form="points"),
             Col(title="95 % interval", of=("margin_low", "margin_high"), form="points"),

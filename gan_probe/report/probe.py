@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from gan_probe.report.page import Page, Section, canvas
-from gan_probe.report.tables import Col, Table
+from gan_probe.report.tables import Col, Table, control_of
 from gan_probe.stats.beside import title_of
 from gan_probe.studies.probe.result import CRITIC, EVERY, PROTOCOL, Outcome, ProbeResult, middle_outcome
 
@@ -177,7 +177,7 @@ def lead_table(result: ProbeResult) -> Table:
         Col(title="classes", of="classes"),
         Col(title="labels a class", of="labels_per_class", form="plain"),
         Col(title="critic", of="accuracy", form="percent"),
-        Col(title="best control", of="best_control"),
+        Col(title="best control", of=control_of("best_control")),
         Col(title="its accuracy", of="control_accuracy", form="percent"),
         Col(title="difference, points", of="margin", form="points"),
         Col(title="95 % interval", of=("ci_low", "ci_high"), form="points"),
@@ -209,7 +209,7 @@ def question_table(result: ProbeResult) -> Table:
             Col(title=title, of=name, form="points"),
             Col(title="95 % interval", of=(f"{name}_low", f"{name}_high"), form="points"),
         ]
-    columns.insert(5, Col(title="best control", of="best_control"))
+    columns.insert(5, Col(title="best control", of=control_of("best_control")))
     n = middle_outcome(result.of(CRITIC, result.classifiers[0])).per_class
     return Table(name="questions", heading=f"Three questions, at {n} labels a class", columns=columns, rows=rows)
 

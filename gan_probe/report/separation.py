@@ -14,7 +14,7 @@ from gan_probe.report import evidence, figures
 from gan_probe.report.explorer import Points, numeric
 from gan_probe.report.page import Page, Section
 from gan_probe.report.style import MARKS, class_colours, class_marks
-from gan_probe.report.tables import Col, Table, pairs, shown
+from gan_probe.report.tables import Col, Table, control_of, pairs, shown
 from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source, factor_columns
 from gan_probe.stats.auroc import RULE, n_separated
 from gan_probe.stats.beside import RANDOM_INIT, title_of
@@ -282,7 +282,7 @@ def _pairs(m: SeparationResult) -> Table:
         Col(title="AUROC", of="auroc", form="three"),
         Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
         Col(title="separated", of="state"),
-        Col(title="best control", of="best"),
+        Col(title="best control", of=control_of("best")),
         Col(title="its AUROC", of="control_auroc", form="three"),
         Col(title="margin", of="margin", form="signed"),
         Col(title="95 % interval", of=("margin_low", "margin_high"), form="signed"),
@@ -324,7 +324,7 @@ def _margins(m: SeparationResult) -> Table:
             rows.append({"of": name, "value": value, "ahead": e.margin if best else e.value - value, **ends})
     columns = [
         Col(title="measure", of="measure"),
-        Col(title="of", of="of"),
+        Col(title="of", of=control_of("of")),
         Col(title="value", of="value", form="three"),
         Col(title="95 % interval", of=("low", "high"), form="three"),
         Col(title="critic ahead by, points", of="ahead", form="points"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan_probe.report.glossary import meaning_of
+from gan_probe.stats.beside import title_of
 from gan_probe.text import visible
 
 Row = Mapping[Any, Any]
@@ -77,6 +78,11 @@ def shown(value: Any, form: str) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return FORMS["text"](value) if isinstance(value, str) else FORMS[form](value)
+
+
+def control_of(key: str) -> Callable[[Row], str]:
+    """Return what reads the name of a control from a row, in words."""
+    return lambda row: title_of(str(row.get(key) or ""))
 
 
 @dataclass(frozen=True, kw_only=True)
