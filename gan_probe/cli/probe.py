@@ -23,7 +23,7 @@ from gan_probe.cli.options import (
     TrustCode,
     gate_option,
 )
-from gan_probe.cli.run_study import check_start, finish, open_critic, open_images, parts
+from gan_probe.cli.run_study import check_start, finish, open_critic, open_images
 from gan_probe.cli.session import Session
 from gan_probe.config import POOLING
 from gan_probe.studies.probe.metrics import ProbeMetrics
@@ -100,11 +100,11 @@ def probe(
             },
         )
         session.hold(out)
-        with parts(session, "probing") as on_step:
+        with session.each("probing") as progress:
             result = run(
                 loaded, images, per_class=per_class, n_draws=draws, classifiers=chosen, pooling=pooling,
                 max_pool=max_pool, controls=controls, task_alone=alone, batch_size=batch_size, seed=seed,
-                on_step=on_step,
+                progress=progress,
             )  # fmt: skip
         finish(
             session, result, out, title=title, overwrite=overwrite, fail_if=fail_if, told=images.warnings,

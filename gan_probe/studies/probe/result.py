@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +28,7 @@ from gan_probe.studies.advantage import Advantage, answers, difference_record
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.judgement import Judgement, Opening, judge, sources
 from gan_probe.studies.probe.metrics import ProbeMetrics
-from gan_probe.types import Indices, Labels, Rows
+from gan_probe.types import Indices, Labels, Progress, Rows
 from gan_probe.verdicts import Verdict, always, conclude
 
 PER_CLASS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # labels a class, as far as the pool has them; then all
@@ -138,7 +139,7 @@ def probe_rows(
     classifiers: Sequence[str] = tuple(CLASSIFIERS),
     seen: npt.NDArray[np.bool_] | None = None,
     seed: int = 0,
-    on_step: Callable[[str], None] | None = None,
+    progress: Progress = iter,
 ) -> list[Outcome]:
     """Return one outcome for each representation, classifier and number of labels; all see the same draws.
 
@@ -158,8 +159,8 @@ def probe_rows(
     seen : ndarray of bool, shape (n,), optional
         Which images are of classes the critic was trained on: accuracies are given for both kinds apart too.
     seed : int
-    on_step : callable, optional
-        Called with the name of each representation, classifier and count when it is done.
+    progress : callable, optional
+        Wraps what is iterated over, each representation, classifier and count, for a progress bar.
 
     Raises
     ------
@@ -171,26 +172,16 @@ def probe_rows(
     if n_draws < 2:
         raise ConfigError(f"n_draws must be at least 2, got {n_draws!r}.")
     counts = label_counts(labels, split.pool, per_class)
-    outcomes = []
-    for name, encode in representations.items():
-        rows = scaled_rows(encode(), split.pool)
-        for classifier in classifiers:
-            for n in counts:
-                outcomes.append(
-                    _one(
-                        name,
-                        classifier,
-                        n,
-                        rows=rows,
-                        labels=labels,
-                        split=split,
-                        n_draws=n_draws,
-                        seen=seen,
-                        seed=seed,
-                    )
-                )
-                if on_step:
-                    on_step(f"{name}, {classifier}, {n} a class")
+    outcomes, encoded = list[Outcome](), ""
+    for name, classifier, n in progress(list(product(representations, classifiers, counts))):
+        if name != encoded:
+            rows, encoded = scaled_rows(representations[name](), split.pool), name
+        outcomes.append(
+            _one(
+                name, classifier, n,
+                rows=rows, labels=labels, split=split, n_draws=n_draws, seen=seen, seed=seed,
+            )
+        )  # fmt: skip
     return outcomes
 
 

@@ -22,7 +22,7 @@ from gan_probe.stats.beside import numbered
 from gan_probe.stats.splits import MAX_POOL, Split, split_rows
 from gan_probe.studies.probe import result as probing
 from gan_probe.studies.probe.result import ProbeResult
-from gan_probe.types import Images, Rows
+from gan_probe.types import Images, Progress, Rows
 
 IMAGENET = "imagenet"
 
@@ -41,7 +41,7 @@ def probe(
     batch_size: int | None = None,
     engine: Engine = LOCAL,
     seed: int = 0,
-    on_step: Callable[[str], None] | None = None,
+    progress: Progress = iter,
 ) -> ProbeResult:
     """Return how many labels the critic's features need to tell the classes of ``data``, beside their controls.
 
@@ -67,8 +67,8 @@ def probe(
         Who passes the images through the critics.
     seed : int
         Of the split, the draws and the controls.
-    on_step : callable, optional
-        Called with the name of each part when it is done.
+    progress : callable, optional
+        Wraps what is iterated over, each representation, classifier and count, for a progress bar.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def probe(
     )
     outcomes = probing.probe_rows(
         encoders, labels, split,
-        per_class=per_class, n_draws=n_draws, classifiers=classifiers, seen=seen, seed=seed, on_step=on_step,
+        per_class=per_class, n_draws=n_draws, classifiers=classifiers, seen=seen, seed=seed, progress=progress,
     )  # fmt: skip
     provenance = {**describe_origin(critic, data), "pooling": pooling, "seed": seed}
     if task_alone is not None:
