@@ -8,7 +8,7 @@ QUICK := "not slow and not nightly and not gpu"
 # The shapes that annotations of numbers promise, checked in every call: a quarter more time.
 SHAPES := --jaxtyping-packages=gan_probe.stats,gan_probe.scoring,gan_probe.studies,tests.check
 
-.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest style check ci docs site golden golden-summary benchmarks bench gallery pictures gpu release clean
+.PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest style check ci docs site check-site golden golden-summary benchmarks bench gallery pictures gpu release clean
 
 setup: $(STAMP)
 
@@ -54,6 +54,9 @@ test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is 
 site: setup  ## the documentation as a site in .site/html, notebooks run; warnings are errors; offline once its extra is there
 	test -e .venv/.docs || { $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]' && touch .venv/.docs; }
 	$(BIN)/python -m sphinx -q -W --keep-going -d .site/trees docs .site/html
+
+check-site: site  ## every page of the site in a headless Chromium: broken links, findings of axe-core
+	$(BIN)/python tools/check_site.py .site/html
 
 golden: setup  ## the same commands on BASE (a commit) and on this tree, compared bit for bit: what a move must not change
 	rm -rf .golden && mkdir .golden && git worktree prune && git worktree add --quiet --detach .golden/tree $(BASE)
