@@ -29,7 +29,8 @@ def regular(file: Path) -> Path:
         When nothing is there, or something else.
     """
     if not file.is_file():
-        raise FileNotFoundError(errno.ENOENT, "there is no such file", str(file))
+        what = "it is no regular file" if file.exists() else "there is no such file"
+        raise FileNotFoundError(errno.ENOENT, what, str(file))
     return file
 
 

@@ -258,9 +258,17 @@ def _lost(runs: Iterable[Path]) -> Iterator[str]:
     """Yield a sentence for each thing that runs to go on with have lost: the training itself, or a snapshot."""
     from gan_probe.critics.critic import Critic
     from gan_probe.errors import InputError
+    from gan_probe.records import read_record
     from gan_probe.training import RunFolder
 
     for run in map(RunFolder, runs):
+        record = run.path / "environment.json"
+        try:
+            read_record(record)
+        except FileNotFoundError:
+            pass  # where the run is not there yet
+        except (OSError, ValueError) as error:
+            yield f"{record}, what the training ran on, is damaged and is left as it is: {error}"
         n = 0 if run.checkpoint.is_file() or run.critic.is_dir() else len(run.read_metrics())
         if n:
             yield f"{run.path} has records of {n} steps and no checkpoint to go on from; it begins anew at step 0."
@@ -268,7 +276,7 @@ def _lost(runs: Iterable[Path]) -> Iterator[str]:
         try:
             Critic.load(folder)
         except InputError as error:
-            yield f"{folder} is damaged and is not made again; trajectory leaves it out: {error}"
+            yield f"{folder} is damaged and is not made again; trajectory refuses the run until it is taken away: {error}"
 
 
 def _set_threads(

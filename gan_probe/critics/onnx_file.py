@@ -13,6 +13,7 @@ from typing import Any
 
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.errors import InputError, MissingError
+from gan_probe.records import regular
 
 # Operators whose outputs are worth looking at, and what quantisation makes of them.
 WATCHED = (
@@ -51,7 +52,7 @@ def read_whole(path: Path) -> bytes:
         Without the packages that ONNX needs.
     """
     onnx, _ = import_onnx()
-    content = path.read_bytes()
+    content = regular(path).read_bytes()
     with foreign_code(f"{path} is not an ONNX file that onnxruntime can run"):
         model = onnx.load_model_from_string(content)
         outside = list(external_tensors(model))

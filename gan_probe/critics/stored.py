@@ -29,6 +29,7 @@ from gan_probe.critics.onnx_file import (
     take_out_sigmoids,
 )
 from gan_probe.errors import InputError
+from gan_probe.records import regular
 
 # What onnxruntime calls the types in which a graph may take its images, and its labels.
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
@@ -292,7 +293,7 @@ def open_file(path: str | Path) -> tuple[str, StoredModule]:
     if not kind:
         raise InputError(f"{path} is no file of a network. Accepted: {', '.join(SUFFIXES)}. {HOW_TO}")
     try:
-        content = read_whole(path) if kind == "onnx" else path.read_bytes()
+        content = read_whole(path) if kind == "onnx" else regular(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     if not content:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from gan_probe.critics.boundary import foreign_code, told
 from gan_probe.errors import InputError
+from gan_probe.records import regular
 
 # What DataParallel, torch.compile, FSDP and checkpointing put into names, at the front and inside.
 WRAPPERS = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
@@ -79,7 +80,7 @@ def check_state(module: nn.Module) -> None:
 def _read(path: Path) -> Any:
     """Return what a file holds. Nothing is unpickled but tensors and plain containers."""
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             head = file.read(16)
         size = path.stat().st_size
     except OSError as error:

@@ -364,7 +364,10 @@ class Campaign:
 
     def wrongs(self, job: Job, attack: Attack, ended: Ended, *, left: str, hidden: list[str]) -> Iterator[str]:
         """Yield what is wrong with what is left, and with how the command ended."""
-        whole = not job.again and job.verb != "demo"  # of the others, --resume or another demo takes the half
+        whole = not job.again and job.verb not in (
+            "demo",
+            "all",
+        )  # others go on with the half
         if whole and left == "unfinished":
             yield "half of it stands at OUT"
         if whole and left == "nothing" and attack.overwrite:
@@ -384,7 +387,7 @@ class Campaign:
         words = [job.command]
         if job.again and left in ("unfinished", "new", "nothing"):
             words += [job.again, *(["--overwrite"] if attack.overwrite and job.has_several else [])]
-        elif left in ("old", "new", "unfinished"):
+        elif left in ("old", "new") or (left == "unfinished" and job.verb != "all"):  # which goes on without a word
             words.append("--overwrite")
         ended = self.run(" ".join(words))
         if ended.code not in (0, 5):

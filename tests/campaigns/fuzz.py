@@ -131,8 +131,9 @@ def pictures(box: Path, file: Path, how: str, command: str) -> str:
 
     table = pd.read_parquet(made)
     columns = [c for c in ("sample_id", "label", "split") if c in table and c in (expected[0] if expected else ())]
-    found = sorted(map(tuple, table[columns].astype(object).where(table[columns].notna(), "").to_numpy().tolist()))
-    if found != sorted(tuple("" if row[c] is None else row[c] for c in columns) for row in expected):
+    known = table[columns].astype(object)
+    found = sorted(map(tuple, known.where(known.notna() & (known != "nan"), "").to_numpy().tolist()))  # gaps: nothing
+    if found != sorted(tuple("" if row[c] in (None, "nan") else row[c] for c in columns) for row in expected):
         return f"others read something else in it: {len(found)} and {len(expected)} rows of {columns}"
     return ""
 

@@ -73,7 +73,12 @@ def _folder(folder: Path) -> list[Row]:
     if table is not None:
         return [row | {"sample_id": identity(decode(_bytes(folder / row["file_name"])))} for row in table]
     found = sorted(Path(top) / name for top, _, names in os.walk(folder) for name in names if not name.startswith("."))
-    return [{"sample_id": identity(decode(_bytes(p))), "label": os.fsencode(p.parent.name).decode()} for p in found]
+    return [{"sample_id": identity(decode(_bytes(p))), "label": _name(p.parent)} for p in found]
+
+
+def _name(path: Path) -> str:
+    r"""Return a name as the docs say that it is shown: a byte that is not UTF-8 as ``\xe9``."""
+    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
 def _with_metadata(rows: list[Row], folder: Path) -> list[Row]:

@@ -85,7 +85,7 @@ def test_a_snapshot_that_was_damaged_meanwhile_is_named_when_a_run_goes_on(image
     assert call(*words, "--set", "n_snapshots=1").exit_code == 0
     (tmp_path / "r" / "snapshots" / "step-000001" / "config.json").unlink()
     (told,) = call_json(*words[:4], "--resume")["warnings"]
-    assert "step-000001 is damaged and is not made again; trajectory leaves it out" in told
+    assert "step-000001 is damaged and is not made again; trajectory refuses the run until it is" in told
 
 
 def test_a_run_without_its_checkpoint_begins_anew_and_says_so(images: Path, tmp_path: Path) -> None:
@@ -99,6 +99,14 @@ def test_a_run_without_its_checkpoint_begins_anew_and_says_so(images: Path, tmp_
     (told,) = call_json(*words, "--resume")["warnings"]
     assert told == f"{tmp_path / 'r'} has records of 1 steps and no checkpoint to go on from; it begins anew at step 0."
     assert (tmp_path / "r" / "health.jsonl").read_text() == health
+
+
+def test_a_damaged_record_of_a_run_is_named_when_it_goes_on(images: Path, tmp_path: Path) -> None:
+    words = ("train", images, "--out", tmp_path / "r", "--steps", "1", "--batch-size", "4", "--set", "n_snapshots=0")
+    assert call(*words).exit_code == 0
+    (tmp_path / "r" / "environment.json").write_text("{")
+    (told,) = call_json(*words, "--resume")["warnings"]
+    assert "environment.json, what the training ran on, is damaged and is left as it is" in told
 
 
 def test_train_streams_and_says_so(images: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -161,3 +162,13 @@ def test_a_state_that_no_file_of_weights_can_hold_is_refused() -> None:
 
     with pytest.raises(InputError, match="keeps _extra_state in its state, of type dict"):
         Critic.from_module(Extra(), SHAPE)
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors", "net.ts", "net.onnx"])
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="cannot be read: it is no regular file"):
+        if name.startswith("net"):
+            Critic.from_file(tmp_path / name, (16, 16, 3), trust_code=True)
+        else:
+            load_weights(torch.nn.Linear(1, 1), tmp_path / name)

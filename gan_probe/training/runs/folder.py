@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gan_probe.config import TrainConfig
-from gan_probe.critics.identity import WEIGHTS, digest_of
+from gan_probe.critics.identity import digest_of
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.places import RUN, hint
 from gan_probe.records import CHECKSUM, read_record, regular
@@ -56,11 +56,11 @@ class RunFolder:
         return self.path / "snapshots" / f"step-{step:06d}"
 
     def snapshots(self) -> dict[int, Path]:
-        """Return the whole snapshots by their steps, sorted; empty where there are none."""
+        """Return the snapshots by their steps, sorted; empty where there are none. Each appeared whole."""
         found = {
             int(path.name[5:]): path
             for path in (self.path / "snapshots").glob("step-*")
-            if re.fullmatch("step-[0-9]+", path.name) and (path / WEIGHTS).is_file()
+            if re.fullmatch("step-[0-9]+", path.name)
         }
         return dict(sorted(found.items()))
 
