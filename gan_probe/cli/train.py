@@ -276,7 +276,7 @@ def _lost(runs: Iterable[Path]) -> Iterator[str]:
         try:
             Critic.load(folder)
         except InputError as error:
-            yield f"{folder} is damaged and is not made again; trajectory refuses the run until it is taken away: {error}"
+            yield f"{folder} is damaged and not made again; trajectory refuses the run until it is taken away: {error}"
 
 
 def _set_threads(

@@ -364,10 +364,7 @@ class Campaign:
 
     def wrongs(self, job: Job, attack: Attack, ended: Ended, *, left: str, hidden: list[str]) -> Iterator[str]:
         """Yield what is wrong with what is left, and with how the command ended."""
-        whole = not job.again and job.verb not in (
-            "demo",
-            "all",
-        )  # others go on with the half
+        whole = not job.again and job.verb not in ("demo", "all")  # which go on with the half
         if whole and left == "unfinished":
             yield "half of it stands at OUT"
         if whole and left == "nothing" and attack.overwrite:

@@ -85,7 +85,7 @@ def test_a_snapshot_that_was_damaged_meanwhile_is_named_when_a_run_goes_on(image
     assert call(*words, "--set", "n_snapshots=1").exit_code == 0
     (tmp_path / "r" / "snapshots" / "step-000001" / "config.json").unlink()
     (told,) = call_json(*words[:4], "--resume")["warnings"]
-    assert "step-000001 is damaged and is not made again; trajectory refuses the run until it is" in told
+    assert "step-000001 is damaged and not made again; trajectory refuses the run until it is" in told
 
 
 def test_a_run_without_its_checkpoint_begins_anew_and_says_so(images: Path, tmp_path: Path) -> None:
