@@ -73,7 +73,7 @@ def main() -> None:
     training = data.take((data.table["split"] == "train").to_numpy())
     critic = train(training, arguments.run, RECIPE, resume=True)
     per_class = (*PER_CLASS, probing.label_counts(*pool_of(data))[-1])
-    result = probe(critic, data, per_class=per_class, n_draws=arguments.draws, max_pool=MAX_POOL, on_step=print)
+    result = probe(critic, data, per_class=per_class, n_draws=arguments.draws, max_pool=MAX_POOL)
     command = "python benchmarks/probe_mnist.py mnist.npz"
     title = "MNIST: how many labels a critic's features need"
     result.save(Path("reports/probe-mnist"), title=title, command=command, overwrite=True)
