@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gan_probe.studies.probe.study import probe as probe
     from gan_probe.studies.separation.study import separation as separation
     from gan_probe.studies.stability.study import stability as stability
+    from gan_probe.studies.stability.study import stability_of_scores as stability_of_scores
     from gan_probe.studies.trajectory.study import trajectory as trajectory
     from gan_probe.training import train as train
 
@@ -66,6 +67,7 @@ _PUBLIC = {
     "score": "scoring.score",
     "separation": "studies.separation.study",
     "stability": "studies.stability.study",
+    "stability_of_scores": "studies.stability.study",
     "train": "training",
     "trajectory": "studies.trajectory.study",
     "write_scores": "scoring.table",
@@ -75,7 +77,8 @@ __all__ = [
     "arithmetic", "check_critic", "cluster_scores", "comparison", "detect_outliers", "diagnose",
     "ensemble_agreement", "explain", "factors",
     "from_arrays", "from_hub", "from_synthetic", "outliers", "probe", "push_to_hub",
-    "read_images", "read_scores", "score", "separation", "stability", "train", "trajectory", "write_scores",
+    "read_images", "read_scores", "score", "separation", "stability", "stability_of_scores",
+    "train", "trajectory", "write_scores",
 ]  # fmt: skip
 
 

@@ -104,6 +104,11 @@ def _holds_images(path: Path) -> bool:
     return _first_inside(path, picture) or _first_inside(path, lambda entry: _first_inside(entry, picture))
 
 
+def holds_scores(path: Path) -> bool:
+    """Return whether a table or a folder of scores lies at a path."""
+    return _schema(path, "scores.json") == "scores" or _is_score_table(path)
+
+
 _CRITIC_FIRST = "The critic comes first, then the images."
 _SCORE_FIRST = "Scores are made with: gan-probe score CRITIC DATA --out scores.parquet."
 
@@ -137,7 +142,7 @@ KINDS: tuple[Kind, ...] = (
         refused=True,
     ),
     Kind(
-        matches=lambda path: _schema(path, "scores.json") == "scores" or _is_score_table(path),
+        matches=holds_scores,
         says={
             CRITIC: "It holds scores. Give the critic that made them, or ask what they show: gan-probe report {path}"
             " --out DIR.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,18 +26,27 @@ from gan_probe.cli.options import (
 )
 from gan_probe.cli.run_study import check_start, finish, open_critic, open_images, parts
 from gan_probe.cli.session import Session
+from gan_probe.errors import InputError
+from gan_probe.places import holds_scores
 from gan_probe.studies.stability.metrics import StabilityMetrics
 
 AGREED = "agreed"
 
 
 def stability(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of the same training with other seeds; at least 3.")],
-    data: Annotated[
+    runs: Annotated[
         list[Path],
-        typer.Option(help=f"Images with labels, such as the test set; repeatable. {DATA_HELP}"),
+        typer.Argument(
+            metavar="RUNS|SCORES",
+            help="Run folders of the same training with other seeds, at least 3; or what gan-probe score wrote with"
+            " each of them, of the same images.",
+        ),
     ],
     out: ReportFolder,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help=f"Images with labels, such as the test set, for runs; repeatable. {DATA_HELP}"),
+    ] = None,
     step: Annotated[
         str | None,
         typer.Option(
@@ -71,15 +81,33 @@ def stability(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Ask whether scores and embeddings survive a retraining: what is gauge, what is conflict, what runs agree on."""
+    """Ask whether scores and embeddings survive a retraining: what is gauge, what is conflict, what runs agree on.
+
+    Of scores that are there already nothing is scored again; of folders of scores the sample is compared.
+    """
     with Session("stability", json) as session:
         check_start(out, overwrite=overwrite, fail_if=fail_if, metrics=StabilityMetrics)
         from gan_probe.device import resolve_device
         from gan_probe.report.stability import terminal_tables
-        from gan_probe.studies.stability.study import agreed_snapshots, at_step
+        from gan_probe.scoring.table import read_scores
+        from gan_probe.studies.stability.study import agreed_snapshots, at_step, stability_of_scores
         from gan_probe.studies.stability.study import stability as run
 
         named = run_names(runs)
+        if any(map(holds_scores, runs)):
+            given = {"--data": data, "--snapshot": step, "--against": against, "--nulls": nulls,
+                     "--skip-diverged": skip_diverged, "--split": split, "--size": size}  # fmt: skip
+            _check_scores(named, [name for name, value in given.items() if value])
+            scores = {name: read_scores(path) for name, path in named.items()}
+            session.plan(dry_run, {"scores": ", ".join(named), "controls": controls, "out": out})
+            session.hold(out)
+            with parts(session, "comparing", 2) as on_step:
+                result = stability_of_scores(scores, controls=controls, seed=seed, on_step=on_step)
+            shown = terminal_tables(result, dict.fromkeys(named, "its scores"))
+            finish(session, result, out, title=title, overwrite=overwrite, fail_if=fail_if, tables=shown)
+            return
+        if not data:
+            raise typer.BadParameter("--data is missing: images with labels, on which the runs are compared.")
         if against is not None:
             check_plain(named)
         rivals = None if against is None else {name: against / name for name in named}
@@ -121,6 +149,17 @@ def stability(
             session, result, out, title=title, overwrite=overwrite, fail_if=fail_if, told=images.warnings,
             tables=tables,
         )  # fmt: skip
+
+
+def _check_scores(named: Mapping[str, Path], given: Sequence[str]) -> None:
+    """Raise where runs stand among scores, or an option asks for what scores cannot tell."""
+    runs = [name for name, path in named.items() if not holds_scores(path)]
+    if runs:
+        raise InputError(f"{runs[0]} holds no scores, and others do; give runs or scores, not both.")
+    if given:
+        raise InputError(
+            f"{given[0]} asks for images to be scored, and scores are given; leave it out, or give the run folders."
+        )
 
 
 def _number(step: str) -> int:

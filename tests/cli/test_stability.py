@@ -49,3 +49,20 @@ def test_stability_refuses_copies_and_leaves_diverged_runs_out_when_told(
     assert (refused.exit_code, "diverged diverged: its scores are not finite" in refused.stderr) == (3, True)
     record = call_json(*words, "--skip-diverged", "--no-controls")
     assert "diverged diverged and is left out." in record["warnings"]
+
+
+def test_scores_that_are_there_are_compared_and_not_mixed_with_runs(
+    runs: list[Path], few_images: Path, tmp_path: Path
+) -> None:
+    tables = [tmp_path / f"{run.name}.parquet" for run in runs]
+    for run, table in zip(runs, tables, strict=True):
+        assert call("score", run, few_images, "--out", table, "--no-embeddings", "--no-controls").exit_code == 0
+    found = call_json("stability", *tables, "--out", tmp_path / "page", "--no-controls")
+    assert found["metrics"]["typical_run"] in {table.name for table in tables}
+    assert (tmp_path / "page" / "report.html").is_file()
+    mixed = call("stability", *tables[:2], runs[2], "--out", tmp_path / "x")
+    assert (mixed.exit_code, "give runs or scores, not both" in mixed.stderr) == (3, True)
+    asked = call("stability", *tables, "--data", few_images, "--out", tmp_path / "x")
+    assert (asked.exit_code, "--data asks for images to be scored, and scores are given" in asked.stderr) == (3, True)
+    without = call("stability", *runs, "--out", tmp_path / "x")
+    assert (without.exit_code, "--data is missing" in without.stderr) == (2, True)

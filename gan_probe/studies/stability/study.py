@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +17,18 @@ from gan_probe.critics.critic import Critic, Forward
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, fit_channels
 from gan_probe.images.nulls import null_images
-from gan_probe.scoring.controls import random_inits, statistic_rows
+from gan_probe.scoring.controls import random_inits, standardised, statistic_rows, together
 from gan_probe.scoring.engines import LOCAL, Engine, Wanted
+from gan_probe.scoring.table import CRITIC_ROWS, ScoreTable, Source, in_one_order
 from gan_probe.stats.agreement import agreement_with_others
-from gan_probe.stats.beside import RANDOM_CRITICS
+from gan_probe.stats.beside import RANDOM_CRITICS, RANDOM_INIT, numbered
 from gan_probe.stats.regression import linear_share
 from gan_probe.stats.similarity import similarities
 from gan_probe.stats.splits import halves
 from gan_probe.studies.base import quiet
 from gan_probe.studies.stability.calibrations import NULL, left_out, make_panel
 from gan_probe.studies.stability.result import (
+    MIN_RUNS,
     STATISTICS_OUT,
     Comparison,
     StabilityResult,
@@ -33,7 +36,7 @@ from gan_probe.studies.stability.result import (
     compare_runs,
 )
 from gan_probe.training import RunFolder
-from gan_probe.types import Labels, OnPart, Warn
+from gan_probe.types import Labels, OnPart, Scores, Warn
 from gan_probe.version import VERSION
 from synthetic import sample_id
 
@@ -42,6 +45,14 @@ N_NULLS = 40  # ten of each kind
 TRAINED = "trained critics"
 
 Embeddings = list[npt.NDArray[np.float32]]
+
+
+class Look(NamedTuple):
+    """What several critics say of the same images: names, scores (critics, n), embeddings; none where one has none."""
+
+    names: list[str]
+    scores: npt.NDArray[np.float32]
+    embeddings: Embeddings
 
 
 def stability(
@@ -94,73 +105,155 @@ def stability(
     warnings = [*data.warnings, *_differences(critics), *(f"critics were {note}" for note in notes_of_critics)]
     tell, how = on_step, partial(engine.run, batch_size=batch_size)
     labels, seen = data.table["label"].astype(str).to_numpy(), seen_rows(critics, data.table)
-    kept, scores, embeddings = _look(
-        critics, data, skip_diverged=skip_diverged, run=how, warn=warnings.append, tell=tell
-    )
-    panel = make_panel(labels, seen, seed=seed)
-    warnings += [f"the alignment level {name!r} is left out: {why}" for name, why in left_out(panel).items()]
-    levels = alignment_levels(scores, labels, seen=seen, seed=seed)
-    agreement = dict(zip(kept, agreement_with_others(scores[:, panel.fit]).tolist(), strict=True))
-    tell("scores")
-    looks, others, explained, beside_random = {TRAINED: (scores, embeddings)}, {}, None, None
+    own = _look(critics, data, skip_diverged=skip_diverged, run=how, warn=warnings.append, tell=tell)
+    inits, comparisons = None, []
     if controls:
-        inits, notes = random_inits(critics)
+        made, notes = random_inits(critics)
         warnings.extend(notes)
-        by_name = {name: other for name, other in zip(critics, inits, strict=False) if name in kept}
-        if by_name:
-            looks[RANDOM_CRITICS] = _look(
-                by_name,
-                data,
-                skip_diverged=False,
-                run=how,
-                warn=lambda _: None,
+        if by_name := {name: other for name, other in zip(critics, made, strict=False) if name in own.names}:
+            inits = _look(
+                by_name, data, skip_diverged=False, run=how, warn=lambda _: None,
                 tell=lambda name: tell(f"control of {name}"),
-            )[1:]
-            others[RANDOM_CRITICS] = alignment_levels(looks[RANDOM_CRITICS][0], labels, seen=seen, seed=seed)
-            beside_random = compare_runs(scores, looks[RANDOM_CRITICS][0], labels, of=RANDOM_CRITICS, seed=seed)
-        others |= {
-            STATISTICS_OUT: alignment_levels(
-                scores, labels, seen=seen, regressors=statistic_rows(data.images), seed=seed
-            ),
-        }
-    comparisons = []
+            )  # fmt: skip
     if against is not None:
         _check_pairs(critics, against)
-        beside, theirs, _ = _look(against, data, skip_diverged=skip_diverged, run=how, warn=warnings.append, tell=tell)
-        both = [name for name in kept if name in beside]
-        ours, theirs = scores[[kept.index(name) for name in both]], theirs[[beside.index(name) for name in both]]
+        beside = _look(against, data, skip_diverged=skip_diverged, run=how, warn=warnings.append, tell=tell)
+        both = [name for name in own.names if name in beside.names]
+        ours, theirs = (look.scores[[look.names.index(name) for name in both]] for look in (own, beside))
         comparisons = _compared(ours, theirs, data, labels=labels, seed=seed)
-    if controls:
-        explained = linear_share(scores, statistic_rows(data.images))
-    alike = {name: similarities(*both, labels, panel.fit, seed=seed) for name, both in looks.items()}
-    tell("embeddings and clusters")
-    shown = pd.DataFrame(
-        {"sample_id": data.table["sample_id"], "label": labels, "half": np.where(panel.fit, "fit", "report")}
-    )
     provenance = {
-        "runs": kept,
-        "critic_hashes": [critics[name].hash for name in kept],
-        "steps": sorted({critics[name].config.step for name in kept}),
+        "runs": own.names,
+        "critic_hashes": [critics[name].hash for name in own.names],
+        "steps": sorted({critics[name].config.step for name in own.names}),
         "data_source": str(data.source),
         "data_fingerprint": data.fingerprint,
-        "seed": seed,
-        "images": len(labels),
-        "version": VERSION,
     }
-    classes = tuple(np.unique(labels))
+    return _result(
+        own, inits, data.table["sample_id"], labels,
+        seen=seen, statistics=statistic_rows(data.images) if controls else None, comparisons=comparisons,
+        provenance=provenance, warnings=warnings, seed=seed, tell=tell,
+    )  # fmt: skip
+
+
+def stability_of_scores(
+    tables: Mapping[str, ScoreTable], *, controls: bool = True, seed: int = 0, on_step: OnPart = quiet
+) -> StabilityResult:
+    """Return what `stability` does, of score tables, one a training: nothing is scored again.
+
+    Of folders of scores the sample is compared, which is of the same images whoever scored them. Randomly initialised
+    critics are those beside the first table, as many as there are; image statistics are those in the table.
+
+    Parameters
+    ----------
+    tables : mapping of str to ScoreTable
+        By name, at least three, of the same labelled images.
+    controls : bool
+        Ask the same of randomly initialised critics, and of the scores with image statistics regressed out.
+    seed : int
+    on_step : callable, optional
+        Called with the name of each part when it has been compared.
+
+    Raises
+    ------
+    InputError
+        For fewer than three tables, the same critic twice, other images, or images without labels.
+    """
+    names, found = list(tables), in_one_order(list(tables.values()))
+    hashes = {name: str(run.provenance.get("critic_hash", name)) for name, run in zip(names, found, strict=True)}
+    _check_different(hashes)
+    first = found[0].table
+    if "label" not in first:
+        raise InputError("these scores have no labels; stability is about classes. Score images that have some.")
+    warnings = list(dict.fromkeys(str(w) for run in found for w in run.provenance.get("warnings", [])))
+    own = Look(names, np.stack([run.scores for run in found]).astype(np.float32), _embeddings(found, warnings.append))
+    inits, statistics = _controls_of(found[0], has_rows=bool(own.embeddings)) if controls else (None, None)
+    if controls and inits is None:
+        warnings.append("no randomly initialised control: the tables have fewer than three beside them.")
+    provenance = {
+        "runs": names,
+        "critic_hashes": list(hashes.values()),
+        "steps": sorted({run.provenance.get("step", 0) for run in found}),
+        "data_source": str(found[0].provenance.get("data_source", "")),
+        "data_fingerprint": str(found[0].provenance.get("data_fingerprint", "")),
+    }
+    seen = first["seen"].to_numpy(dtype=bool) if "seen" in first else None
+    return _result(
+        own, inits, first["sample_id"], first["label"].astype(str).to_numpy(),
+        seen=seen, statistics=statistics, comparisons=[], provenance=provenance, warnings=warnings, seed=seed,
+        tell=on_step,
+    )  # fmt: skip
+
+
+def _embeddings(tables: Sequence[ScoreTable], warn: Warn) -> Embeddings:
+    """Return the critics' embeddings; none, with a word, where they are missing or of different layers or pooling."""
+    kinds = {(tuple(run.provenance.get("layers", ())), run.provenance.get("pooling")) for run in tables}
+    if len(kinds) > 1 or any(CRITIC_ROWS not in run.sources for run in tables):
+        warn("embeddings are not compared: not every table has one, or they are of different layers or pooling.")
+        return []
+    return [_rows(run, CRITIC_ROWS) for run in tables]
+
+
+def _rows(table: ScoreTable, source: Source) -> npt.NDArray[np.float32]:
+    return np.stack(table.table[source.column].to_list()).astype(np.float32)
+
+
+def _controls_of(table: ScoreTable, *, has_rows: bool) -> tuple[Look | None, Scores | None]:
+    """Return randomly initialised critics beside a table, None of fewer than three, and its image statistics."""
+    scalars = table.scores_beside()
+    rows = together(scalars.baselines)
+    statistics = None if rows is None else standardised(rows.T)
+    if len(scalars.random_init) < MIN_RUNS:
+        return None, statistics
+    sources = [s for s in table.sources if s.of == RANDOM_INIT and s.is_embedding] if has_rows else []
+    scores = np.stack(scalars.random_init).astype(np.float32)
+    return Look(numbered(len(scores)), scores, [_rows(table, source) for source in sources]), statistics
+
+
+def _result(
+    own: Look,
+    inits: Look | None,
+    samples: pd.Series,
+    labels: Labels,
+    *,
+    seen: npt.NDArray[np.bool_] | None,
+    statistics: Scores | None,
+    comparisons: list[Comparison],
+    provenance: Mapping[str, Any],
+    warnings: list[str],
+    seed: int,
+    tell: OnPart,
+) -> StabilityResult:
+    """Return how far critics agree, and whatever stands beside it."""
+    panel = make_panel(labels, seen, seed=seed)
+    warnings += [f"the alignment level {name!r} is left out: {why}" for name, why in left_out(panel).items()]
+    levels = alignment_levels(own.scores, labels, seen=seen, seed=seed)
+    agreement = dict(zip(own.names, agreement_with_others(own.scores[:, panel.fit]).tolist(), strict=True))
+    tell("scores")
+    looks, others, beside_random = {TRAINED: own}, {}, None
+    if inits is not None:
+        looks[RANDOM_CRITICS] = inits
+        others[RANDOM_CRITICS] = alignment_levels(inits.scores, labels, seen=seen, seed=seed)
+        n = min(len(own.scores), len(inits.scores))
+        beside_random = compare_runs(own.scores[:n], inits.scores[:n], labels, of=RANDOM_CRITICS, seed=seed)
+    if statistics is not None:
+        others[STATISTICS_OUT] = alignment_levels(own.scores, labels, seen=seen, regressors=statistics, seed=seed)
+    alike = {
+        name: similarities(look.scores, look.embeddings, labels, panel.fit, seed=seed) for name, look in looks.items()
+    }
+    tell("embeddings and clusters")
     return StabilityResult(
         levels=levels,
         others=others,
         similarities=alike,
-        runs=tuple(kept),
-        classes=classes,
-        panel=shown,
-        provenance=provenance,
+        runs=tuple(own.names),
+        classes=tuple(np.unique(labels)),
+        panel=pd.DataFrame({"sample_id": samples, "label": labels, "half": np.where(panel.fit, "fit", "report")}),
+        provenance={**provenance, "seed": seed, "images": len(labels), "version": VERSION},
         warnings=warnings,
         agreement=agreement,
         comparisons=comparisons,
         beside_random=beside_random,
-        explained=explained,
+        explained=None if statistics is None else linear_share(own.scores, statistics),
     )
 
 
@@ -206,15 +299,20 @@ def _compared(
 
 def _differences(critics: Mapping[str, Critic]) -> list[str]:
     """Return in what the runs differ beyond their weights; raise where two are the same."""
-    hashes = pd.Series({name: critic.hash for name, critic in critics.items()}, dtype=object)
-    for _, same in hashes.groupby(hashes):
-        if len(same) > 1:
-            raise InputError(f"{' and '.join(same.index)} are the same critic; their agreement says nothing.")
+    _check_different({name: critic.hash for name, critic in critics.items()})
     found = {
         what: sorted({str(getattr(critic.config, what)) for critic in critics.values()})
         for what in ("data_fingerprint", "network", "step")
     }
     return [f"the runs differ in {what}: {', '.join(values)}." for what, values in found.items() if len(values) > 1]
+
+
+def _check_different(hashes: Mapping[str, str]) -> None:
+    """Raise where two runs are the same critic."""
+    found = pd.Series(dict(hashes), dtype=object)
+    for _, same in found.groupby(found):
+        if len(same) > 1:
+            raise InputError(f"{' and '.join(same.index)} are the same critic; their agreement says nothing.")
 
 
 def seen_rows(critics: Mapping[str, Critic], table: pd.DataFrame) -> npt.NDArray[np.bool_] | None:
@@ -233,8 +331,8 @@ def _look(
     run: Callable[..., list[Forward]],
     warn: Warn,
     tell: Callable[[str], None],
-) -> tuple[list[str], npt.NDArray[np.float32], Embeddings]:
-    """Return the names of the critics that did not diverge, their scores, and their embeddings if all have layers."""
+) -> Look:
+    """Return what the critics that did not diverge say of the images; embeddings if all have layers."""
     if len(set(data.table["sample_id"])) == 1:
         raise InputError(f"all images in {data.source} are equal; there is nothing that runs could agree on.")
     scores, embeddings = {}, []
@@ -256,7 +354,7 @@ def _look(
         warn("embeddings are not compared: not every critic shows its layers.")
         embeddings = []
     stacked = np.stack(list(scores.values())) if scores else np.empty((0, len(data)), np.float32)
-    return list(scores), stacked, embeddings
+    return Look(list(scores), stacked, embeddings)
 
 
 def at_step(runs: Mapping[str, Path], step: int) -> dict[str, Path]:

@@ -9,6 +9,7 @@ from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, from_synthetic
 from gan_probe.images.nulls import scrambled
+from gan_probe.scoring.score import score
 from gan_probe.stats.agreement import agreement_with_others
 from gan_probe.stats.alignment import ALIGNMENTS
 from gan_probe.stats.similarity import MEASURES
@@ -22,6 +23,7 @@ from gan_probe.studies.stability.study import (
     at_step,
     seen_rows,
     stability,
+    stability_of_scores,
     with_nulls,
 )
 from gan_probe.training import RunFolder
@@ -66,6 +68,29 @@ def test_everything_is_asked_of_runs_and_of_random_init_critics(result: Stabilit
     assert any("training added agreement: " in line for line in result.findings())  # critics of no step: not shown
     assert any("with these regressed out" in line or "With image statistics" in line for line in result.findings())
     assert any(line.startswith("Two trained critics, mean over all pairs: Procrustes") for line in result.findings())
+
+
+def test_of_scores_that_are_there_the_same_comes_out(critics: dict[str, Critic], data: ImageSet) -> None:
+    """Nothing is scored again; the random controls are those beside the first table, the same for all of them."""
+    tables = {name: score(critic, data, pooling="mean") for name, critic in critics.items()}
+    found, direct = stability_of_scores(tables), stability(critics, data, controls=False)
+    assert [level.reproducible for level in found.levels] == [level.reproducible for level in direct.levels]
+    assert found.agreement == direct.agreement
+    assert found.panel.equals(direct.panel)
+    assert [s.value for s in found.similarities[TRAINED]] == [s.value for s in direct.similarities[TRAINED]]
+    assert set(found.others) == {RANDOM_CRITICS, "image statistics regressed out"}
+    assert found.beside_random is not None
+    assert found.explained is not None
+    bare = {name: replace(table, table=table.without_embeddings()[["sample_id", "label", "critic_score"]])
+            for name, table in tables.items()}  # fmt: skip
+    alone = stability_of_scores(bare)
+    assert alone.metrics().added == "unknown"
+    assert any("fewer than three beside them" in warning for warning in alone.warnings)
+    assert any("embeddings are not compared" in warning for warning in alone.warnings)
+    with pytest.raises(InputError, match="seed-0 and again are the same critic"):
+        stability_of_scores({**bare, "again": bare["seed-0"]})
+    with pytest.raises(InputError, match="have no labels"):
+        stability_of_scores({n: replace(t, table=t.table.drop(columns="label")) for n, t in bare.items()})
 
 
 def test_the_panel_says_which_images_were_used_for_what(result: StabilityResult, data: ImageSet) -> None:
