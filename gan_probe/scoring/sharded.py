@@ -43,7 +43,7 @@ from gan_probe.scoring.summary import (
     summarise,
     write_summary,
 )
-from gan_probe.scoring.table import SCORE, ScoreTable, columns_of, drop_ours, write_scores
+from gan_probe.scoring.table import SCORE, ScoreTable, Source, columns_of, drop_ours, write_scores
 from gan_probe.stats.beside import Beside
 from gan_probe.text import as_csv
 from gan_probe.types import OnPart, Progress
@@ -262,7 +262,7 @@ def _pilot(job: Job, shards: Sequence[Shard]) -> dict[str, Grid]:
 
 
 def _counted(table: pd.DataFrame) -> list[str]:
-    return [str(c) for c in table.columns if c == SCORE or str(c).startswith("control.")]
+    return [str(c) for c in table.columns if (of := Source.parse(str(c))) is not None and not of.is_embedding]
 
 
 # --- one shard ----------------------------------------------------------------------------------------------------
