@@ -24,6 +24,7 @@ import pandas as pd
 
 from gan_probe.critics.critic import Critic
 from gan_probe.device import resolve_device
+from gan_probe.ending import in_words
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.readers.shards import Block, Shard, find_shards, limited, read_blocks
@@ -278,7 +279,7 @@ class _Task:
         try:
             score_shard(self.job, *item)
         except (InputError, OSError) as error:
-            return str(error) or type(error).__name__
+            return in_words(error) or type(error).__name__
         return ""
 
 

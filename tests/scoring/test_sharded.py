@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -195,3 +198,15 @@ def test_images_of_another_size_are_refused_in_words(run: Path, tmp_path: Path) 
     np.save(tmp_path / "x.npy", np.zeros((3, 16, 16, 3), np.uint8))
     with pytest.raises(InputError, match="can be scored: this critic takes uint8 images of 32x32x3"):
         made(run, tmp_path / "x.npy", tmp_path / "s")
+
+
+@pytest.mark.slow
+def test_room_that_runs_out_is_said(run: Path, test_set: ImageSet, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", test_set.images[:12])
+    words = ["score", run, tmp_path / "x.npy", "--out", tmp_path / "scores", "--shard-size", "4", "--no-controls"]
+    done = subprocess.run(
+        [sys.executable, "-m", "gan_probe", *map(str, words)], capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600)),
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "Check the path, its permissions and the free space." in done.stderr
