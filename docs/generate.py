@@ -119,6 +119,7 @@ and its [record](../../benchmarks/records/coverage.json).
 **What is asked.** Every interval that a page prints is nominally one of 95 %.
 Here each is made many times of data whose truth is known by construction, by the function that the page asks.
 `make coverage` does it again: {repetitions:,} repetitions a cell.
+Where one takes over a fiftieth of a second it makes {slow} at least.
 The table says how many the record has; cells marked * have fewer than that.
 
 **Rule.** A cell is outside when the 99 % interval of its own coverage lies below {least} or above {most}.
@@ -297,7 +298,8 @@ def verdicts(_: str) -> str:
 def coverage(_: str) -> str:
     """Return ``docs/metrics/coverage.md``, whole."""
     measured = interval_coverage.read_record()
-    wanted = {(row.name, cell.title) for row in interval_coverage.INTERVALS for cell in row.cells}
+    fast, slow = interval_coverage.REPETITIONS, interval_coverage.SLOW_REPETITIONS
+    wanted = {(r.name, c.title): slow if c.is_slow else fast for r in interval_coverage.INTERVALS for c in r.cells}
     inventory = []
     for row in interval_coverage.INTERVALS:
         held = [cell["coverage"] for cell in measured if cell["interval"] == row.name and "broken" not in cell["note"]]
@@ -307,7 +309,7 @@ def coverage(_: str) -> str:
         (
             cell["interval"],
             cell["cell"],
-            f"{cell['repetitions']:,}{'*' * (cell['repetitions'] < interval_coverage.REPETITIONS)}",
+            f"{cell['repetitions']:,}{'*' * (cell['repetitions'] < wanted[cell['interval'], cell['cell']])}",
             f"{cell['coverage']:.3f}",
             f"{cell['low']:.3f} to {cell['high']:.3f}",
             f"{cell['width']:.3g}",
@@ -317,7 +319,8 @@ def coverage(_: str) -> str:
     ]
     n_outside = sum(cell["is_outside"] for cell in measured)
     return COVERAGE.format(
-        repetitions=interval_coverage.REPETITIONS,
+        repetitions=fast,
+        slow=slow,
         least=interval_coverage.LEAST,
         most=interval_coverage.MOST,
         outside=f"{len(cells)} of {len(wanted)} cells are in the record;"
