@@ -148,7 +148,7 @@ class FactorsResult(StudyResult):
         ))  # fmt: skip
         n = "one factor" if len(self.probes) == 1 else f"mean of {len(self.probes)} factors"
         beside = Advantage(use=mean_difference(use), training=mean_difference(added), control=BEST_OF_EACH)
-        return judge({f"A probe on the embedding, {n},": beside})
+        return judge({f"A probe on the embedding ({n})": beside})
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``curves``: one row for each setting, factor, value and critic."""
