@@ -104,11 +104,7 @@ def measure_statistics(images: Images) -> dict[str, Column]:
 
 def statistic_rows(images: Images) -> Scores:
     """Return the statistics that differ between the images, (k, n), each with mean 0 and standard deviation 1."""
-    return standardised(np.stack(list(measure_statistics(images).values())))
-
-
-def standardised(values: Scores) -> Scores:
-    """Return the rows (k, n) that are not constant, each with mean 0 and standard deviation 1."""
+    values = np.stack(list(measure_statistics(images).values()))
     values = values[values.std(1) > 0]
     return (values - values.mean(1, keepdims=True)) / values.std(1, keepdims=True)
 

@@ -17,12 +17,12 @@ from gan_probe.critics.critic import Critic, Forward
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, fit_channels
 from gan_probe.images.nulls import null_images
-from gan_probe.scoring.controls import random_inits, standardised, statistic_rows, together
+from gan_probe.scoring.controls import random_inits, statistic_rows, together
 from gan_probe.scoring.engines import LOCAL, Engine, Wanted
 from gan_probe.scoring.table import CRITIC_ROWS, ScoreTable, Source, in_one_order
 from gan_probe.stats.agreement import agreement_with_others
 from gan_probe.stats.beside import RANDOM_CRITICS, RANDOM_INIT, numbered
-from gan_probe.stats.regression import linear_share
+from gan_probe.stats.regression import linear_share, standardised
 from gan_probe.stats.similarity import similarities
 from gan_probe.stats.splits import halves
 from gan_probe.studies.base import quiet
@@ -201,7 +201,7 @@ def _controls_of(table: ScoreTable, *, has_rows: bool) -> tuple[Look | None, Sco
     """Return randomly initialised critics beside a table, None of fewer than three, and its image statistics."""
     scalars = table.scores_beside()
     rows = together(scalars.baselines)
-    statistics = None if rows is None else standardised(rows.T)
+    statistics = None if rows is None else standardised(rows).T
     if len(scalars.random_init) < MIN_RUNS:
         return None, statistics
     sources = [s for s in table.sources if s.of == RANDOM_INIT and s.is_embedding] if has_rows else []
