@@ -189,7 +189,7 @@ def _begin(out: Path, settings: Mapping[str, Any], *, goes_on: bool, overwrite: 
         When it was begun with others, which are named.
     """
     from gan_probe.records import read_record
-    from synthetic.files import atomic_folder
+    from synthetic.files import atomic_folder, remove_temporaries
 
     if goes_on:
         before = read_record(out / MARKER).get("settings", {})
@@ -199,6 +199,7 @@ def _begin(out: Path, settings: Mapping[str, Any], *, goes_on: bool, overwrite: 
                 f"{out} was begun with others: {', '.join(differing)} (written in {MARKER}). To go on, give the same"
                 " images and options; else choose another --out, or start again with --overwrite."
             )
+        remove_temporaries(out)
         return
     with atomic_folder(out, marker=MARKER, overwrite=overwrite) as folder:
         record = {"schema": SCHEMA, "command": command_line(), "settings": settings}

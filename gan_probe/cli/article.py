@@ -56,7 +56,7 @@ def article(
         from gan_probe.device import resolve_device, resolve_precision
         from gan_probe.studies.article.study import SETTINGS, check_settings, config_of, tasks, training_images
         from gan_probe.training.parallel import default_jobs, devices_for
-        from synthetic.files import check_free
+        from synthetic.files import check_free, remove_temporaries
 
         goes_on = page_only or (resume and (out / SETTINGS).exists())
         if goes_on and not page_only:
@@ -86,7 +86,9 @@ def article(
             },
         )
         session.hold(out)
-        if not goes_on:
+        if goes_on:
+            remove_temporaries(out)
+        else:
             _begin(out, overwrite=overwrite, settings={"per_class": per_class, "command": command_line()})
         for length, found in todo.items():
             session.side_by_side(

@@ -59,10 +59,12 @@ def test_a_second_call_uses_what_is_there(done: tuple[Path, Path, str]) -> None:
 def test_what_was_cut_off_is_gone_on_with(done: tuple[Path, Path, str]) -> None:
     pictures, out, last = done
     (out / "summary.json").unlink()
+    (out / ".check.0123abcd.tmp").mkdir()  # as a kill leaves it
     parts = ("scores.parquet", "check/report.json", "run/critic/critic.safetensors")
     kept = {name: (out / name).stat().st_mtime_ns for name in parts}
     assert call("all", pictures, "--out", out, *SMALL).stdout.splitlines()[-1] == last
     assert {name: (out / name).stat().st_mtime_ns for name in parts} == kept
+    assert not list(out.glob(".*"))
 
 
 @pytest.mark.slow
