@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gan_probe.errors import GanProbeError, InputError
 from synthetic.errors import SpecError
@@ -18,6 +20,7 @@ NO_MEMORY = "out of memory. Use fewer or smaller images, or a smaller --batch-si
 _NO_MEMORY = ("out of memory", "allocate memory", "bad_alloc", "alloc_failed", "start new thread")
 
 
+A_MOMENT_S = 0.01
 UNDERSTOOD = (GanProbeError, SpecError, OSError, MemoryError, RuntimeError, ImportError)  # some of them: see `in_words`
 
 
@@ -27,16 +30,37 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise `Terminated` on SIGTERM within, where nobody else handles it and signals can be handled at all."""
+    """Raise `Terminated` on SIGTERM within, where nobody else handles it and signals can be handled at all.
+
+    An interruption that comes while a finaliser or the callback of a weak reference runs, where Python would print and
+    forget it, comes again.
+    """
     in_main = threading.current_thread() is threading.main_thread()
     if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
     signal.signal(signal.SIGTERM, _raise_terminated)
+    before, sys.unraisablehook = sys.unraisablehook, _come_again(sys.unraisablehook)
     try:
         yield
     finally:
+        sys.unraisablehook = before
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _come_again(otherwise: Callable[[Any], object]) -> Callable[[Any], None]:
+    """Return a hook for exceptions that cannot be raised where they are: interruptions are sent again."""
+
+    def hook(unraisable: Any) -> None:
+        if isinstance(unraisable.exc_value, KeyboardInterrupt):
+            is_end = isinstance(unraisable.exc_value, Terminated)
+            again = threading.Timer(A_MOMENT_S, _thread.interrupt_main, [signal.SIGTERM if is_end else signal.SIGINT])
+            again.daemon = True
+            again.start()  # at once it would be raised in this hook, and be forgotten, too
+        else:
+            otherwise(unraisable)
+
+    return hook
 
 
 def _raise_terminated(number: int, frame: object) -> NoReturn:

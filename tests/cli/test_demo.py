@@ -21,7 +21,7 @@ def test_the_whole_story_on_a_small_scale(tmp_path: Path) -> None:
     assert "exists. Choose another folder, or replace this one with --overwrite" in again.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_demo_reaches_its_floor(tmp_path: Path) -> None:
     """42 of 45 pairs is the floor in every seed; the record in benchmarks/ says what is reached."""
     record = call_json("demo", "--out", tmp_path / "d", "--seed", "11")

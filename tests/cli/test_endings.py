@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gan_probe.cli.session import Session
+from gan_probe.ending import Terminated, terminable
 from gan_probe.report.tables import Col, Table
 from tests.cli.conftest import call, call_json
 
@@ -118,3 +121,18 @@ def test_names_can_neither_command_a_terminal_nor_break_a_table(capsys: pytest.C
     assert "\x1b" not in shown.out + shown.err
     assert r"a\x1b]0;title\x07b" in shown.out
     assert r"[/red]\x1b[2J\u202egpj" in shown.out
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+def test_an_interruption_that_python_would_forget_comes_again(
+    number: signal.Signals, raised: type[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the callback of a weak reference nothing can be raised: Python prints it and goes on."""
+    patient = np.zeros(1)
+    watch = weakref.ref(patient, lambda _: signal.raise_signal(number))
+    with pytest.raises(raised), terminable():
+        del patient
+        assert watch() is None
+        for _ in range(5000):
+            time.sleep(0.001)
+    assert "Traceback" not in capsys.readouterr().err
