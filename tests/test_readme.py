@@ -56,7 +56,7 @@ def test_the_notebooks_run(page: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert (tmp_path / "run" / "critic").is_dir()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_commands_of_the_steps_run_on_a_small_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     small = {

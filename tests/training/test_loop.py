@@ -105,7 +105,7 @@ def test_resumed_equals_uninterrupted_after_a_real_kill(train_set: ImageSet, tmp
     assert not list((tmp_path / "killed").rglob("*.tmp*"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_kills_at_random_moments_and_within_a_write_change_no_bit(train_set: ImageSet, tmp_path: Path) -> None:
     """Kill six times, two of them while a snapshot is being written; critic and generator are the same files."""
     np.save(tmp_path / "images.npy", train_set.images)
