@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## the article's experiment, from nothing to a report, in about three minutes
 	$(BIN)/gan-probe demo --out .demo --overwrite
 
-test: setup  ## everything but the slow tests, in random order: about 400 s of CPU
+test: setup  ## everything but the slow tests, in random order, in about four minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 -m $(QUICK)
 
 test-slow: setup  ## the slow tests: whole trainings, simulations, kills, several processes
