@@ -259,7 +259,11 @@ def _check_tensors(content: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         held = {info.filename: info.file_size for info in archive.infolist()}
         for path in [path for path in held if path.count("/") == 1 and path.endswith(("/data.pkl", "/constants.pkl"))]:
-            for name, expected in _tensors(archive.read(path)):
+            try:
+                tensors = list(_tensors(archive.read(path)))
+            except (AttributeError, IndexError, TypeError, ValueError) as error:  # of damaged bytes, whatever they say
+                raise ValueError(f"its {path} cannot be read") from error
+            for name, expected in tensors:
                 found = held.get(f"{path.removesuffix('.pkl')}/{name}", 0)
                 if found != expected:
                     raise ValueError(f"its tensor {name} should have {expected} bytes and has {found}")

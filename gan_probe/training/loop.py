@@ -283,7 +283,8 @@ def _prepare(
     n_processes: int,
 ) -> None:
     """Make the run folder, or see that the one there may be resumed."""
-    if data.source.is_dir() and out.is_relative_to(data.source.resolve()):
+    sources = [data.source, *map(Path, data.table["source"].astype(str).unique() if "source" in data.table else ())]
+    if any(source.is_dir() and out.is_relative_to(source.resolve()) for source in sources):
         raise InputError(
             f"{out} lies in the folder of the images, so its samples would become data. Choose another --out."
         )
@@ -295,7 +296,7 @@ def _prepare(
         except GanProbeError:
             if not overwrite:
                 raise  # with it: an older run, which the work that was cut off had not come to
-    if data.source.exists() and data.source.resolve().is_relative_to(out):
+    if any(source.exists() and source.resolve().is_relative_to(out) for source in sources):
         raise InputError(f"the images lie in {out}, which the run would replace. Choose another --out.")
     facts = {
         "run_id": run_id(config, data.fingerprint),

@@ -101,6 +101,13 @@ def test_a_run_without_its_checkpoint_begins_anew_and_says_so(images: Path, tmp_
     assert (tmp_path / "r" / "health.jsonl").read_text() == health
 
 
+def test_a_run_does_not_lie_in_the_second_of_two_data_sets(images: Path, tmp_path: Path) -> None:
+    shutil.copytree(images, tmp_path / "more")
+    done = call("train", images, tmp_path / "more", "--out", tmp_path / "more" / "run", "--steps", "1")
+    assert (done.exit_code, "lies in the folder of the images" in done.stderr) == (3, True)
+    assert not (tmp_path / "more" / "run").exists()
+
+
 def test_a_damaged_record_of_a_run_is_named_when_it_goes_on(images: Path, tmp_path: Path) -> None:
     words = ("train", images, "--out", tmp_path / "r", "--steps", "1", "--batch-size", "4", "--set", "n_snapshots=0")
     assert call(*words).exit_code == 0

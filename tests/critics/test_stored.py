@@ -139,6 +139,15 @@ def test_the_command_line_takes_files(files: Path, test_set: ImageSet, tmp_path:
     assert (code, "are for factories" in stderr) == (3, True)
 
 
+@pytest.mark.parametrize("said", [b"", b"\x80\x02Q.", b"\x80\x02(NNNNNtQ.", b"no pickle"])
+def test_a_program_that_describes_its_tensors_wrongly_is_refused(said: bytes, files: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(files / "PatchGan.pt") as whole, zipfile.ZipFile(tmp_path / "x.pt", "w") as changed:
+        for name in whole.namelist():
+            changed.writestr(name, said if name.endswith("/data.pkl") else whole.read(name))
+    with pytest.raises(InputError, match="data.pkl cannot be read"):
+        Critic.from_file(tmp_path / "x.pt", SHAPE, trust_code=True)
+
+
 @pytest.mark.parametrize("n_bytes", [0, 8, 48])
 def test_a_program_whose_tensors_are_too_short_or_too_long_is_refused(
     n_bytes: int, files: Path, tmp_path: Path

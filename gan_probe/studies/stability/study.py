@@ -168,7 +168,7 @@ def stability_of_scores(
     own = Look(names, np.stack([run.scores for run in found]).astype(np.float32), _embeddings(found, warnings.append))
     inits, statistics = _controls_of(found[0], has_rows=bool(own.embeddings)) if controls else (None, None)
     if controls and inits is None:
-        warnings.append("no randomly initialised control: the tables have fewer than three beside them.")
+        warnings.append("no randomly initialised control: there are fewer than three beside them, or with gaps.")
     provenance = {
         "runs": names,
         "critic_hashes": list(hashes.values()),
@@ -200,9 +200,9 @@ def _rows(table: ScoreTable, source: Source) -> npt.NDArray[np.float32]:
 def _controls_of(table: ScoreTable, *, has_rows: bool) -> tuple[Look | None, Scores | None]:
     """Return randomly initialised critics beside a table, None of fewer than three, and its image statistics."""
     scalars = table.scores_beside()
-    rows = together(scalars.baselines)
+    rows = together({name: values for name, values in scalars.baselines.items() if np.isfinite(values).all()})
     statistics = None if rows is None else standardised(rows).T
-    if len(scalars.random_init) < MIN_RUNS:
+    if len(scalars.random_init) < MIN_RUNS or not np.isfinite(scalars.random_init).all():
         return None, statistics
     sources = [s for s in table.sources if s.of == RANDOM_INIT and s.is_embedding] if has_rows else []
     scores = np.stack(scalars.random_init).astype(np.float32)
