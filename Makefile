@@ -7,6 +7,8 @@ PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 QUICK := "not slow and not nightly and not gpu"
 # The shapes that annotations of numbers promise, checked in every call: a quarter more time.
 SHAPES := --jaxtyping-packages=gan_probe.stats,gan_probe.scoring,gan_probe.studies,tests.check
+# Python keeps what it compiled, whatever the shell says: tests start some hundred processes.
+TESTS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .PHONY: setup demo test test-slow nightly fuzz chaos coverage test-coverage test-lowest style check ci docs site check-site golden golden-summary benchmarks bench gallery pictures gpu release clean
 
@@ -22,14 +24,14 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup  ## the article's experiment, from nothing to a report, in about three minutes
 	$(BIN)/gan-probe demo --out .demo --overwrite
 
-test: setup  ## everything but the slow tests, in random order, in about four minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 -m $(QUICK)
+test: setup  ## everything but the slow tests, in random order, in about three minutes
+	$(TESTS) -n 2 --dist worksteal --timeout 300 -m $(QUICK)
 
 test-slow: setup  ## the slow tests: whole trainings, simulations, kills, several processes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow --timeout 900 --durations 0
+	$(TESTS) -n 2 --dist worksteal -m slow --timeout 900 --durations 0
 
 nightly: setup  ## the simulations in full (do intervals cover the truth as often as they say?) and both campaigns
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 900 $(SHAPES) -m nightly
+	$(TESTS) -n 2 --dist worksteal --timeout 900 $(SHAPES) -m nightly
 
 fuzz: setup  ## hostile inputs for every reader and every verb: make fuzz INPUTS=2000 SEED=0
 	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/fuzz.py --inputs $(or $(INPUTS),2000) --seed $(or $(SEED),0) --jobs 2 --record benchmarks/records/fuzz.json
@@ -42,7 +44,7 @@ coverage: setup  ## do intervals cover the truth as often as they say? remakes t
 	$(BIN)/python docs/generate.py
 
 test-coverage: setup  ## make test, and how much of the code it runs, by file and in all
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 -m $(QUICK) $(SHAPES) --cov --cov-report=term:skip-covered
+	$(TESTS) -n 2 --dist worksteal --timeout 300 -m $(QUICK) $(SHAPES) --cov --cov-report=term:skip-covered
 
 test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is supported
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest

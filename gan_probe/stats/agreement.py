@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import f, rankdata
+from scipy.special import fdtrc
+from scipy.stats import rankdata
 
 from gan_probe.types import Labels, Scores, Values
 
@@ -60,10 +61,13 @@ def components(scores: Scores, labels: Labels) -> Components:
     Searle, Casella, McCulloch 1992, "Variance Components", chapter 5 (method of moments), with the harmonic mean of the
     classes' sizes where they differ.
     """
-    names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    return _components(scores, labels, class_means(scores, labels))
+
+
+def _components(scores: Scores, labels: Labels, means: Values) -> Components:
+    _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     n_runs, n_images = scores.shape
-    n_classes, size = len(names), len(counts) / (1 / counts).sum()
-    means = class_means(scores, labels)
+    n_classes, size = len(counts), len(counts) / (1 / counts).sum()
     by_class, by_run, grand = means.mean(0), means.mean(1), means.mean()
     within = scores - means[:, codes]
     by_image = within.mean(0)
@@ -74,7 +78,7 @@ def components(scores: Scores, labels: Labels) -> Components:
     class_ = by_class.var(ddof=1) - mixed / n_runs - max(image, 0) / size
     run = by_run.var(ddof=1) - mixed / n_classes
     ratio = n_runs * by_class.var(ddof=1) / max(mixed, 1e-300)
-    p_class = float(f.sf(ratio, n_classes - 1, (n_runs - 1) * (n_classes - 1)))
+    p_class = float(fdtrc(n_classes - 1, (n_runs - 1) * (n_classes - 1), ratio))  # the F distribution's tail
     both = max(0.0, class_) + max(0.0, conflict)
     share = max(-1.0, float(class_ / both)) if both > 0 else 0.0
     class_, run, conflict, image = (max(0.0, float(value)) for value in (class_, run, conflict, image))
@@ -126,7 +130,7 @@ MEASURES = ("reproducible", "kendall_w", "flip_rate", "icc_2_1", "icc_3_1")
 def measures(scores: Scores, labels: Labels) -> Values:
     """Return each of `MEASURES` of scores (runs, images), the first as `Components.share`: smooth, for intervals."""
     means = class_means(scores, labels)
-    return np.array([components(scores, labels).share, kendall_w(means), flip_rate(means), *icc(scores)])
+    return np.array([_components(scores, labels, means).share, kendall_w(means), flip_rate(means), *icc(scores)])
 
 
 def agreement_with_others(scores: Scores) -> Values:

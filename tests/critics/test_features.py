@@ -21,6 +21,20 @@ def test_a_pyramid_holds_its_parts_for_every_channel() -> None:
     assert torch.equal(found[:, 10:], quadrants(x))
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_spread_is_that_of_double_precision_and_has_a_gradient_where_there_is_none(
+    layout: torch.memory_format,
+) -> None:
+    x = torch.randn(3, 5, 31, 17, generator=torch.Generator().manual_seed(0)) + 100 * torch.arange(5.0)[:, None, None]
+    assert torch.allclose(
+        std(x.to(memory_format=layout)).double(), x.double().flatten(2).std(2, correction=0), rtol=2e-5
+    )
+    flat = torch.zeros(2, 3, 4, 4, requires_grad=True)
+    std(flat).sum().backward()
+    assert flat.grad is not None
+    assert torch.equal(flat.grad, torch.zeros_like(flat))
+
+
 @pytest.mark.parametrize("name", POOLINGS)
 def test_layers_without_positions_are_left_as_they_are(name: str) -> None:
     rows = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))

@@ -187,7 +187,7 @@ def compare_runs(
         _check(scores, labels)
         wide = scores.astype(np.float64)
         kinds.append(wide if regressors is None else regressed_out(wide, regressors, panel.fit))
-    reported = labels[~panel.fit]
+    reported = np.unique(labels[~panel.fit], return_inverse=True)[1]  # numbers are compared faster than names
 
     @cache
     def aligned(kind: int, runs: tuple[int, ...]) -> Scores:
@@ -205,7 +205,7 @@ def compare_runs(
 
 
 def _level(name: str, scores: Scores, panel: Panel, seed: int) -> AlignmentLevel:
-    labels = panel.labels[~panel.fit]
+    labels = np.unique(panel.labels[~panel.fit], return_inverse=True)[1]  # numbers are compared faster than names
 
     @cache
     def aligned(runs: tuple[int, ...]) -> Scores:
