@@ -77,11 +77,12 @@ def few_latents() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def few_clusterings(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Up to 6 clusters, three resamplings, but where clustering itself is tested: it is most of an analysis's time."""
+    """Up to 6 clusters, three resamplings, 50 draws, but where those are tested: most of an analysis's time."""
     with pytest.MonkeyPatch.context() as patch:
         if request.path.parent.name != "stats":
             patch.setattr("gan_probe.stats.clustering.MAX_K", 6)
             patch.setattr("gan_probe.stats.clustering.N_RESAMPLED", 3)
+            patch.setattr("gan_probe.studies.stability.result.N_DRAWS", 50)
         yield
 
 

@@ -349,8 +349,10 @@ def _inline(svg: str, section: Section[M]) -> str:
 
 def _lay_out(figure: Figure) -> None:
     """Place everything, once; `Figure.savefig` does so four times for two formats, which takes as long as drawing."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def _svg(figure: Figure) -> str:
@@ -362,9 +364,10 @@ def _svg(figure: Figure) -> str:
 
 def _png(figure: Figure) -> bytes:
     """Return a figure as PNG of 256 colours, a third of the size of full colour."""
-    drawn, packed_ = io.BytesIO(), io.BytesIO()
     figure.dpi = DPI
     figure.set_facecolor("white")
-    FigureCanvasAgg(figure).print_png(drawn)
-    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(packed_, format="PNG", optimize=True)
+    canvas, packed_ = FigureCanvasAgg(figure), io.BytesIO()
+    canvas.draw()
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    drawn.quantize(256, dither=Image.Dither.NONE).save(packed_, format="PNG", optimize=True)
     return packed_.getvalue()

@@ -69,10 +69,21 @@ def epsilon_squared(values: Values, codes: Codes, labels: npt.NDArray[Any] | Non
 
 
 class _Adjusted(NamedTuple):
-    """A share adjusted for chance, and the standard deviation that chance alone gives it."""
+    """A share adjusted for chance, and what the standard deviation that chance alone gives it follows from."""
 
     share: float
-    of_chance: float
+    by_chance: float = math.nan
+    rest: Values | None = None  # what the levels do not explain
+    n_coefficients: int = 1
+
+    @property
+    def of_chance(self) -> float:
+        """The standard deviation that chance alone gives the share; NaN where no image is left over."""
+        if self.rest is None:
+            return math.nan
+        spread = self.rest.T @ self.rest if self.rest.shape[1] < len(self.rest) else self.rest @ self.rest.T
+        n_squares = self.n_coefficients * float(np.trace(spread)) ** 2 / max(float((spread**2).sum()), 1e-300)
+        return self.by_chance * math.sqrt(2 / max(n_squares, 1e-300))
 
 
 def _dummies(parts: Sequence[Codes]) -> Values:
@@ -108,7 +119,7 @@ def _adjusted(values: Values, parts: Sequence[Codes], labels: npt.NDArray[Any] |
     every = _basis(np.hstack([design, np.eye(int(classes.max()) + 1)[classes]]))
     n, rank = len(values), every.shape[1]
     if n <= rank:
-        return _Adjusted(math.nan, math.nan)
+        return _Adjusted(math.nan)
     fitted = design @ (design.T @ centred)
     rest, explained = centred - fitted, float((fitted**2).sum())
     by_chance = float(((design**2).sum(1) * (rest**2).sum(1)).sum())
@@ -119,9 +130,7 @@ def _adjusted(values: Values, parts: Sequence[Codes], labels: npt.NDArray[Any] |
     scale = n / (n - rank)
     total = float((centred**2).sum()) + scale * of_mean
     chance = scale * (by_chance - of_mean)
-    spread = rest.T @ rest if rest.shape[1] < n else rest @ rest.T
-    n_squares = max(1, design.shape[1] - 1) * float(np.trace(spread)) ** 2 / max(float((spread**2).sum()), 1e-300)
-    return _Adjusted((explained - chance) / total, chance / total * math.sqrt(2 / max(n_squares, 1e-300)))
+    return _Adjusted((explained - chance) / total, chance / total, rest, max(1, design.shape[1] - 1))
 
 
 @dataclass(frozen=True)
@@ -171,7 +180,7 @@ def explained(
     """
     if not factors:
         raise InputError("no factor varies in this data; there is nothing to explain the variance by.")
-    values = np.asarray(values, dtype=np.float64)
+    values = _rotated(np.asarray(values, dtype=np.float64))
     every = list(factors.values())
     together = _adjusted(values, every, labels).share
     single = []
@@ -188,6 +197,15 @@ def explained(
         *sorted(single, key=lambda s: -s.epsilon_squared),
         *sorted(pairs, key=lambda s: -s.unique if s.unique == s.unique else 0.0),
     ]
+
+
+def _rotated(values: Values) -> Values:
+    """Return values (n, d) in at most n columns: rotated, which changes no sum of squares over the columns."""
+    if values.ndim == 1 or values.shape[1] <= len(values):
+        return values
+    centred = values - values.mean(0)
+    squares, axes = np.linalg.eigh(centred @ centred.T)
+    return axes * np.sqrt(np.maximum(squares, 0))
 
 
 def _interval(values: Values, codes: Codes, labels: npt.NDArray[Any], *, seed: int) -> tuple[float, float, float]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,15 @@ def test_names_can_neither_command_a_terminal_nor_break_a_table(capsys: pytest.C
     assert r"[/red]\x1b[2J\u202egpj" in shown.out
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C is heard, as it is not in a process that a shell started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
 def test_an_interruption_that_python_would_forget_comes_again(
     number: signal.Signals, raised: type[BaseException], capsys: pytest.CaptureFixture[str]
