@@ -39,6 +39,7 @@ from gan_probe.scoring.sharded import Job, score_shards
 from synthetic import make_dataset
 
 N_IMAGES = 1000
+N_SHARDED = 4000  # the bins of histograms are found on 256 images first, which counts among few
 BATCH_SIZES = (8, 16, 64, 128, 256)
 CHILD = """
 import time
@@ -117,7 +118,7 @@ def sharded(critic: Path, path: Path, out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     embed = partial(score, controls=False, embeddings=False)
     score_shards(
-        Job(critic=critic, device="cpu", out=out, controls="none", n_sample=2), [path], n_rows=500, embed=embed
+        Job(critic=critic, device="cpu", out=out, controls="none", n_sample=2), [path], n_rows=1000, embed=embed
     )
 
 
@@ -165,7 +166,7 @@ def main() -> None:
     arguments = parser.parse_args()
     n = arguments.pairs
     torch.set_num_threads(1)
-    images = make_dataset("jitter-test", per_class=N_IMAGES // 10).images
+    images = make_dataset("jitter-test", per_class=N_SHARDED // 10).images
     critic = Critic.from_network("compact", (64, 64, 3), seed=1)
     everything, scores = Wanted(None), Wanted()
     few = images[:256]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from gan_probe.errors import InputError
+from gan_probe.images.threads import on_threads
 from gan_probe.types import Images
 from synthetic import Dataset, sample_id
 
@@ -84,8 +83,7 @@ class LazyImages:
     def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> Images:
         """Return the images of some rows as an array (n, h, w, c)."""
         chosen = [self.sources[i] for i in np.arange(len(self))[rows]]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = list(pool.map(self.fetch, chosen))
+        found = list(on_threads(self.fetch, chosen))
         return np.stack(found) if found else np.empty((0, *self.image_shape), np.uint8)
 
     def subset(self, rows: npt.NDArray[np.intp]) -> LazyImages:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +20,7 @@ from gan_probe.images.readers.entries import N_NAMED, Decode, Entries
 from gan_probe.images.readers.files import foreign, printable
 from gan_probe.images.readers.metadata import as_text
 from gan_probe.images.readers.table import find_entries
+from gan_probe.images.threads import on_threads
 from gan_probe.places import DATA, hint
 from gan_probe.types import Images, Progress
 from synthetic import sample_id
@@ -165,9 +164,8 @@ def attempt(decode: Decode, size_px: int | None, source: Any) -> Decoded | Input
 
 
 def _decoded(entries: Entries, origin: Path, size_px: int | None, *, skip_bad: bool, progress: Progress) -> ImageSet:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        decoded = pool.map(partial(attempt, entries.decode, size_px), entries.sources)
-        results = [next(decoded) for _ in progress(entries.sources)]
+    decoded = on_threads(partial(attempt, entries.decode, size_px), entries.sources)
+    results = [next(decoded) for _ in progress(entries.sources)]
     kept = np.array([not isinstance(r, InputError) for r in results], dtype=bool)
     bad = [f"{n}: {r}" for n, r in zip(entries.names, results, strict=True) if isinstance(r, InputError)]
     if bad and (not skip_bad or not kept.any()):

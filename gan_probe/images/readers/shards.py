@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -30,6 +28,7 @@ from gan_probe.images.readers.parquet import encoded_entries
 from gan_probe.images.readers.reading import NO_LABEL, attempt, check_sizes, name_rows
 from gan_probe.images.readers.table import find_entries
 from gan_probe.images.readers.tar import read_tar
+from gan_probe.images.threads import on_threads
 from gan_probe.types import Images, Indices
 from synthetic import sample_id
 
@@ -294,19 +293,18 @@ def read_blocks(
         When the shard cannot be read, or images differ in size.
     """
     first = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for entries in shard.open(size):
-            rows = np.arange(first, first + len(entries.sources))
-            first += len(rows)
-            keep = np.ones(len(rows), bool) if shard.most is None else rows < shard.most
-            keep &= _of_split(entries, split, shard.name)
-            if only is not None:
-                keep &= np.isin(rows, only)
-            if keep.any():
-                whole = entries if keep.all() else _chosen(entries, np.flatnonzero(keep))
-                yield _decode_block(whole, rows[keep], pool, n_channels, size_px=size_px, skip_bad=skip_bad)
-            if shard.most is not None and first >= shard.most:
-                return
+    for entries in shard.open(size):
+        rows = np.arange(first, first + len(entries.sources))
+        first += len(rows)
+        keep = np.ones(len(rows), bool) if shard.most is None else rows < shard.most
+        keep &= _of_split(entries, split, shard.name)
+        if only is not None:
+            keep &= np.isin(rows, only)
+        if keep.any():
+            whole = entries if keep.all() else _chosen(entries, np.flatnonzero(keep))
+            yield _decode_block(whole, rows[keep], n_channels, size_px=size_px, skip_bad=skip_bad)
+        if shard.most is not None and first >= shard.most:
+            return
 
 
 def _chosen(entries: Entries, rows: Indices) -> Entries:
@@ -325,7 +323,6 @@ def _of_split(entries: Entries, split: str | None, name: str) -> npt.NDArray[np.
 def _decode_block(
     entries: Entries,
     rows: Indices,
-    pool: ThreadPoolExecutor,
     n_channels: int,
     *,
     size_px: int | None,
@@ -335,7 +332,7 @@ def _decode_block(
         plain = np.array(entries.array)  # out of the file, once
         results: list[Decoded | InputError] = [(resize_array(image, size_px), ()) for image in plain]
     else:
-        results = list(pool.map(partial(attempt, entries.decode, size_px), entries.sources))
+        results = list(on_threads(partial(attempt, entries.decode, size_px), entries.sources))
     if entries.file is not None and stamp_of(entries.file) != entries.stamp:
         raise InputError(f"{printable(entries.file)} was replaced or changed while its images were read. Start again.")
     good = [i for i, found in enumerate(results) if not isinstance(found, InputError)]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.readers.files import foreign, printable
 from gan_probe.images.readers.formats import allowed
 from gan_probe.images.readers.table import find_entries
+from gan_probe.images.threads import on_threads
 
 Size = tuple[int, int]  # width and height, as files say them: before an EXIF orientation turns the picture
 
@@ -35,9 +34,7 @@ def image_sizes(path: str | Path, *, split: str | None = None) -> Counter[Size]:
     if entries.array is not None:
         height, width = entries.array.shape[1:3]
         return Counter({(width, height): len(entries.array)})
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(_size_of, entries.sources)
-        return Counter(size for size in found if size is not None)
+    return Counter(size for size in on_threads(_size_of, entries.sources) if size is not None)
 
 
 def _size_of(source: Any) -> Size | None:

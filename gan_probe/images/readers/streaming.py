@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +16,7 @@ from gan_probe.images.readers.entries import Decode, Entries
 from gan_probe.images.readers.files import Stamp, foreign, printable, stamp_of
 from gan_probe.images.readers.reading import check_sizes, converted, keep_split, name_rows
 from gan_probe.images.readers.table import find_entries, find_reader
+from gan_probe.images.threads import on_threads
 from gan_probe.types import Images, Progress
 from synthetic import sample_id
 
@@ -53,8 +52,7 @@ def stream_images(
         height, width = entries.array.shape[1:3]
         raise InputError(f"{printable(path)} holds {width}x{height} pixels; an array is not resized on the way.")
     sources = _watched(entries)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        seen = list(progress(pool.map(partial(_look, entries.decode, size_px), sources)))
+    seen = list(progress(on_threads(partial(_look, entries.decode, size_px), sources)))
     if not seen:
         raise InputError(f"{printable(path)} holds no images.")
     shapes = [shape for shape, *_ in seen]
