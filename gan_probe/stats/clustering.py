@@ -173,6 +173,8 @@ class Clustering:
 def prepare(rows: Rows, *, standardise: bool = True, seed: int = 0) -> Rows:
     """Return rows (n, d) reduced to at most 20 principal components; scores (n,) become one column.
 
+    Of more than 5,000 rows a sample is looked at for the components.
+
     Parameters
     ----------
     rows : ndarray, shape (n,) or (n, d)
@@ -197,7 +199,10 @@ def prepare(rows: Rows, *, standardise: bool = True, seed: int = 0) -> Rows:
         return scaled
     solver = "full" if n == min(scaled.shape) else "randomized"
     with np.errstate(invalid="ignore"):  # rows that are all equal have no variance to share out
-        return PCA(n, svd_solver=solver, random_state=seed).fit_transform(scaled)
+        pca = PCA(n, svd_solver=solver, random_state=seed)
+        if len(scaled) <= MAX_ROWS:
+            return pca.fit_transform(scaled)
+        return pca.fit(scaled[chosen_rows(np.zeros(len(scaled)), most=MAX_ROWS, seed=seed)]).transform(scaled)
 
 
 def _kmeans(rows: Rows, k: int, seed: int, n_starts: int = 10) -> Assign:

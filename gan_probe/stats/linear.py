@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solve
+from scipy.linalg import cho_factor, cho_solve
 
 from gan_probe.stats.splits import stratified_folds
 from gan_probe.types import Labels, Rows, Values
@@ -134,6 +134,7 @@ def _solve(rows: Values, gram: Values, right: Values, *, slope: float, floor: fl
     """
     system = slope * gram
     system[np.diag_indices_from(system)] += floor
+    factor = cho_factor(system, overwrite_a=True)
     if len(gram) == rows.shape[1]:
-        return solve(system, right.T, assume_a="pos").T
-    return (right - slope * solve(system, rows @ right.T, assume_a="pos").T @ rows) / floor
+        return cho_solve(factor, right.T).T
+    return (right - slope * cho_solve(factor, rows @ right.T).T @ rows) / floor

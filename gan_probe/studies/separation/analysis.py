@@ -43,7 +43,7 @@ from gan_probe.types import Indices, Labels, Values
 
 N_DRAWN = 100  # of images, for an interval over trainings
 N_PARTS = 5  # that ``on_step`` is told of, each before it begins
-MAX_EXPLAINED = 5000  # images on which shares of factors are measured
+MAX_EXPLAINED = 2000  # images on which shares of factors are measured
 
 
 def analyse(
