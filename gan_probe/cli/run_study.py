@@ -142,11 +142,16 @@ def train_critic(
     What is to be done ``also`` is called as often as the progress is told.
     """
     from gan_probe.training import train
+    from gan_probe.training.loop import REPORT_EVERY
+
+    found = -1
 
     with session.progress("training", config.steps) as update:
 
         def on_step(step: int, row: Mapping[str, float]) -> None:
-            update(step, progress_note(step, row, config))
+            nonlocal found
+            found = max(0, step - REPORT_EVERY) if found < 0 else found
+            update(step, progress_note(step, row, config), found)
             if also is not None:
                 also()
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import typer
 from rich.console import Console
@@ -64,6 +64,13 @@ class Voice(Console):
             os.close(nowhere)
 
 
+class Update(Protocol):
+    """Takes down how far work is."""
+
+    def __call__(self, done: int, note: str, found: int = 0) -> None:
+        """Tell what is done, and of that what was ``found`` done, by an earlier call that this one goes on with."""
+
+
 class _Lines:
     """Progress where there is no terminal: a line after two seconds, one every ten, and one at the end of long work.
 
@@ -73,16 +80,17 @@ class _Lines:
     def __init__(self, log: Callable[[str], None], text: str, total: int | None) -> None:
         self._log, self._text, self._total = log, text, total
         self._begun, self._done, self._note, self._said = time.perf_counter(), 0, "", False
+        self._found = 0  # of what is done, by an earlier call: no sign of how fast this one is
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tick, daemon=True)
 
     def begin(self, total: int | None) -> None:
         """Count from here, up to a total where it is known."""
-        self._begun, self._total, self._done = time.perf_counter(), total, 0
+        self._begun, self._total, self._done, self._found = time.perf_counter(), total, 0, 0
 
-    def update(self, done: int, note: str) -> None:
+    def update(self, done: int, note: str, found: int = 0) -> None:
         """Take down how far the work is; the last part is told at once, where a line came before it."""
-        self._done, self._note = done, note
+        self._done, self._note, self._found = done, note, found
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -106,8 +114,8 @@ class _Lines:
             return f"{self._text}: {spent_s:.0f} s so far"
         of = f" of {self._total}" if self._total else ""
         left = ""
-        if spent_s and self._total and 0 < self._done < self._total:
-            left = f", about {spent_s * (self._total - self._done) / self._done:.0f} s left"
+        if spent_s and self._total and self._found < self._done < self._total:
+            left = f", about {spent_s * (self._total - self._done) / (self._done - self._found):.0f} s left"
         return f"{self._text}: {self._done}{of}{left} {self._note}".rstrip()
 
 
@@ -115,14 +123,17 @@ class _Bar:
     """Progress on a terminal."""
 
     def __init__(self, bar: Progress, text: str, total: int | None) -> None:
-        self._bar, self._task = bar, bar.add_task(text, total=total, note="")
+        self._bar, self._task, self._found = bar, bar.add_task(text, total=total, note=""), 0
 
     def begin(self, total: int | None) -> None:
         """Count from here, up to a total where it is known."""
         self._bar.reset(self._task, total=total)
 
-    def update(self, done: int, note: str) -> None:
+    def update(self, done: int, note: str, found: int = 0) -> None:
         """Show how far the work is."""
+        if found != self._found:  # the speed is measured from there
+            self._bar.reset(self._task, completed=done - 1)
+            self._found = found
         self._bar.update(self._task, completed=done, note=visible(note, keep=""))
 
 
@@ -227,8 +238,8 @@ class Session:
         self._until_the_end.enter_context(hold(out))
 
     @contextmanager
-    def progress(self, text: str, total: int | None = None) -> Iterator[Callable[[int, str], None]]:
-        """Yield ``update(n_done, note)``: a bar on a terminal, lines elsewhere; both with what is left, once known."""
+    def progress(self, text: str, total: int | None = None) -> Iterator[Update]:
+        """Yield ``update``: a bar on a terminal, lines elsewhere; both with the time that is left, once known."""
         with self._shown(text, total) as shown:
             yield shown.update
 
@@ -286,20 +297,25 @@ class Session:
         InputError
             When every one failed.
         """
+        from gan_probe.training.loop import REPORT_EVERY
         from gan_probe.training.parallel import side_by_side
 
         done, results = dict.fromkeys(tasks, 0), dict[Path, dict[str, Any]]()
+        found = dict[Path, int]()
         with self.progress(text, steps * len(tasks)) as update:
 
             def show() -> None:
-                update(sum(done.values()), f"steps, {len(results)} of {len(tasks)} runs done")
+                note = f"steps, {len(results)} of {len(tasks)} runs done"
+                update(sum(done.values()), note, sum(found.values()))
 
             def on_step(out: Path, step: int, row: Mapping[str, float]) -> None:
                 done[out] = step
+                found.setdefault(out, max(0, step - REPORT_EVERY))
                 show()
 
             def on_end(out: Path) -> None:
                 done[out], results[out] = steps, tell(out)
+                found.setdefault(out, steps)
                 show()
 
             failures = side_by_side(tasks, jobs=jobs, on_step=on_step, on_end=on_end)

@@ -7,6 +7,7 @@ import sys
 import threading
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -143,6 +144,22 @@ def test_long_work_says_how_far_it_is_where_there_is_no_terminal(
         update(4, "")
     assert re.search(r"^scoring: 1 of 4, about \d+ s left of the critic$", said, re.MULTILINE)
     assert capsys.readouterr().err.endswith("scoring: 4 of 4\n")
+
+
+def test_what_an_earlier_call_has_done_is_no_sign_of_speed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten steps in ten seconds, gone on with at 120: 170 seconds are left of 300 steps, not thirteen."""
+    clock = iter([0.0] + [10.0] * 10_000)
+    for name in ("FIRST_LINE_AFTER_S", "PLAIN_LINE_EVERY_S"):
+        monkeypatch.setattr(f"gan_probe.cli.session.{name}", 0.01)
+    monkeypatch.setattr("gan_probe.cli.session.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    said = ""
+    with Session("train").progress("training", 300) as update:
+        update(130, "", 120)
+        while "130 of 300" not in said:
+            said += capsys.readouterr().err
+    assert "training: 130 of 300, about 170 s left\n" in said
 
 
 def test_what_comes_before_and_after_the_items_is_said_too(
