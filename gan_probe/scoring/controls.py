@@ -79,7 +79,7 @@ CONTROLS: tuple[Control, ...] = (
     _statistic("total_variation", image_statistics.total_variation),
     _statistic("high_frequency_power", image_statistics.high_frequency_power),
     _statistic("png_bytes", image_statistics.png_bytes),
-    Control(name="pixels_pc1", title="pixels pc1", first_of="pixels", fitted=True),
+    Control(name="pixels_pc1", title="first component of the pixels", first_of="pixels", fitted=True),
     Control(name="pixels", title="raw pixels (PCA)", fit=_components, fitted=True),
     Control(name="pixels", title="pixels", fit=baselines.pixels, in_scores=False, in_probes=True),
     Control(name="pca", title="PCA", fit=baselines.pca, in_scores=False, in_probes=True),

@@ -11,6 +11,8 @@ U = TypeVar("U")
 
 # How the controls of the same architecture go by in records (random_init.0, random_init.1, ...), and in words.
 RANDOM_INIT, RANDOM_CRITICS = "random_init", "randomly initialised critics"
+SPELLED = {"hog": "HOG", "pca": "PCA", "kmeans_patches": "k-means patches", "png_bytes": "PNG bytes",
+           "pixels_pc1": "first component of the pixels", "imagenet": "ImageNet"}  # fmt: skip
 
 
 def title_of(name: str) -> str:
@@ -18,12 +20,12 @@ def title_of(name: str) -> str:
 
     Examples
     --------
-    >>> title_of("random_init"), title_of("high_frequency_power")
-    ('randomly initialised critics', 'high frequency power')
+    >>> title_of("random_init"), title_of("high_frequency_power"), title_of("hog")
+    ('randomly initialised critics', 'high frequency power', 'HOG')
     """
     kind, _, number = name.partition(".")
     if kind != RANDOM_INIT:
-        return name.replace("_", " ")
+        return SPELLED.get(name, name.replace("_", " "))
     return f"randomly initialised critic {number}" if number else RANDOM_CRITICS
 
 
