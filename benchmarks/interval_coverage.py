@@ -520,6 +520,7 @@ NO_EFFECT, CEILING, BROKEN = "conservative: no effect", "conservative: ceiling",
 WIDE = "conservative: the noise of scores is in both parts"
 ADDED = "conservative: two images are added, which is much beside so small a difference, or beside ten images"
 GRID = "conservative: lies on swept values"
+FEW_RUNS = "conservative: Student's t of three trainings"
 RUNS = "new images and, with several trainings, new runs"
 
 INTERVALS = (
@@ -659,7 +660,7 @@ INTERVALS = (
     Interval(
         "accuracy of a probe", "studies.probe.result.Outcome.interval", "probe", "new draws of labels and new images",
         (
-            Cell("knn, 5 labels, 60 test images, no effect", probe_accuracy(60, "knn", 0.0), is_slow=True),
+            Cell("knn, 5 labels, 60 test images, no effect", probe_accuracy(60, "knn", 0.0), NO_EFFECT, is_slow=True),
             Cell("knn, 5 labels, 60 test images", probe_accuracy(60, "knn", 2.0), is_slow=True),
             Cell("linear, 5 labels, 200 test images", probe_accuracy(200, "linear", 2.0), is_slow=True),
         ),
@@ -687,7 +688,7 @@ INTERVALS = (
         "agreement of clusters over trainings", "stats.intervals.hierarchical_bootstrap", "report",
         "new images and new runs",
         (
-            Cell("3 runs, 5 classes of 20 images", over_runs(20, 3, 0.3), is_slow=True),
+            Cell("3 runs, 5 classes of 20 images", over_runs(20, 3, 0.3), FEW_RUNS, is_slow=True),
             Cell("5 runs, 5 classes of 20 images", over_runs(20, 5, 0.3), is_slow=True),
             Cell("10 runs, 5 classes of 20 images, alike", over_runs(20, 10, 0.0), is_slow=True),
         ),
