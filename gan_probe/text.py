@@ -90,10 +90,9 @@ def placeless(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_places(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose column ``path`` has names in place of whole paths."""
-    if "path" not in table or not table["path"].map(_is_whole).any():
-        return table
-    return table.assign(path=[_last(path) if _is_whole(path) else path for path in table["path"]])
+    """Return a table whose columns ``path`` and ``source`` have names in place of whole paths."""
+    with_places = [name for name in ("path", "source") if name in table and table[name].map(_is_whole).any()]
+    return table.assign(**{name: [_last(p) if _is_whole(p) else p for p in table[name]] for name in with_places})
 
 
 def _is_whole(path: Any) -> bool:

@@ -96,6 +96,21 @@ def test_pictures_of_the_classes_appear_when_the_data_is_there(
     assert any(np.array_equal(few_set.images[0], image) for image in shown)
 
 
+def test_several_data_sets_scored_as_one_show_their_pictures_and_tell_of_no_machine(
+    scalars: ScoreTable, few_set: ImageSet, tmp_path: Path
+) -> None:
+    halves, table = np.array_split(np.arange(len(few_set)), 2), scalars.table.copy()
+    for number, rows in enumerate(halves):
+        np.save(tmp_path / f"{number}.npy", few_set.images[rows])
+    table["source"] = [str(tmp_path / f"{number}.npy") for number, rows in enumerate(halves) for _ in rows]
+    found = separation(ScoreTable(table, scalars.provenance))
+    assert len(found.pictures) == len(few_set)
+    assert all(np.array_equal(one, other) for one, other in zip(found.pictures, few_set.images, strict=True))
+    assert set(found.tables()["scores"]["source"]) == {"0.npy", "1.npy"}
+    cameras = ScoreTable(table.assign(source="camera"), scalars.provenance)  # a column that somebody else called so
+    assert any("were not found" in warning for warning in separation(cameras).warnings)
+
+
 def test_the_page_asks_for_nothing_from_anywhere(report: Path) -> None:
     html = (report / "report.html").read_text()
     addresses: list[str] = []

@@ -114,7 +114,7 @@ def read_pictures(
     scores: ScoreTable, data: str | Path | None, rows: Indices | None = None
 ) -> tuple[Indices, list[OneImage], str]:
     """Return rows, by default up to 2,000 with each class in its share, and their images; or none and why."""
-    source = Path(data or scores.provenance.get("data_source") or "(no source known)")
+    source = data or scores.provenance.get("data_source") or "(no source known)"
     first = scores.table.assign(row=np.arange(len(scores.table)))
     if rows is None:
         share = max(N_EXAMPLES, MAX_PICTURES // first["label"].nunique())
@@ -123,13 +123,19 @@ def read_pictures(
         first = first.iloc[rows]
     height, width, *_ = scores.provenance.get("image_shape") or (0, 1)  # older tables do not say it
     size_px = height if height == width else None  # as --size left them; others are never resized
+    sources = [Path(source)] * len(first)
+    if data is None and "source" in first and all(Path(str(of)).exists() for of in first["source"].unique()):
+        sources = [Path(of) for of in first["source"]]  # several data sets that were scored as one
+    places = list(zip(sources, first["path"], strict=True))
     try:
-        if source.is_dir() and all((source / name).is_file() for name in first["path"]):
-            images: Sequence[np.ndarray] = [decode_image(inside(source, name), size_px)[0] for name in first["path"]]
+        if all(of.is_dir() and (of / name).is_file() for of, name in places):
+            images: Sequence[np.ndarray] = [decode_image(inside(of, name), size_px)[0] for of, name in places]
         else:
-            found = read_images(source, size_px=size_px, skip_bad=True)
-            row_of = {sample: i for i, sample in enumerate(found.table["sample_id"])}
-            images = [found.images[row_of[sample]] for sample in first["sample_id"]]
+            sets = [read_images(of, size_px=size_px, skip_bad=True) for of in dict.fromkeys(sources)]
+            image_of = {
+                sample: image for s in sets for sample, image in zip(s.table["sample_id"], s.images, strict=True)
+            }
+            images = [image_of[sample] for sample in first["sample_id"]]
         if any(sample_id(image) != sample for image, sample in zip(images, first["sample_id"], strict=True)):
             raise InputError("changed since they were scored")
     except (InputError, KeyError, TypeError):
