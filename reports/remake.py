@@ -225,7 +225,7 @@ ROWS = (
     ),
     Row(
         name="stability-jitter",
-        shows="ten trainings on jittered shapes do not",
+        shows="ten trainings on jittered shapes agree less, and not on more than image statistics",
         commands=(
             *TEN_JITTERED,
             'gan-probe stability runs/jitter/run-* --data data/jitter-test --title "Ten trainings on jittered shapes"'
@@ -246,7 +246,7 @@ ROWS = (
     ),
     Row(
         name="collapse",
-        shows="a generator that falls into two to four digits, and minibatch discrimination, three seeds each",
+        shows="a generator that collapses to a few digits, and minibatch discrimination, three seeds each",
         commands=(
             *(collapse_run(kernels, seed) for kernels, seed in COLLAPSES),
             f"gan-probe diagnose {' '.join(f'runs/kernels-{kernels}-seed-{seed}' for kernels, seed in COLLAPSES)}"
