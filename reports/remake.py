@@ -134,7 +134,7 @@ ROWS = (
     ),
     Row(
         name="jitter",
-        shows="ten jittered classes, five trainings: the embedding beside its controls, the score loses to them",
+        shows="ten jittered classes, five trainings: the embedding beats its controls, the score loses to them",
         commands=(
             *TEN_JITTERED,  # of which the first five are shown: other reports want ten
             *(  # the pooling that was best on `jitter-dev`, where place is a nuisance: benchmarks/records/poolings.json
