@@ -19,7 +19,6 @@ from filelock import FileLock
 from gan_probe.config import TrainConfig
 from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import ImageSet, from_synthetic
-from gan_probe.scoring.baselines import kmeans_patches
 from gan_probe.scoring.score import score
 from gan_probe.scoring.table import ScoreTable
 from gan_probe.studies.factors.result import FactorsResult
@@ -91,8 +90,8 @@ def few_patches(request: pytest.FixtureRequest) -> Iterator[None]:
     """40 centroids of 5,000 patches, but where baselines are tested: the 200 of 100,000 are most of a score's time."""
     with pytest.MonkeyPatch.context() as patch:
         if request.path.name != "test_baselines.py":
-            patch.setitem(kmeans_patches.__kwdefaults__, "n_centroids", 40)
-            patch.setitem(kmeans_patches.__kwdefaults__, "n_patches", 5000)
+            patch.setattr("gan_probe.scoring.baselines.N_CENTROIDS", 40)
+            patch.setattr("gan_probe.scoring.baselines.N_PATCHES", 5000)
         yield
 
 

@@ -62,8 +62,8 @@ def kmeans_patches(
     seed: int,
     *,
     patch_px: int = PATCH_PX,
-    n_centroids: int = N_CENTROIDS,
-    n_patches: int = N_PATCHES,
+    n_centroids: int | None = None,
+    n_patches: int | None = None,
 ) -> Encoder:
     """Return how near the patches in each quadrant are to centroids of whitened patches, (n, 4 * n_centroids).
 
@@ -76,10 +76,10 @@ def kmeans_patches(
     seed : int
     patch_px : int
         Side of a patch.
-    n_centroids : int
-        At most so many; fewer where there are fewer patches.
-    n_patches : int
-        Patches that centroids are fitted on: so many, each once, or all that the images have.
+    n_centroids : int, optional
+        At most so many (default: 200); fewer where there are fewer patches.
+    n_patches : int, optional
+        Patches that centroids are fitted on: so many (default: 100,000), each once, or all that the images have.
 
     References
     ----------
@@ -88,6 +88,7 @@ def kmeans_patches(
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.decomposition import PCA
 
+    n_centroids, n_patches = n_centroids or N_CENTROIDS, n_patches or N_PATCHES
     rng = np.random.default_rng(seed)
     per_image = -(-n_patches // min(len(unlabelled), N_FITTED))
     found = []
