@@ -125,9 +125,9 @@ def read_pictures(
     size_px = height if height == width else None  # as --size left them; others are never resized
     sources = [Path(source)] * len(first)
     if data is None and "source" in first and all(Path(str(of)).exists() for of in first["source"].unique()):
-        sources = [Path(of) for of in first["source"]]  # several data sets that were scored as one
-    places = list(zip(sources, first["path"], strict=True))
+        sources = [Path(str(of)) for of in first["source"]]  # several data sets that were scored as one
     try:
+        places = list(zip(sources, first["path"], strict=True))
         if all(of.is_dir() and (of / name).is_file() for of, name in places):
             images: Sequence[np.ndarray] = [decode_image(inside(of, name), size_px)[0] for of, name in places]
         else:
