@@ -127,8 +127,8 @@ def read_pictures(
     if data is None and "source" in first and all(Path(str(of)).exists() for of in first["source"].unique()):
         sources = [Path(str(of)) for of in first["source"]]  # several data sets that were scored as one
     try:
-        places = list(zip(sources, first["path"], strict=True))
-        if all(of.is_dir() and (of / name).is_file() for of, name in places):
+        places = list(zip(sources, first["path"], strict=True)) if "path" in first else []
+        if places and all(of.is_dir() and (of / name).is_file() for of, name in places):
             images: Sequence[np.ndarray] = [decode_image(inside(of, name), size_px)[0] for of, name in places]
         else:
             sets = [read_images(of, size_px=size_px, skip_bad=True) for of in dict.fromkeys(sources)]
