@@ -82,7 +82,7 @@ style: setup  ## format, lint, types, rooms, and what is generated
 check: style test  ## what a contribution must pass
 
 ci:  ## all that .ci/run checks, with the seconds of each part at the end
-	tools/parts.sh setup style test-coverage site test-slow
+	tools/parts.sh setup style test-coverage check-site test-slow
 
 docs: setup  ## the pages that are generated
 	$(BIN)/python docs/generate.py
