@@ -51,6 +51,7 @@ def prepare() -> None:
     """Import all that commands import, and let libraries look at the machine, so that children find it done."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["MPLBACKEND"] = "agg"
+    sys.dont_write_bytecode = True  # what Python itself keeps beside a user's module is not looked for
     import gan_probe
     import synthetic
 
