@@ -55,6 +55,7 @@ test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is 
 
 site: setup  ## the documentation as a site in .site/html, notebooks run; warnings are errors; offline once its extra is there
 	test -e .venv/.docs || { $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]' && touch .venv/.docs; }
+	rm -rf .site/html/_downloads
 	$(BIN)/python -m sphinx -q -W --keep-going -d .site/trees docs .site/html
 
 check-site: site  ## every page of the site in a headless Chromium: broken links, findings of axe-core

@@ -32,7 +32,7 @@ def faults(tab: Tab, page: Path) -> Iterator[str]:
 
 def main() -> int:
     """Print findings; return 1 where there are some."""
-    root = Path(sys.argv[1])
+    root = Path(sys.argv[1]).resolve()
     if not CHROMIUM or not AXE.is_file():
         print("no Chromium or no axe-core: the site's pages are not looked at.")
         return 0
