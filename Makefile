@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Discriminators of other people, for the tests of adapters; their own dependencies (tensorflow, ...) are not needed.
 PEERS := torch-mimicry==0.1.16 pytorch-gan-zoo==0.0.6
 QUICK := "not slow and not nightly and not gpu"
-# The shapes that annotations of numbers promise, checked in every call: a quarter more time.
+# The shapes that annotations of numbers promise, checked in every call, at night: a quarter more time.
 SHAPES := --jaxtyping-packages=gan_probe.stats,gan_probe.scoring,gan_probe.studies,tests.check
 # Python keeps what it compiled, whatever the shell says: tests start some hundred processes.
 TESTS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
@@ -31,6 +31,7 @@ test-slow: setup  ## the slow tests: whole trainings, simulations, kills, severa
 	$(TESTS) -n 2 --dist worksteal -m slow --timeout 900 --durations 0
 
 nightly: setup test-lowest  ## the simulations in full (do intervals cover the truth as often as they say?), both campaigns, the oldest scikit-learn
+	$(TESTS) -n 2 --dist worksteal --timeout 300 $(SHAPES) -m $(QUICK)
 	$(TESTS) -n 2 --dist worksteal --timeout 900 $(SHAPES) -m nightly
 
 fuzz: setup  ## hostile inputs for every reader and every verb: make fuzz INPUTS=2000 SEED=0
@@ -44,7 +45,7 @@ coverage: setup  ## do intervals cover the truth as often as they say? remakes t
 	$(BIN)/python docs/generate.py
 
 test-coverage: setup  ## make test, and how much of the code it runs, by file and in all
-	$(TESTS) -n 2 --dist worksteal --timeout 300 -m $(QUICK) $(SHAPES) --cov --cov-report=term:skip-covered
+	$(TESTS) -n 2 --dist worksteal --timeout 300 -m $(QUICK) --cov --cov-report=term:skip-covered
 
 test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is supported
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
