@@ -103,12 +103,15 @@ def test_several_data_sets_scored_as_one_show_their_pictures_and_tell_of_no_mach
     for number, rows in enumerate(halves):
         np.save(tmp_path / f"{number}.npy", few_set.images[rows])
     table["source"] = [str(tmp_path / f"{number}.npy") for number, rows in enumerate(halves) for _ in rows]
-    found = separation(ScoreTable(table, scalars.provenance))
+    origin = {**scalars.provenance, "data_source": str(tmp_path / "0.npy")}
+    found = separation(ScoreTable(table, origin))
     assert len(found.pictures) == len(few_set)
     assert all(np.array_equal(one, other) for one, other in zip(found.pictures, few_set.images, strict=True))
     assert set(found.tables()["scores"]["source"]) == {"0.npy", "1.npy"}
-    cameras = ScoreTable(table.assign(source="camera"), scalars.provenance)  # a column that somebody else called so
-    assert any("were not found" in warning for warning in separation(cameras).warnings)
+    np.save(tmp_path / "all.npy", few_set.images)
+    cameras = table.assign(source="")  # a column that somebody else called so
+    origin["data_source"] = str(tmp_path / "all.npy")
+    assert len(separation(ScoreTable(cameras, origin)).pictures) == len(few_set)
 
 
 def test_the_page_asks_for_nothing_from_anywhere(report: Path) -> None:

@@ -124,7 +124,7 @@ def read_pictures(
     height, width, *_ = scores.provenance.get("image_shape") or (0, 1)  # older tables do not say it
     size_px = height if height == width else None  # as --size left them; others are never resized
     sources = [Path(source)] * len(first)
-    if data is None and "source" in first and all(Path(str(of)).exists() for of in first["source"].unique()):
+    if data is None and "source" in first and str(source) in set(scores.table["source"].astype(str)):
         sources = [Path(str(of)) for of in first["source"]]  # several data sets that were scored as one
     try:
         places = list(zip(sources, first["path"], strict=True)) if "path" in first else []
