@@ -45,7 +45,7 @@ coverage: setup  ## do intervals cover the truth as often as they say? remakes t
 	$(BIN)/python docs/generate.py
 
 test-coverage: setup  ## make test, and how much of the code it runs, by file and in all
-	$(TESTS) -n 2 --dist worksteal --timeout 300 -m $(QUICK) --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m slipcover --source gan_probe,synthetic --skip-covered -m pytest -W ignore::pytest.PytestAssertRewriteWarning -n 2 --dist worksteal --timeout 300 -m $(QUICK)
 
 test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is supported
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest

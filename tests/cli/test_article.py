@@ -58,18 +58,26 @@ def test_a_folder_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
+SMALL = ("article", "--jobs", "1", "--device", "cpu", "--per-class", "32")
+
+
 @pytest.mark.slow
-def test_the_experiment_on_a_small_scale_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
-    """Two epochs of 64 images after one: what was kept stays as it is, and other data is refused."""
+def test_the_experiment_on_a_small_scale(tmp_path: Path) -> None:
+    """Two epochs of 64 images; going on with other data is refused."""
     torch.set_num_threads(1)
-    words = ("article", "--jobs", "1", "--device", "cpu", "--out", tmp_path / "a")
-    first = call_json(*words, "--per-class", "32", "--epochs", "1")
-    assert first["status"] == "ok"
-    assert first["metrics"]["n_pairs"] == 45
-    kept = contents(folder_of(tmp_path / "a", 1, 0))
-    refused = call(*words, "--per-class", "64", "--epochs", "1,2", "--resume")
+    done = call_json(*SMALL, "--epochs", "2", "--out", tmp_path / "a")
+    assert done["status"] == "ok"
+    assert done["metrics"]["n_pairs"] == 45
+    refused = call(*SMALL, "--per-class", "64", "--epochs", "2", "--resume", "--out", tmp_path / "a")
     assert "was begun with --per-class 32, not 64" in refused.stderr
-    second = call_json(*words, "--per-class", "32", "--epochs", "1,2", "--resume")
+    assert not list((tmp_path / "a").rglob("checkpoint.safetensors"))
+
+
+@pytest.mark.nightly
+def test_the_experiment_goes_on_with_further_lengths_and_keeps_what_was_trained(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    call_json(*SMALL, "--epochs", "1", "--out", tmp_path / "a")
+    kept = contents(folder_of(tmp_path / "a", 1, 0))
+    second = call_json(*SMALL, "--epochs", "1,2", "--resume", "--out", tmp_path / "a")
     assert set(second["metrics"]["pairs_by_epochs"]) == {"1", "2"}
     assert contents(folder_of(tmp_path / "a", 1, 0)) == kept
-    assert not list((tmp_path / "a").rglob("checkpoint.safetensors"))
