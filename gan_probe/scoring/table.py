@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -127,11 +128,11 @@ class ScoreTable:
         """The critic's scores, (n,) float64."""
         return self.table[SCORE].to_numpy(dtype=np.float64)
 
-    @property
+    @cached_property
     def embeddings(self) -> dict[Source, Rows]:
         """The critic's embedding and those of its controls, each (n, d)."""
         return {
-            source: np.stack(self.table[column].to_list()).astype(np.float32)
+            source: np.stack(self.table[column].to_list()).astype(np.float32, copy=False)
             for source, column in self.sources.items()
             if source.is_embedding
         }
@@ -209,7 +210,7 @@ def write_scores(scores: ScoreTable, path: str | Path, *, overwrite: bool = True
         column = scores.table[name]
         source = Source.parse(str(name))
         if source is not None and source.is_embedding:
-            vectors = np.stack(column.to_list()).astype(np.float32)
+            vectors = np.stack(column.to_list()).astype(np.float32, copy=False)
             columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
         else:
             try:

@@ -27,7 +27,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from gan_probe.errors import InputError
-from gan_probe.stats.information import chosen_rows, group_jackknife
+from gan_probe.stats.information import MAX_FITTED, chosen_rows, group_jackknife
 from gan_probe.types import Codes, Rows, Values
 
 MAX_K = 20  # the largest number of clusters tried when k is chosen without labels
@@ -35,8 +35,7 @@ TRIED = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20)  # numbers of clusters 
 FEWEST = 5  # rows that such a cluster has on average
 EXPONENT, WITHIN = 1.25, 0.85  # of `stable_bits` and of `fewest`
 MAX_DIMENSIONS = 20  # embeddings are reduced to as many principal components
-MAX_TRIED = 2000  # rows that the space is chosen on
-MAX_ROWS = 5000  # rows that clusters are fitted on and agreement is measured on; the others are assigned
+MAX_ROWS = 5000  # rows that agreement is measured on
 CHUNK = 65_536  # rows assigned at a time
 N_RESAMPLED, RESAMPLED_SHARE = 5, 0.8
 FLAT = 1e-3  # of the largest spread: components below it are noise
@@ -173,7 +172,7 @@ class Clustering:
 def prepare(rows: Rows, *, standardise: bool = True, seed: int = 0) -> Rows:
     """Return rows (n, d) reduced to at most 20 principal components; scores (n,) become one column.
 
-    Of more than 5,000 rows a sample is looked at for the components.
+    Of more than 1,000 rows a sample is looked at for the components.
 
     Parameters
     ----------
@@ -187,22 +186,29 @@ def prepare(rows: Rows, *, standardise: bool = True, seed: int = 0) -> Rows:
     InputError
         When every row is the same, or some value is not finite.
     """
-    rows = np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+    rows = np.asarray(rows).reshape(len(rows), -1)
     if not np.isfinite(rows).all():
         raise InputError("rows with values that are not finite numbers cannot be clustered.")
-    moving = rows.std(axis=0) > 1e-12
+    sample = rows[chosen_rows(np.zeros(len(rows)), most=MAX_FITTED, seed=seed)].astype(np.float64)
+    moving = sample.std(axis=0) > 1e-12
+    if not moving.any():
+        sample = rows.astype(np.float64)  # the few that differ may be in no sample
+        moving = sample.std(axis=0) > 1e-12
     if not moving.any():
         raise InputError("all rows are equal; there are no clusters to find.")
-    scaled = StandardScaler(with_std=standardise).fit_transform(rows[:, moving])
+    scaler = StandardScaler(with_std=standardise)
+    scaled = scaler.fit_transform(sample[:, moving])
     n = min(MAX_DIMENSIONS, *scaled.shape)
     if scaled.shape[1] == 1:
-        return scaled
-    solver = "full" if n == min(scaled.shape) else "randomized"
+        return scaler.transform(rows[:, moving].astype(np.float64))
+    pca = PCA(n, svd_solver="full" if n == min(scaled.shape) else "randomized", random_state=seed)
     with np.errstate(invalid="ignore"):  # rows that are all equal have no variance to share out
-        pca = PCA(n, svd_solver=solver, random_state=seed)
-        if len(scaled) <= MAX_ROWS:
-            return pca.fit_transform(scaled)
-        return pca.fit(scaled[chosen_rows(np.zeros(len(scaled)), most=MAX_ROWS, seed=seed)]).transform(scaled)
+        fitted = pca.fit_transform(scaled)
+        if len(sample) == len(rows):
+            return fitted
+        starts = range(0, len(rows), MAX_FITTED)
+        parts = (rows[s : s + MAX_FITTED, moving].astype(np.float64) for s in starts)
+        return np.concatenate([pca.transform(scaler.transform(part)) for part in parts])
 
 
 def _kmeans(rows: Rows, k: int, seed: int, n_starts: int = 10) -> Assign:
@@ -308,12 +314,11 @@ def best_space(prepared: Rows, seed: int) -> Space:
 
     On a line any number of clusters is found again, so there the number has the largest silhouette.
     """
-    fitted = chosen_rows(np.zeros(len(prepared)), most=MAX_ROWS, seed=seed)
-    tried = chosen_rows(np.zeros(len(prepared)), most=MAX_TRIED, seed=seed)
+    fitted = chosen_rows(np.zeros(len(prepared)), most=MAX_FITTED, seed=seed)
     if prepared.shape[1] == 1:
-        return Space(PLAIN, prepared, prepared[fitted], _k_by_silhouette(prepared[tried], seed), "silhouette")
+        return Space(PLAIN, prepared, prepared[fitted], _k_by_silhouette(prepared[fitted], seed), "silhouette")
     spaces = {PLAIN: prepared, WHITENED: whitened(prepared)}
-    found = {(name, k): v for name, rows in spaces.items() for k, v in bits_by_k(rows[tried], seed).items()}
+    found = {(name, k): v for name, rows in spaces.items() for k, v in bits_by_k(rows[fitted], seed).items()}
     name, k = fewest(found, lambda pair: pair[1]) if found else (PLAIN, 1)
     return Space(name, spaces[name], spaces[name][fitted], k, "stability")
 
@@ -334,7 +339,7 @@ def cluster(
     Parameters
     ----------
     rows : ndarray, shape (n,) or (n, d)
-        Scores or an embedding. Beyond 5,000 rows a sample is fitted, and all are assigned.
+        Scores or an embedding. Beyond 1,000 rows a sample is fitted, and all are assigned.
     labels : ndarray of str, shape (n,), optional
         Without them there is no k = number of classes, and agreement is NaN. Nothing else depends on them.
     standardise : bool

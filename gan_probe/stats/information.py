@@ -18,6 +18,7 @@ from gan_probe.stats.splits import stratified_folds
 from gan_probe.types import Indices, Labels, Values
 
 MAX_ROWS = 5000  # images that are looked at, each class in its share
+MAX_FITTED = 1000  # images that probes, clusters and shares of factors are fitted on, many times each
 N_FOLDS = 5
 N_GROUPS = 10  # of the jackknife
 N_NEIGHBOURS = 3  # of the estimate of information

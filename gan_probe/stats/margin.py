@@ -17,13 +17,12 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from gan_probe.stats.beside import RANDOM_INIT, Difference
-from gan_probe.stats.information import MAX_ROWS, N_FOLDS, chosen_rows, folds, named_by_score
+from gan_probe.stats.information import MAX_FITTED, MAX_ROWS, N_FOLDS, chosen_rows, folds, named_by_score
 from gan_probe.stats.intervals import mean_over_margins
 from gan_probe.stats.linear import fit_best
 from gan_probe.types import Labels, Rows
 
 FEW, N_DRAWS = 5, 20  # labels a class, and how often they are drawn
-MAX_PROBED = 2000  # images that embeddings are probed on, each class in its share: the time grows with their square
 MATCHED = 50  # dimensions that every representation is reduced to
 
 # how right each image is, 0 to 1: (n,), (draws, n), (runs, n) or (runs, draws, n); NaN where a draw does not test it
@@ -145,7 +144,7 @@ def margins(
         Measures of which the critic and its best control together are measured, too.
     seed : int
     """
-    rows = chosen_rows(labels, most=MAX_PROBED if critic[0].ndim > 1 else MAX_ROWS, seed=seed)
+    rows = chosen_rows(labels, most=MAX_FITTED if critic[0].ndim > 1 else MAX_ROWS, seed=seed)
     names = np.unique(labels[rows], return_inverse=True)[1]  # numbers: texts take longer to compare
     chance = float(np.unique(names, return_counts=True)[1].max() / len(names))
     found = []

@@ -189,10 +189,22 @@ def test_agreement_has_an_interval_that_holds_the_truth() -> None:
 
 
 def test_rows_beyond_the_sample_are_assigned_to_the_same_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "MAX_ROWS", 45)
+    monkeypatch.setattr(clusters, "MAX_FITTED", 45)
     for c in cluster(BLOBS, LABELS):
         assert len(c.assignment) == 90
         assert adjusted_rand_score(LABELS, c.assignment) == pytest.approx(1.0)
+
+
+def test_components_of_a_sample_place_all_rows_and_rows_that_few_differ_in_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = prepare(BLOBS)
+    monkeypatch.setattr(clusters, "MAX_FITTED", 45)
+    parts = prepare(BLOBS)
+    assert parts.shape == whole.shape
+    assert abs(np.corrcoef(parts[:, 0], whole[:, 0])[0, 1]) > 0.999
+    assert np.ptp(prepare(np.eye(1, 400, 7).repeat(3, axis=0).T)) > 0  # one row of 400 differs, and is in no sample
+    assert np.ptp(prepare(np.eye(1, 400, 7).ravel())) > 0
 
 
 def test_the_contingency_counts_every_image_once() -> None:

@@ -26,7 +26,7 @@ from gan_probe.stats.beside import Beside
 from gan_probe.stats.clustering import adjusted_rand, cluster
 from gan_probe.stats.conformal import detections
 from gan_probe.stats.describe import describe_classes
-from gan_probe.stats.information import bits, bits_interval, chosen_rows, entropy
+from gan_probe.stats.information import MAX_FITTED, bits, bits_interval, chosen_rows, entropy
 from gan_probe.stats.intervals import MIN_UNIT, hierarchical_bootstrap, runs_and_images
 from gan_probe.stats.margin import EMBEDDING_MEASURES, SCORE_MEASURES, Margin, margins
 from gan_probe.stats.regression import residuals, standardised
@@ -43,7 +43,6 @@ from gan_probe.types import Indices, Labels, Values
 
 N_DRAWN = 100  # of images, for an interval over trainings
 N_PARTS = 5  # that ``on_step`` is told of, each before it begins
-MAX_EXPLAINED = 2000  # images on which shares of factors are measured
 
 
 def analyse(
@@ -93,6 +92,11 @@ def analyse(
         notes.append(f"{n_unnamed} images have no label; they stand as a class of their own.")
     if np.ptp(runs[0]) == 0:
         notes.append("every score is the same: the critic tells nothing of these images.")
+    if len(table) > MAX_FITTED and scores.embeddings:
+        notes.append(
+            f"probes of embeddings, clusters and shares of factors are fitted on {MAX_FITTED:,} of the {len(table):,}"
+            " images."
+        )
     on_step("pairs of classes")
     controls = _finite_controls(scores, notes)
     pairs, by_control = with_controls(runs, controls.controls(), labels)
@@ -176,6 +180,8 @@ def _usable(scores: ScoreTable, notes: Notes) -> ScoreTable:
         elif np.ptp(rows, axis=0).max() == 0:
             bad.append(name)
             notes.append(f"{name} is the same for every image; it was left out.")
+    if not bad:
+        return scores
     return ScoreTable(scores.table.drop(columns=bad), scores.provenance)
 
 
@@ -264,7 +270,7 @@ def _shares(scores: ScoreTable, labels: Labels, notes: Notes, *, seed: int = 0) 
     columns = factor_columns(scores.table)
     if not columns:
         return {}
-    rows = chosen_rows(labels, most=MAX_EXPLAINED, seed=seed)
+    rows = chosen_rows(labels, most=MAX_FITTED, seed=seed)
     found: dict[Source, list[Share]] = {}
     with notes.part("factors"):
         table = scores.table.iloc[rows]

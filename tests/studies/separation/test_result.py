@@ -5,6 +5,7 @@ import pytest
 from gan_probe.errors import InputError
 from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, ScoreTable
 from gan_probe.stats.auroc import n_separated
+from gan_probe.studies.separation import analysis
 from gan_probe.studies.separation.analysis import analyse
 
 
@@ -20,6 +21,17 @@ def table(critic: np.ndarray, seen: list[bool] | None = None, **controls: np.nda
 
 STEPS = np.repeat([0.0, 1.0, 2.0], 20) + np.linspace(0, 0.5, 60)
 NOISE = np.random.default_rng(0).normal(size=60)
+
+
+def test_of_many_images_it_is_said_how_many_things_are_fitted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = table(STEPS)
+    rows = np.stack([STEPS, NOISE], axis=1).astype(np.float32)
+    embedded = ScoreTable(scores.table.assign(**{"embedding.critic": list(rows)}), {})
+    said = "probes of embeddings, clusters and shares of factors are fitted on 45 of the 60 images."
+    assert said not in analyse(embedded, clusters=False).warnings
+    monkeypatch.setattr(analysis, "MAX_FITTED", 45)
+    assert said in analyse(embedded, clusters=False).warnings
+    assert said not in analyse(scores, clusters=False).warnings
 
 
 def test_a_critic_that_beats_its_controls_is_said_to() -> None:
