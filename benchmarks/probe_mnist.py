@@ -24,7 +24,7 @@ from gan_probe.studies.probe.study import probe
 
 # Chosen among n_critic 1, 2, 5, 10 (14.2, 11.8, 10.5, 10.1 % error with 100 labels on 5,000 training images that no
 # label was drawn from, after 2,000 to 2,700 critic updates, one seed each) and penalty_weight 1, 10, 50 (10 is best).
-RECIPE = TrainConfig(steps=2500, n_critic=6, batch_size=64, latent_dim=64, n_snapshots=0, precision="bf16")
+RECIPE = TrainConfig(steps=2500, n_critic=6, batch_size=64, latent_dim=64, n_snapshots=0)
 MAX_POOL = 10_000
 PER_CLASS = (1, 2, 5, 10, 20, 50, 100)  # then all
 FINETUNED = (1, 2, 5, 10, 50, 100)

@@ -16,7 +16,7 @@ from tests.browser import AXE, CHROMIUM, Tab, browser
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("_static", "_modules")  # of the theme: templates, and listings of code
-EARLIER = ("mnist-dcgan", "mnist-arithmetic", "probe-mnist")  # reports of an earlier version, hours to remake: left out
+EARLIER = ("probe-mnist",)  # reports of an earlier version, hours to remake: left out
 LINKS = "[...document.querySelectorAll('a[href], img[src]')].map((e) => e.href || e.src)"
 
 

@@ -68,6 +68,7 @@ def test_the_experiment_on_a_small_scale(tmp_path: Path) -> None:
     done = call_json(*SMALL, "--epochs", "2", "--out", tmp_path / "a")
     assert done["status"] == "ok"
     assert done["metrics"]["n_pairs"] == 45
+    assert str(tmp_path).encode() not in (folder_of(tmp_path / "a", 2, 0) / "scores.parquet").read_bytes()
     refused = call(*SMALL, "--per-class", "64", "--epochs", "2", "--resume", "--out", tmp_path / "a")
     assert "was begun with --per-class 32, not 64" in refused.stderr
     assert not list((tmp_path / "a").rglob("checkpoint.safetensors"))

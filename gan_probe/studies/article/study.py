@@ -21,7 +21,7 @@ from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet, from_synthetic
 from gan_probe.scoring.engines import LOCAL
 from gan_probe.scoring.score import score
-from gan_probe.scoring.table import write_scores
+from gan_probe.scoring.table import ScoreTable, write_scores
 from gan_probe.studies.article.claims import LENGTHS
 from gan_probe.studies.article.result import ArticleResult
 from gan_probe.studies.article.trained import (
@@ -119,7 +119,8 @@ def _keep(
 ) -> None:
     """Write the small results of a finished training."""
     table = score(critic, _drawn("article-test"), embeddings=False)
-    write_scores(table, folder / SCORES)
+    placeless = {**table.provenance, "critic_source": Path(critic.source).name}  # results are copied to other places
+    write_scores(ScoreTable(table.table, placeless), folder / SCORES)
     more = [_scores_of(critic, name, _drawn(name)) for name in (CIRCLE, WRAPPED)]
     new = from_synthetic(make_dataset("article-train", per_class=N_REFERENCE, seed=REFERENCE_SEED))
     pd.concat([*more, _scores_of(critic, REFERENCE, new)]).to_parquet(folder / MORE, index=False)
