@@ -28,7 +28,7 @@ test: setup  ## everything but the slow tests, in random order, in about three m
 	$(TESTS) -n 2 --dist worksteal --timeout 300 -m $(QUICK)
 
 test-slow: setup  ## the slow tests: whole trainings, simulations, kills, several processes
-	$(TESTS) -n 2 --dist worksteal -m slow --timeout 900 --durations 0
+	$(TESTS) -n 2 --dist worksteal -m "slow and not nightly" --timeout 900 --durations 20
 
 nightly: setup test-lowest  ## the simulations in full (do intervals cover the truth as often as they say?), both campaigns, the oldest scikit-learn
 	$(TESTS) -n 2 --dist worksteal --timeout 300 $(SHAPES) -m $(QUICK)
@@ -45,7 +45,8 @@ coverage: setup  ## do intervals cover the truth as often as they say? remakes t
 	$(BIN)/python docs/generate.py
 
 test-coverage: setup  ## make test, and how much of the code it runs, by file and in all
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m slipcover --source gan_probe,synthetic --skip-covered -m pytest -W ignore::pytest.PytestAssertRewriteWarning -n 2 --dist worksteal --timeout 300 -m $(QUICK)
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m slipcover --source gan_probe,synthetic --json --out .coverage.json -m pytest -W ignore::pytest.PytestAssertRewriteWarning -n 2 --dist worksteal --timeout 300 -m $(QUICK)
+	$(BIN)/python tools/covered.py .coverage.json
 
 test-lowest: setup  ## scikit-learn's checks on the oldest scikit-learn that is supported
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
@@ -118,5 +119,5 @@ release:  ## build, try the wheel in a bare environment, tag; DRY=1 stops before
 	PYTHON=$(PYTHON) tools/release.sh $(if $(DRY),--dry-run)
 
 clean:
-	rm -rf .venv .venv-lowest .site docs/generated .demo .gallery .golden .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .venv-lowest .site docs/generated .demo .gallery .golden .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build .coverage.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

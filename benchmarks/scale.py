@@ -40,13 +40,16 @@ N_START = 64  # images of the run that says what a start costs
 LEAN = ("--no-controls", "--no-embeddings", "--sample", "100")
 
 
-def write_images(path: Path, n: int) -> None:
-    drawn = make_dataset("jitter-test", per_class=min(400, n // 10)).images
-    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n, *drawn.shape[1:]))
+def write_images(folder: Path, n: int) -> None:
+    data = make_dataset("jitter-test", per_class=min(400, n // 10))
+    drawn, labels = data.images, data.table["label"].astype(str).to_numpy()
+    folder.mkdir(exist_ok=True)
+    out = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=(n, *drawn.shape[1:]))
     for start in range(0, n, len(drawn)):
         part = drawn[: n - start]
         noise = np.random.default_rng(start).integers(0, 4, part.shape, dtype=np.uint8) if start else np.uint8(0)
         out[start : start + len(part)] = part ^ noise
+    pd.DataFrame({"label": np.resize(labels, n)}).to_parquet(folder / "metadata.parquet")
 
 
 def command(*words: str) -> dict[str, float]:
@@ -66,20 +69,28 @@ def command(*words: str) -> dict[str, float]:
 def grown(folder: Path, sizes: list[int]) -> dict[str, Any]:
     Critic.from_network("compact", (64, 64, 3), seed=1).save(folder / "critic")
     rows: list[dict[str, Any]] = []
-    for n, more in [(n, LEAN) for n in (N_START, *sizes)] + [(sizes[0], ())]:
-        write_images(folder / "x.npy", n)
+    for n, more in [(N_START, LEAN), (sizes[0], ()), *((n, LEAN) for n in sizes)]:
+        write_images(folder / "x", n)
         out = folder / "scores"
-        used = command("score", f"{folder}/critic", f"{folder}/x.npy", "--out", str(out), "--device", "cpu", *more)
-        held = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
-        rows.append({"images": n, "options": " ".join(more) or "all by default", **used, "folder_mib": held / 2**20})
-        if not more:
-            used = command("report", str(out), "--out", f"{folder}/report")
-            held = sum(file.stat().st_size for file in (folder / "report").rglob("*") if file.is_file())
-            rows.append({"images": n, "options": "report of that folder", **used, "folder_mib": held / 2**20})
+        used = command("score", f"{folder}/critic", f"{folder}/x", "--out", str(out), "--device", "cpu", *more)
+        rows.append({"images": n, "options": " ".join(more) or "all by default", **used, "folder_mib": held(out)})
+        if n >= sizes[0]:
+            for verb, made in (("cluster", "clusters.csv"), ("report", "report")):
+                used = command(verb, str(out), "--out", str(folder / made))
+                rows.append(
+                    {"images": n, "options": f"{verb} of that folder", **used, "folder_mib": held(folder / made)}
+                )
+                (shutil.rmtree if (folder / made).is_dir() else os.remove)(folder / made)
         shutil.rmtree(out)
-    start, first, last = rows[0]["cpu_s"], rows[1], rows[len(sizes)]
-    more = math.log((last["cpu_s"] - start) / (first["cpu_s"] - start))
-    return {"scored": rows, "exponent_of_cpu_time": more / math.log(last["images"] / first["images"])}
+        print(rows, flush=True)
+    start, *lean = (row for row in rows if row["options"] == " ".join(LEAN))
+    more = math.log((lean[-1]["cpu_s"] - start["cpu_s"]) / (lean[0]["cpu_s"] - start["cpu_s"]))
+    return {"scored": rows, "exponent_of_cpu_time": more / math.log(lean[-1]["images"] / lean[0]["images"])}
+
+
+def held(path: Path) -> float:
+    """Return the size of a file, or of all files in a folder, in MiB."""
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file()) / 2**20
 
 
 def _mib(what: str) -> float:

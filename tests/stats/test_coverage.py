@@ -80,8 +80,8 @@ SLOW = [row for row in simulation.INTERVALS if any(cell.is_slow for cell in row.
 @pytest.mark.slow
 @pytest.mark.parametrize("row", FAST, ids=lambda row: row.name)
 def test_intervals_cover(row: simulation.Interval) -> None:
-    """Two hundred repetitions of each cell that is fast: what is far from 95 % shows."""
-    found = list(simulation.run(200, row.name, with_slow=False))
+    """A hundred repetitions of each cell that is fast: what is far from 95 % shows."""
+    found = list(simulation.run(100, row.name, with_slow=False))
     assert [f"{c.cell}: {c.coverage:.3f}" for c in found if c.is_outside] == []
     assert row.name in {c.interval for c in found}
 
