@@ -13,6 +13,7 @@ FULL = 90.0  # %
 
 
 def main() -> None:
+    """Print the table."""
     found = json.loads(Path(sys.argv[1]).read_text())
     shares = {name: file["summary"]["percent_covered"] for name, file in found["files"].items()}
     for name, share in sorted(shares.items(), key=lambda row: row[1]):
