@@ -13,6 +13,7 @@ import argparse
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import record
 
@@ -26,10 +27,10 @@ from gan_probe.training import RunFolder, train
 from synthetic import make_dataset
 
 
-def one_seed(seed: int, test: str, average: float, *, recipe: str, folder: Path) -> dict[str, object]:
+def one_seed(seed: int, test: str, average: float, *, recipe: str, folder: Path) -> dict[str, Any]:
     run = folder / f"run-{seed}"
     test_set = from_synthetic(make_dataset(test, seed=seed))
-    labels = test_set.table["label"]
+    labels = test_set.table["label"].astype(str).to_numpy()
     config = replace(preset(recipe), seed=seed, critic_average=average)
     train(from_synthetic(make_dataset("article-train", seed=seed)), run, config)
     curve = {
@@ -45,7 +46,7 @@ def one_seed(seed: int, test: str, average: float, *, recipe: str, folder: Path)
         "missed": [f"{p.a} / {p.b}: {p.auroc:.3f}" for p in analysis.critic_pairs if not p.separated],
         "by_step": curve,
         "random_init": analysis.random_init_counts(),
-        "scalars": {n: n_separated(p) for n, p in analysis.controls.items() if not n.startswith("random_init")},
+        "scalars": {n: n_separated(p) for n, p in analysis.controls.baselines.items()},
         "training_s": float(RunFolder(run).read_metrics()["elapsed_s"].iloc[-1]),
     }
     print(result, flush=True)

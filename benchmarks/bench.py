@@ -53,7 +53,7 @@ Row = tuple[str, dict[str, Any]]
 
 def features() -> str:
     """Return what the processor computes with, as torch sees it: avx2, avx512, avx512-bf16, ..."""
-    ask = getattr(torch.cpu, "get_capabilities", dict)
+    ask: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
     more = [name for name in ("avx512_bf16", "amx_bf16") if ask().get(name)]
     return "-".join([torch.backends.cpu.get_cpu_capability().lower(), *(name.split("_")[-1] for name in more[:1])])
 

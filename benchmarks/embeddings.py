@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import record
 
@@ -37,7 +38,7 @@ def main() -> None:
     measures = measure_margins(tables, first.scores_beside(), labels)
     sources = {f"critic.{i}": (CRITIC_ROWS, t.embeddings[CRITIC_ROWS]) for i, t in enumerate(tables)}
     sources |= {s.short: (s, rows) for s, rows in first.embeddings.items() if s != CRITIC_ROWS}
-    chosen = {}
+    chosen: dict[str, dict[str, Any]] = {}
     for name, (source, rows) in sources.items():
         found = cluster(rows, labels, standardise=not source.shares_unit)
         c = next(c for c in found if c.is_chosen)

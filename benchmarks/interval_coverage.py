@@ -303,7 +303,7 @@ def probe_accuracy(n_test: int, classifier: str, apart: float, *, of_margin: boo
         found = probe_rows(chosen, labels, split, per_class=(5,), n_draws=20, classifiers=(classifier,),
                            seed=int(rng.integers(2**31)))  # fmt: skip
         if of_margin:
-            margin = paired_margin(*found)
+            margin = paired_margin(found[0], found[1])
             return margin.value, (margin.ci_low, margin.ci_high)
         return found[0].accuracy(), found[0].interval()
 

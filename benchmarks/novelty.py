@@ -20,6 +20,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,18 @@ def peers() -> dict[str, Callable[[np.ndarray], Callable[[np.ndarray], np.ndarra
     from pyod.models.knn import KNN
     from pyod.models.lof import LOF
 
-    kinds = {"ecod": ECOD, "iforest": lambda: IForest(random_state=0), "knn": lambda: KNN(method="mean"), "lof": LOF}
-    return {name: lambda rows, kind=kind: kind().fit(rows).decision_function for name, kind in kinds.items()}
+    kinds: dict[str, Callable[[], Any]] = {
+        "ecod": ECOD,
+        "iforest": lambda: IForest(random_state=0),
+        "knn": lambda: KNN(method="mean"),
+        "lof": LOF,
+    }
+
+    def fitted(kind: Callable[[], Any], rows: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        score: Callable[[np.ndarray], np.ndarray] = kind().fit(rows).decision_function
+        return score
+
+    return {name: partial(fitted, kind) for name, kind in kinds.items()}
 
 
 def measure(problem: str, runs: Path, mnist: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ python benchmarks/precision.py
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import record
 import torch
@@ -24,7 +25,7 @@ def main() -> None:
         states = {p: new_state(config, (64, 64, 3), cpu) for p in ("fp32", "bf16")}
         batch = next(batches(ImageSource.of(images, cpu), config, first=1, sees_reals=False))
 
-        def step(precision: str, config=config, states=states, batch=batch) -> None:
+        def step(precision: str, config: Any = config, states: Any = states, batch: Any = batch) -> None:
             train_step(states[precision], batch, config, precision=precision)
 
         n = 9 if name == "compact" else 3

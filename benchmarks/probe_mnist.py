@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import record
@@ -19,6 +20,7 @@ from gan_probe import TrainConfig, train
 from gan_probe.estimators import CriticClassifier
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.readers.reading import read_images
+from gan_probe.stats.splits import split_rows
 from gan_probe.studies.probe import result as probing
 from gan_probe.studies.probe.study import probe
 
@@ -34,7 +36,7 @@ N_FINETUNED = 5  # draws
 def pool_of(data: ImageSet) -> tuple[np.ndarray, np.ndarray]:
     """Return the labels, and the rows that labels are drawn from: those of the probe."""
     labels = data.table["label"].astype(str).to_numpy()
-    return labels, probing.split_rows(labels, data.table["split"].to_numpy(), max_pool=MAX_POOL).pool
+    return labels, split_rows(labels, data.table["split"].to_numpy(), max_pool=MAX_POOL).pool
 
 
 def finetuning(data: ImageSet, run: Path) -> list[dict[str, object]]:
@@ -42,7 +44,7 @@ def finetuning(data: ImageSet, run: Path) -> list[dict[str, object]]:
     labels, pool = pool_of(data)
     test = np.flatnonzero(data.table["split"] == "test")
     rows = data.images.reshape(len(data), -1)
-    kinds = {
+    kinds: dict[str, dict[str, Any]] = {
         "frozen probe": {"critic": str(run)},
         "fine-tuned": {"critic": str(run), "mode": "finetune"},
         "from scratch": {"critic": None, "mode": "finetune"},

@@ -84,8 +84,8 @@ def grown(folder: Path, sizes: list[int]) -> dict[str, Any]:
         shutil.rmtree(out)
         print(rows, flush=True)
     start, *lean = (row for row in rows if row["options"] == " ".join(LEAN))
-    more = math.log((lean[-1]["cpu_s"] - start["cpu_s"]) / (lean[0]["cpu_s"] - start["cpu_s"]))
-    return {"scored": rows, "exponent_of_cpu_time": more / math.log(lean[-1]["images"] / lean[0]["images"])}
+    growth = math.log((lean[-1]["cpu_s"] - start["cpu_s"]) / (lean[0]["cpu_s"] - start["cpu_s"]))
+    return {"scored": rows, "exponent_of_cpu_time": growth / math.log(lean[-1]["images"] / lean[0]["images"])}
 
 
 def held(path: Path) -> float:
@@ -98,7 +98,8 @@ def _mib(what: str) -> float:
 
 
 def merged(folder: Path, n: int, n_scores: int = 1_000_000, n_made: int = 4) -> dict[str, Any]:
-    rng, grids, files = np.random.default_rng(0), {}, []
+    rng, files = np.random.default_rng(0), []
+    grids: dict[str, Any] = {}
     for number in range(n_made):
         classes = np.arange(n_scores) % 10
         table = pd.DataFrame({

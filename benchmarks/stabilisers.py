@@ -19,6 +19,7 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import record
@@ -73,7 +74,7 @@ def scored(critics: Sequence[Critic], data: ImageSet) -> np.ndarray:
 
 
 def rows_of(scores: np.ndarray, labels: np.ndarray, scalars: np.ndarray, seen: np.ndarray) -> dict[str, object]:
-    def triple(levels: list, name: str = "affine") -> list[float]:
+    def triple(levels: list[Any], name: str = "affine") -> list[float]:
         level = next(r for r in levels if r.alignment == name)
         return [round(float(x), 4) for x in (level.reproducible, level.ci_low, level.ci_high)]
 

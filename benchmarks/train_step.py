@@ -123,7 +123,8 @@ def with_plain_layers(module: nn.Module) -> nn.Module:
     """Return the network with torch's own convolutions, rectifiers and pooling, as others have it."""
     for layer in module.modules():
         if isinstance(layer, PenaltyConv2d):
-            layer.__class__ = Sliced if layer.kernel_size == (1, 1) else nn.Conv2d
+            own: type[nn.Conv2d] = Sliced if layer.kernel_size == (1, 1) else nn.Conv2d
+            object.__setattr__(layer, "__class__", own)
             layer.weight.data = layer.weight.data.contiguous()
     forward = module.forward
 

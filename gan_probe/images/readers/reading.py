@@ -16,13 +16,13 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, LazyImages, from_arrays
 from gan_probe.images.readers.arrow import is_dataset, read_dataset
 from gan_probe.images.readers.decode import Decoded, resize_array
-from gan_probe.images.readers.entries import N_NAMED, Decode, Entries
+from gan_probe.images.readers.entries import N_NAMED, Decode, Entries, some
 from gan_probe.images.readers.files import foreign, printable
 from gan_probe.images.readers.metadata import as_text
 from gan_probe.images.readers.table import find_entries
 from gan_probe.images.threads import on_threads
 from gan_probe.places import DATA, hint
-from gan_probe.types import Images, Progress
+from gan_probe.types import Images, OneImage, Progress
 from synthetic import sample_id
 
 NO_LABEL = "(no label)"
@@ -89,6 +89,35 @@ def read_images(
     if not len(found):
         raise InputError(f"{printable(path)} holds no images.")
     return found
+
+
+def read_named(path: str | Path, names: Sequence[str], *, size_px: int | None = None) -> list[OneImage]:
+    """Return some of the images at ``path``, by their names, each with its own channels; no other is decoded or kept.
+
+    Raises
+    ------
+    InputError
+        When there is no image of that name, or it cannot be read.
+    """
+    path = Path(path)
+    with foreign(f"{printable(path)} cannot be read as a data set"):
+        entries = find_entries(path, None)
+    places = {name: row for row, name in enumerate(entries.names)}
+    unknown = [name for name in names if name not in places]
+    if unknown:
+        raise InputError(
+            f"{printable(path)} holds no images of {len(unknown)} of {len(names)} names: {some(unknown)}. Name the data"
+            " set that they are of."
+        )
+    rows = [places[name] for name in names]
+    if entries.array is not None:
+        chosen = (np.array(entries.array[row]) for row in rows)
+        return [i if size_px is None or i.shape[:2] == (size_px, size_px) else resize_array(i, size_px) for i in chosen]
+    found = list(on_threads(partial(attempt, entries.decode, size_px), [entries.sources[row] for row in rows]))
+    broken = [f"{name}: {why}" for name, why in zip(names, found, strict=True) if isinstance(why, InputError)]
+    if broken:
+        raise InputError(f"{len(broken)} images in {printable(path)} cannot be read: {some(broken)}")
+    return [one[0] for one in found if not isinstance(one, InputError)]
 
 
 def as_images(data: object, *, image_shape: tuple[int, int, int] | None = None) -> ImageSet:

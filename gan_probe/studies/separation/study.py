@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from gan_probe.errors import InputError
-from gan_probe.images.readers.decode import decode_image
-from gan_probe.images.readers.folder import inside
-from gan_probe.images.readers.reading import read_images
+from gan_probe.images.image_set import fit_channels
+from gan_probe.images.readers.reading import read_images, read_named
 from gan_probe.names import check_name
 from gan_probe.scoring.reference import read_held_out
 from gan_probe.scoring.table import ScoreTable, by_critic
@@ -127,18 +127,38 @@ def read_pictures(
     if data is None and "source" in first and str(source) in set(scores.table["source"].astype(str)):
         sources = [Path(str(of)) for of in first["source"]]  # several data sets that were scored as one
     try:
-        places = list(zip(sources, first["path"], strict=True)) if "path" in first else []
-        if places and all(of.is_dir() and (of / name).is_file() for of, name in places):
-            images: Sequence[np.ndarray] = [decode_image(inside(of, name), size_px)[0] for of, name in places]
-        else:
-            sets = [read_images(of, size_px=size_px, skip_bad=True) for of in dict.fromkeys(sources)]
-            image_of = {
-                sample: image for s in sets for sample, image in zip(s.table["sample_id"], s.images, strict=True)
-            }
-            images = [image_of[sample] for sample in first["sample_id"]]
-        if any(sample_id(image) != sample for image, sample in zip(images, first["sample_id"], strict=True)):
-            raise InputError("changed since they were scored")
+        images = _as_scored(first, sources, size_px)
     except (InputError, KeyError, TypeError):
         note = f"the images scored were not found as they were at {source}, so none are shown. Name them with --data."
         return _NO_ROWS, [], note
-    return first["row"].to_numpy(dtype=np.intp), list(images), ""
+    return first["row"].to_numpy(dtype=np.intp), images, ""
+
+
+def _as_scored(wanted: pd.DataFrame, sources: Sequence[Path], size_px: int | None) -> list[OneImage]:
+    """Return the images of some rows, by their names; where others have those by now, by what all of them hold.
+
+    Raises
+    ------
+    InputError, KeyError
+        When they are not there as they were scored.
+    """
+    samples = wanted["sample_id"].tolist()
+    try:
+        keys = list(zip(sources, wanted["path"], strict=True))
+        named: dict[tuple[Path, str], OneImage] = {}
+        for of in dict.fromkeys(sources):
+            names = [name for place, name in keys if place == of]
+            named |= {(of, n): image for n, image in zip(names, read_named(of, names, size_px=size_px), strict=True)}
+        return [_with_id(named[key], sample) for key, sample in zip(keys, samples, strict=True)]
+    except (InputError, KeyError):
+        sets = [read_images(of, size_px=size_px, skip_bad=True) for of in dict.fromkeys(sources)]
+        by_id = {sample: image for s in sets for sample, image in zip(s.table["sample_id"], s.images, strict=True)}
+        return [by_id[sample] for sample in samples]
+
+
+def _with_id(image: OneImage, sample: str) -> OneImage:
+    """Return an image as it was scored, in its own channels or, among pictures in colour, in three."""
+    for candidate in (image, fit_channels(image, 3)):
+        if sample_id(candidate) == sample:
+            return candidate
+    raise InputError("changed since it was scored")

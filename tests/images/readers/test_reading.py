@@ -8,7 +8,7 @@ from PIL import Image
 
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, concatenate
-from gan_probe.images.readers.reading import read_images
+from gan_probe.images.readers.reading import read_images, read_named
 from gan_probe.images.readers.sizes import image_sizes
 from synthetic import make_dataset, write_dataset
 from synthetic.writer import FORMATS
@@ -34,6 +34,28 @@ def test_what_synthetic_writes_is_read_back_pixel_for_pixel(format: str, tmp_pat
     for column in ("sample_id", "label", "seen", "factor.noise", "factor.size"):
         assert found.table[column].tolist() == dataset.table[column].tolist()
     assert found.warnings == ()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_some_images_are_read_by_their_names_and_no_other(format: str, tmp_path: Path) -> None:
+    path = write_dataset(make_dataset("jitter-test", per_class=2), tmp_path / "d", format=format)
+    whole = read_images(path)
+    rows = [5, 0, 12]
+    found = read_named(path, whole.table["path"].iloc[rows].tolist())
+    assert np.array_equal(np.stack(found), whole.images[rows])
+    small = read_named(path, [whole.table["path"].iloc[3]], size_px=16)
+    assert np.array_equal(small[0], read_images(path, size_px=16).images[3])
+    with pytest.raises(InputError, match="holds no images of 1 of 2 names: no such image"):
+        read_named(path, [whole.table["path"].iloc[3], "no such image"])
+
+
+def test_a_broken_image_is_named_where_it_is_wanted_and_left_alone_where_it_is_not(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tmp_path / f"{name}.png", picture())
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    assert len(read_named(tmp_path, ["a.png"])) == 1
+    with pytest.raises(InputError, match=r"1 images in .* cannot be read: b.png"):
+        read_named(tmp_path, ["a.png", "b.png"])
 
 
 def test_csv_metadata_alone_is_enough_and_own_columns_survive(tmp_path: Path) -> None:
