@@ -181,6 +181,23 @@ def test_pictures_of_classes_are_those_that_were_scored_at_another_size(critic: 
     assert {image.shape for image in pictures} == {(32, 32, 3)}
 
 
+def test_pictures_are_found_by_name_else_by_content_and_never_other_ones(critic: Critic, tmp_path: Path) -> None:
+    folder = tmp_path / "d"
+    for number, label in enumerate("abab"):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels if number else pixels[..., 0]).save(folder / label / f"{number}.png")  # one is grey
+    data = read_images(folder)
+    scores = score(critic, data, controls=False)
+    for change in (lambda: None, lambda: (folder / "a" / "0.png").rename(folder / "a" / "of another name.png")):
+        change()
+        rows, pictures, said = read_pictures(scores, None)
+        assert said == ""
+        assert np.array_equal(np.stack(pictures), data.images[rows])
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(folder / "b" / "1.png")
+    assert "not found as they were" in read_pictures(scores, None)[2]
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 def test_a_real_browser_shows_the_page_without_complaints(report: Path, tmp_path: Path) -> None:
