@@ -1,6 +1,6 @@
 """MNIST: how many labels a critic's features need, and where fine-tuning beats training from scratch.
 
-python benchmarks/probe_mnist.py DATA.npz [--run RUN] [--draws 100]
+python benchmarks/probe_mnist.py DATA.npz [--run RUN] [--draws 30]
 
 DATA.npz holds MNIST as ``x_train``, ``y_train``, ``x_test``, ``y_test``. The critic is trained without labels on the
 60,000 training images, resized to 32 pixels. Labels are drawn from 10,000 of them, settings chosen on 2,000 others, and
@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--run", type=Path, default=Path("runs/mnist"), help="run folder; a finished one is used")
-    parser.add_argument("--draws", type=int, default=probing.N_DRAWS)
+    parser.add_argument("--draws", type=int, default=30)
     arguments = parser.parse_args()
     data = read_images(arguments.data, size_px=32)
     training = data.take((data.table["split"] == "train").to_numpy())

@@ -14,9 +14,7 @@ from urllib.parse import unquote, urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/ is in no package
 from tests.browser import AXE, CHROMIUM, Tab, browser
 
-ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("_static", "_modules")  # of the theme: templates, and listings of code
-EARLIER = ("probe-mnist",)  # reports of an earlier version, hours to remake: left out
 LINKS = "[...document.querySelectorAll('a[href], img[src]')].map((e) => e.href || e.src)"
 
 
@@ -37,17 +35,13 @@ def main() -> int:
         print("no Chromium or no axe-core: the site's pages are not looked at.")
         return 0
     pages = [page for page in sorted(root.rglob("*.html")) if not set(page.relative_to(root).parts) & set(PARTS)]
-    earlier = {(ROOT / "reports" / name / "report.html").read_bytes() for name in EARLIER}
-    looked_at = [page for page in pages if page.read_bytes() not in earlier]
     n_faults = 0
     with tempfile.TemporaryDirectory() as profile, browser(Path(profile)) as tab:
-        for page in looked_at:
+        for page in pages:
             for fault in faults(tab, page):
                 n_faults += 1
                 print(f"{page.relative_to(root)}: {fault}")
-    print(f"{len(looked_at)} pages of the site: {n_faults or 'no'} broken links and findings of axe-core.")
-    if len(looked_at) < len(pages):
-        print(f"Not looked at, as made by an earlier version: {', '.join(EARLIER)}.")
+    print(f"{len(pages)} pages of the site: {n_faults or 'no'} broken links and findings of axe-core.")
     return int(n_faults > 0)
 
 
