@@ -44,7 +44,7 @@ from gan_probe.studies.probe.result import paired_margin, probe_rows
 from gan_probe.studies.separation.pairs import with_controls
 from gan_probe.studies.stability.result import compare_runs
 
-REPETITIONS, SLOW_REPETITIONS = 2000, 500  # the second where one takes over a fiftieth of a second
+REPETITIONS = 2000
 ROUNDING = 1e-9
 LEAST, MOST = 0.93, 0.99
 
@@ -58,8 +58,8 @@ class Cell:
     """One situation: how many images, what is true; and what is known of its interval beforehand.
 
     ``note`` is "conservative" where the interval is known to be wide (no effect, a ceiling), "assumption broken" where
-    it is known to be narrow, and the docs say so. ``is_slow``: a repetition takes over a fiftieth of a second, so there
-    are fewer, and the tests ask it at night only.
+    it is known to be narrow, and the docs say so. ``is_slow``: a repetition takes over a fiftieth of a second, so the
+    tests ask it at night only.
     """
 
     title: str
@@ -809,7 +809,7 @@ def cover(of: Interval, cell: Cell, repetitions: int) -> Covered:
 
 
 def run(repetitions: int, only: str = "", *, with_slow: bool = True) -> Iterator[Covered]:
-    """Yield every cell of the intervals whose name holds ``only``; slow cells have a quarter of the repetitions."""
+    """Yield every cell of the intervals whose name holds ``only``."""
     for numbers in _chosen(only, with_slow=with_slow):
         yield _cover(numbers, repetitions)
 
@@ -834,9 +834,7 @@ def _found(numbers: tuple[int, int]) -> tuple[Interval, Cell]:
 
 
 def _cover(numbers: tuple[int, int], repetitions: int) -> Covered:
-    of, cell = _found(numbers)
-    fewer = max(1, repetitions * SLOW_REPETITIONS // REPETITIONS)
-    return cover(of, cell, fewer if cell.is_slow else repetitions)
+    return cover(*_found(numbers), repetitions)
 
 
 def main() -> None:

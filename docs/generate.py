@@ -119,8 +119,7 @@ and its [record](../../benchmarks/records/coverage.json).
 **What is asked.** Every interval that a page prints is nominally one of 95 %.
 Here each is made many times of data whose truth is known by construction, by the function that the page asks.
 `make coverage` does it again: {repetitions:,} repetitions a cell.
-Where one takes over a fiftieth of a second it makes {slow} at least.
-The table says how many the record has; cells marked * have fewer than that.
+The table says how many the record has.
 
 **Rule.** A cell is outside when the 99 % interval of its own coverage lies below {least} or above {most}.
 *Conservative* is an interval that is known to hold the truth more often, and why.
@@ -298,8 +297,7 @@ def verdicts(_: str) -> str:
 def coverage(_: str) -> str:
     """Return ``docs/metrics/coverage.md``, whole."""
     measured = interval_coverage.read_record()
-    fast, slow = interval_coverage.REPETITIONS, interval_coverage.SLOW_REPETITIONS
-    wanted = {(r.name, c.title): slow if c.is_slow else fast for r in interval_coverage.INTERVALS for c in r.cells}
+    n_wanted = sum(len(row.cells) for row in interval_coverage.INTERVALS)
     inventory = []
     for row in interval_coverage.INTERVALS:
         held = [cell["coverage"] for cell in measured if cell["interval"] == row.name and "broken" not in cell["note"]]
@@ -309,7 +307,7 @@ def coverage(_: str) -> str:
         (
             cell["interval"],
             cell["cell"],
-            f"{cell['repetitions']:,}{'*' * (cell['repetitions'] < wanted[cell['interval'], cell['cell']])}",
+            f"{cell['repetitions']:,}",
             f"{cell['coverage']:.3f}",
             f"{cell['low']:.3f} to {cell['high']:.3f}",
             f"{cell['width']:.3g}",
@@ -319,11 +317,10 @@ def coverage(_: str) -> str:
     ]
     n_outside = sum(cell["is_outside"] for cell in measured)
     return COVERAGE.format(
-        repetitions=fast,
-        slow=slow,
+        repetitions=interval_coverage.REPETITIONS,
         least=interval_coverage.LEAST,
         most=interval_coverage.MOST,
-        outside=f"{len(cells)} of {len(wanted)} cells are in the record;"
+        outside=f"{len(cells)} of {n_wanted} cells are in the record;"
         f" of these {n_outside or 'none'} {'is' if n_outside < 2 else 'are'} outside.",
         inventory=table(
             ("interval", "made by", "pages", "speaks of", "cells", "coverage, lowest and highest"), inventory
