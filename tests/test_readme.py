@@ -1,5 +1,6 @@
 """The Python and the commands of the pages run, their links lead somewhere, and the README is short."""
 
+import ast
 import re
 import shlex
 import sys
@@ -34,6 +35,25 @@ def test_the_pictures_of_the_docs_are_of_pages_that_are_here() -> None:
 
     assert {path.stem for path in screenshots.OUT.glob("*.png")} == set(screenshots.PICTURES)
     assert all((ROOT / picture.page).is_file() for picture in screenshots.PICTURES.values())
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("page", [page for page in PAGES if "file_format: mystnb" in (ROOT / page).read_text()])
+def test_the_notebooks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cell by cell; the site runs it in a kernel. The last expression of a cell shows itself."""
+    monkeypatch.chdir(tmp_path)
+    cells = re.findall(r"```\{code-cell\} python\n(?::[^\n]*\n)*(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    names: dict[str, object] = {}
+    for cell in cells:
+        *body, last = ast.parse(cell).body
+        exec(compile(ast.Module(body, []), "notebook", "exec"), names)
+        if isinstance(last, ast.Expr):
+            shown = eval(compile(ast.Expression(last.value), "notebook", "eval"), names)
+            assert len(getattr(shown, "_repr_html_", str)() or repr(shown)) > 2  # figures have one that says None
+        else:
+            exec(compile(ast.Module([last], []), "notebook", "exec"), names)
+    assert len(cells) > 4
+    assert (tmp_path / "run" / "critic").is_dir()
 
 
 @pytest.mark.nightly

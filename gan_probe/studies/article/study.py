@@ -38,6 +38,7 @@ from gan_probe.studies.article.trained import (
     read_all,
     read_trained,
 )
+from gan_probe.text import placeless
 from gan_probe.training import train
 from gan_probe.training.loop import OnStep
 from gan_probe.training.runs.folder import RunFolder
@@ -119,8 +120,7 @@ def _keep(
 ) -> None:
     """Write the small results of a finished training."""
     table = score(critic, _drawn("article-test"), embeddings=False)
-    placeless = {**table.provenance, "critic_source": Path(critic.source).name}  # results are copied to other places
-    write_scores(ScoreTable(table.table, placeless), folder / SCORES)
+    write_scores(ScoreTable(table.table, placeless(table.provenance)), folder / SCORES)  # they are copied elsewhere
     more = [_scores_of(critic, name, _drawn(name)) for name in (CIRCLE, WRAPPED)]
     new = from_synthetic(make_dataset("article-train", per_class=N_REFERENCE, seed=REFERENCE_SEED))
     pd.concat([*more, _scores_of(critic, REFERENCE, new)]).to_parquet(folder / MORE, index=False)
