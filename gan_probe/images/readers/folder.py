@@ -95,6 +95,8 @@ def inside(folder: Path, name: str) -> Path:
     InputError
         When it does.
     """
+    if ".." not in name and not os.path.isabs(name):
+        return folder / name
     target = Path(os.path.normpath(folder.absolute() / name))
     for root in (os.path.normpath(folder.absolute()), os.path.realpath(folder)):
         if target.is_relative_to(root):
