@@ -31,7 +31,7 @@ from gan_probe.stats.auroc import auroc_ahead, placements, separate
 from gan_probe.stats.clustering import agreement_interval
 from gan_probe.stats.conformal import detect
 from gan_probe.stats.information import bits_interval, named_by_score
-from gan_probe.stats.intervals import distance_interval, hierarchical_bootstrap, runs_and_images
+from gan_probe.stats.intervals import beyond_quantile, distance_interval, hierarchical_bootstrap, runs_and_images
 from gan_probe.stats.margin import difference, few_shot, linear_probe, matched_probe, mean_interval
 from gan_probe.stats.similarity import over_pairs
 from gan_probe.stats.splits import Split
@@ -135,6 +135,16 @@ def detection(n: tuple[int, int], place: float, direction: str) -> Once:
         centre = float(np.median(reference))
         truth = norm.cdf(-place / np.sqrt(2)) if direction == "low" else folded_auroc(place - centre, -centre)
         return (found.ci_low, found.ci_high), float(truth)
+
+    return once
+
+
+def beyond(n: tuple[int, int], share: float, place: float) -> Once:
+    """The share of n[0] values beyond the quantile of n[1] others."""
+    truth = float(norm.sf(norm.ppf(share) - place))
+
+    def once(rng: Rng) -> tuple[Ends, float]:
+        return beyond_quantile(place + rng.normal(size=n[0]), rng.normal(size=n[1]), share)[1:], truth
 
     return once
 
@@ -520,6 +530,7 @@ NO_EFFECT, CEILING, BROKEN = "conservative: no effect", "conservative: ceiling",
 WIDE = "conservative: the noise of scores is in both parts"
 ADDED = "conservative: two images are added, which is much beside so small a difference, or beside ten images"
 GRID = "conservative: lies on swept values"
+ORDER = "conservative: few values lie beyond a high quantile"
 FEW_RUNS = "conservative: Student's t of three trainings"
 RUNS = "new images and, with several trainings, new runs"
 
@@ -562,6 +573,20 @@ INTERVALS = (
             Cell("40 and 200, AUROC 0.98", detection((40, 200), -3.0, "low")),
             Cell("40 and 40, two-sided, no effect", detection((40, 40), 0.0, "two-sided")),
             Cell("40 and 40, two-sided, AUROC 0.85", detection((40, 40), -2.0, "two-sided")),
+        ),
+    ),
+    Interval(
+        "FPR95, and the share found at 1 % false alarms", "stats.intervals.beyond_quantile", "report, outliers",
+        "new images",
+        (
+            Cell("10 images, 95 % of 40, share 0.64", beyond((10, 40), 0.95, 2.0), ORDER),
+            Cell("40 images, 95 % of 40, share 0.05", beyond((40, 40), 0.95, 0.0), ORDER),
+            Cell("40 images, 95 % of 200, share 0.26", beyond((40, 200), 0.95, 1.0), ORDER),
+            Cell("200 images, 95 % of 200, share 0.64", beyond((200, 200), 0.95, 2.0), ORDER),
+            Cell("40 images, 99 % of 40, share 0.37", beyond((40, 40), 0.99, 2.0), ORDER),
+            Cell("40 images, 99 % of 200, share 0.37", beyond((40, 200), 0.99, 2.0), ORDER),
+            Cell("200 images, 99 % of 400, share 0.75", beyond((200, 400), 0.99, 3.0), ORDER),
+            Cell("200 images, 99 % of 400, share 0.01", beyond((200, 400), 0.99, 0.0), ORDER),
         ),
     ),
     Interval(

@@ -139,9 +139,12 @@ def detection_table(result: OutlierResult) -> Table:
         Col(title="AUROC", of="auroc", form="three"),
         Col(title="95 % interval", of=("ci_low", "ci_high"), form="three"),
         Col(title="FPR95: accepted where 95 % of the seen are", of="fpr95", form="percent"),
+        Col(title="95 % interval", of=("fpr95_low", "fpr95_high"), form="percent"),
         Col(title="the other FPR95: seen rejected where 95 % of the class are", of="fpr95_class", form="percent"),
+        Col(title="95 % interval", of=("fpr95_class_low", "fpr95_class_high"), form="percent"),
         Col(title="average precision", of="aupr", form="three"),
         Col(title="found at 1 % false alarms", of="tpr01", form="percent"),
+        Col(title="95 % interval", of=("tpr01_low", "tpr01_high"), form="percent"),
     ]
     return Table(name="classes", heading="Unseen classes", columns=columns, rows=result.class_rows())
 

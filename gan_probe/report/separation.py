@@ -360,7 +360,9 @@ def _detections(m: SeparationResult) -> Table:
         Col(title="average precision", of="aupr", form="three"),
         Col(title="its chance", of="prevalence", form="three"),
         Col(title="FPR95: accepted where 95 % of the seen are", of="fpr95", form="percent"),
+        Col(title="95 % interval", of=("fpr95_low", "fpr95_high"), form="percent"),
         Col(title="the other FPR95: seen rejected where 95 % of the class are", of="fpr95_class", form="percent"),
+        Col(title="95 % interval", of=("fpr95_class_low", "fpr95_class_high"), form="percent"),
     ]
     return Table(
         name="unseen-table", below="unseen", folded=AS_TABLE, columns=columns,

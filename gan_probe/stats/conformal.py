@@ -18,7 +18,7 @@ from sklearn.metrics import average_precision_score
 
 from gan_probe.errors import InputError
 from gan_probe.stats.auroc import auroc
-from gan_probe.stats.intervals import auroc_interval
+from gan_probe.stats.intervals import auroc_interval, beyond_quantile
 from gan_probe.types import Values
 
 MIN_REFERENCE = 10
@@ -65,6 +65,8 @@ class Detection:
     tpr01 : float
         Share of the class that is found where at most 1 % of the seen images are called (with fewer than a hundred of
         these: none of them).
+    fpr95_low, fpr95_high, fpr95_class_low, fpr95_class_high, tpr01_low, tpr01_high : float
+        95 % intervals over images of both kinds: see `gan_probe.stats.intervals.beyond_quantile`.
     is_reversed : bool
         The interval of the AUROC lies below 0.5: the critic ranks this class above its own reals.
     """
@@ -80,6 +82,12 @@ class Detection:
     fpr95: float
     fpr95_class: float
     tpr01: float = math.nan
+    fpr95_low: float = math.nan
+    fpr95_high: float = math.nan
+    fpr95_class_low: float = math.nan
+    fpr95_class_high: float = math.nan
+    tpr01_low: float = math.nan
+    tpr01_high: float = math.nan
 
     @property
     def is_reversed(self) -> bool:
@@ -106,6 +114,9 @@ def detect(label: str, scores: Values, seen: Values, *, reference: Values, direc
     value = auroc(unlike, usual)
     is_new = np.repeat([1, 0], [len(unlike), len(usual)])
     ci_low, ci_high = auroc_interval(value, len(unlike), len(usual))
+    rejected = beyond_quantile(unlike, usual, ACCEPTED)
+    kept = beyond_quantile(-usual, -unlike, ACCEPTED)
+    called = beyond_quantile(unlike, usual, 1 - FALSE_ALARMS)
     return Detection(
         label,
         len(unlike),
@@ -117,7 +128,13 @@ def detect(label: str, scores: Values, seen: Values, *, reference: Values, direc
         prevalence=len(unlike) / len(is_new),
         fpr95=float((unlike <= np.quantile(usual, ACCEPTED, method="inverted_cdf")).mean()),
         fpr95_class=float((usual >= -np.quantile(-unlike, ACCEPTED, method="inverted_cdf")).mean()),
-        tpr01=float((unlike > np.quantile(usual, 1 - FALSE_ALARMS, method="inverted_cdf")).mean()),
+        tpr01=called[0],
+        fpr95_low=1 - rejected[2],
+        fpr95_high=1 - rejected[1],
+        fpr95_class_low=1 - kept[2],
+        fpr95_class_high=1 - kept[1],
+        tpr01_low=called[1],
+        tpr01_high=called[2],
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, t
+from scipy.stats import binom, binomtest, norm, t
 
 from gan_probe.types import Indices, Values
 
@@ -76,6 +76,43 @@ def difference_interval(
         return np.sqrt(np.maximum(one**2 + other**2 - 2 * correlation * one * other, 0))
 
     return a - b - width(down_a, up_b), a - b + width(up_a, down_b)
+
+
+def beyond_quantile(values: Values, reference: Values, share: float) -> tuple[float, float, float]:
+    """Return the share of ``values`` beyond the quantile of a reference, and its 95 % interval (value, low, high).
+
+    Parameters
+    ----------
+    values : ndarray, shape (m,)
+    reference : ndarray, shape (n,)
+        The smallest of its values that has at least ``share`` of them at or below it is the quantile.
+    share : float
+
+    Notes
+    -----
+    Both samples are uncertain. Wilson's interval tells by how much the share moves where the quantile is known; the
+    order statistics between which the quantile lies with 95 %, by how much it moves with the quantile. The two are
+    squared and added (MOVER). Where a reference is too small for there to be such an order statistic, as with 40 values
+    for a share of 0.99, nothing bounds that side but 0. On the safe side: 97 to 99.5 % in simulations.
+
+    References
+    ----------
+    Zou and Donner 2008, as in `difference_interval`; Conover 1999, "Practical nonparametric statistics", 3.2, for the
+    quantile.
+
+    Examples
+    --------
+    >>> value, low, high = beyond_quantile(np.arange(100.0) + 50, np.arange(100.0), 0.95)
+    >>> value, round(low, 2), round(high, 2)
+    (0.55, 0.44, 0.66)
+    """
+    n, rising = len(reference), np.concatenate([[-np.inf], np.sort(reference), [np.inf]])
+    quantile = np.quantile(reference, share, method="inverted_cdf")
+    first, last = (int(binom.ppf(tail, n, share)) for tail in (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
+    value, most, least = (float((values > end).mean()) for end in (quantile, rising[first], rising[last + 1]))
+    known = binomtest(round(value * len(values)), len(values)).proportion_ci(LEVEL, method="wilson")
+    low = value - math.hypot(value - known.low, value - least)
+    return value, max(0.0, low), min(1.0, value + math.hypot(known.high - value, most - value))
 
 
 def distance_interval(values: Values, reference: Values) -> tuple[float, float]:

@@ -150,3 +150,21 @@ def test_without_labels_images_are_still_called_outliers() -> None:
     found = find(pd.DataFrame({"critic_score": np.r_[np.zeros(5), np.full(20, -99.0)]}), REFERENCE)
     assert found.metrics().n_outliers == 20
     assert found.metrics().classes == []
+
+
+def test_shares_at_a_quantile_have_intervals_that_know_of_both_samples() -> None:
+    rng = np.random.default_rng(0)
+    few, many = (detect("x", -rng.normal(2, 1, 200), -rng.normal(0, 1, n), reference=np.zeros(1)) for n in (40, 4000))
+    for name in ("fpr95", "fpr95_class", "tpr01"):
+        ends = [(getattr(d, f"{name}_low"), getattr(d, name), getattr(d, f"{name}_high")) for d in (few, many)]
+        assert all(low <= value <= high for low, value, high in ends), name
+        assert ends[0][2] - ends[0][0] > ends[1][2] - ends[1][0], name
+    assert few.tpr01_low == 0  # none of forty is known to lie beyond 99 % of all
+    assert many.tpr01_low > 0.2
+
+
+def test_a_class_apart_from_the_seen_keeps_an_interval() -> None:
+    found = detect("x", np.arange(-140.0, -100), np.arange(400.0), reference=np.zeros(1))
+    assert (found.fpr95, found.fpr95_low, found.tpr01, found.tpr01_high) == (0, 0, 1, 1)
+    assert 0 < found.fpr95_high < 0.1
+    assert 0.9 < found.tpr01_low < 1

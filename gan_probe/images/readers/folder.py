@@ -95,7 +95,7 @@ def inside(folder: Path, name: str) -> Path:
     InputError
         When it does.
     """
-    if ".." not in name and not os.path.isabs(name):
+    if ".." not in name and not Path(name).is_absolute():
         return folder / name
     target = Path(os.path.normpath(folder.absolute() / name))
     for root in (os.path.normpath(folder.absolute()), os.path.realpath(folder)):
