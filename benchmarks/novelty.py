@@ -4,11 +4,11 @@ OMP_NUM_THREADS=1 python benchmarks/novelty.py train --runs RUNS --data DATA [--
 OMP_NUM_THREADS=1 python benchmarks/novelty.py measure --runs RUNS --data DATA [--only PROBLEM,...]
 OMP_NUM_THREADS=1 python benchmarks/novelty.py speed
 
-``train`` makes the trainings (compact, 300 steps) that RUNS has none of; ``measure`` writes ``records/novelty.json`` of
-those that it has. A training's seed draws its images, too. Where a data set is split into single classes (MNIST one
-class against nine), the class is the unit and has one training; elsewhere the training is the unit. ``DEVELOPMENT`` are
-the problems on which kinds of outliers made of reals, poolings and the rule of choice were decided; means leave them
-out. ``speed`` writes ``records/novelty-speed.json``.
+``train`` makes the trainings (compact, 300 steps) that RUNS has none of; ``measure`` adds to ``records/novelty.json``
+those that RUNS has and the record lacks. A training's seed draws its images, too. Where a data set is split into
+single classes (MNIST one class against nine), the class is the unit and has one training; elsewhere the training is
+the unit. ``DEVELOPMENT`` are the problems on which kinds of outliers made of reals, poolings and the rule of choice
+were decided; means leave them out. ``speed`` writes ``records/novelty-speed.json``.
 
 DATA holds ``mnist.npz``, ``fashion.npz`` (Fashion-MNIST), ``silhouettes.npz`` (animal-shape-mnist) and ``garments.npz``
 (clothing-dataset-small, 64 px), each with ``x``, images, and ``y``, numbers of classes; problems of those that are not
@@ -362,8 +362,10 @@ def main() -> None:
         out = run_of(problem, seed, options.runs)
         if options.what == "train" and not out.exists():
             train(PROBLEMS[problem](seed, options.data)[0], out, replace(CONFIG, seed=seed))
-        elif options.what == "measure" and out.exists():
+        elif options.what == "measure" and (out / "critic").exists():
             known = read_record()
+            if str(seed) in known.get(problem, {}):
+                continue
             known.setdefault(problem, {})[str(seed)] = measure(problem, seed, options.runs, options.data)
             save(known)
 

@@ -17,6 +17,7 @@ from gan_probe.stats.novelty import (
     FittedDetector,
     View,
     fit_detector,
+    unlike_together,
 )
 from gan_probe.types import AnyLabels, Images, Rows, Values
 
@@ -33,7 +34,8 @@ class DetectorChoice:
     Attributes
     ----------
     used : tuple of Detector
-        The best, and those that are not certainly behind it: where the choice is unsure, they are combined.
+        The best; where the choice is unsure, it and those that are not certainly behind it, if they tell outliers made
+        of reals better together than it does alone.
     rows : list of dict
         Of each candidate ``detector``, ``title``, ``made_up`` (mean AUROC), ``behind``, ``behind_low``,
         ``behind_high`` (how far the best is ahead), ``used``, and ``by_kind`` (the AUROC of each kind of outlier).
@@ -76,39 +78,38 @@ def choose_detectors(
     known = None if labels is None else np.asarray(labels)[fitted_on]
     of_reals, usual = view(reals[fitted_on]), view(reals[made_of])
     of_made = {kind: view(images) for kind, images in make_outliers(reals[made_of], seed).items()}
-    found: dict[str, tuple[Detector, Placed, dict[str, float]]] = {}
+    fitted: dict[str, FittedDetector] = {}
     notes: list[str] = []
     for detector in candidates:
         try:
-            fitted = fit_detector(detector, of_reals, known)
+            fitted[detector.name] = fit_detector(detector, of_reals, known)
         except InputError as error:
             notes.append(f"detector {detector.name} is left out: {error}")
-            continue
-        found[detector.name] = (detector, *_placed(fitted, usual, of_made))
-    if not found:
+    if not fitted:
         raise InputError(f"no detector can be fitted: {notes[-1]}")
-    return _best(found, notes)
+
+    def placed(*detectors: FittedDetector) -> dict[str, Placed]:
+        own = unlike_together(detectors, usual)
+        return {kind: placements(unlike_together(detectors, views), own) for kind, views in of_made.items()}
+
+    by_kind = {name: placed(one) for name, one in fitted.items()}
+    means = {name: _over_kinds(found) for name, found in by_kind.items()}
+    best = max(means, key=lambda name: means[name][0].mean())
+    behind = {name: auroc_ahead(means[best], [found], extra=()) for name, found in means.items()}
+    used = [name for name, found in behind.items() if name == best or found.verdict != "ahead"]
+    if _over_kinds(placed(*(fitted[name] for name in used)))[0].mean() < means[best][0].mean():
+        used = [best]
+    rows = [
+        {"detector": name, "title": one.detector.title, "made_up": float(means[name][0].mean()),
+         "behind": behind[name].value, "behind_low": behind[name].ci_low, "behind_high": behind[name].ci_high,
+         "used": name in used,
+         "by_kind": {kind: float(found[0].mean()) for kind, found in by_kind[name].items()}}
+        for name, one in fitted.items()
+    ]  # fmt: skip
+    return DetectorChoice(used=tuple(fitted[name].detector for name in used), rows=rows, notes=tuple(notes))
 
 
-def _placed(
-    fitted: FittedDetector, usual: Mapping[View, Rows], of_made: Mapping[str, Mapping[View, Rows]]
-) -> tuple[Placed, dict[str, float]]:
-    """Return the placements of made-up outliers and of reals, means over kinds; and the AUROC of each kind."""
-    own = fitted.unlike(usual)
-    by_kind = {kind: placements(fitted.unlike(views), own) for kind, views in of_made.items()}
-    high, low = (np.mean([placed[k] for placed in by_kind.values()], axis=0) for k in (0, 1))
-    return (high, low), {kind: float(placed[0].mean()) for kind, placed in by_kind.items()}
-
-
-def _best(found: Mapping[str, tuple[Detector, Placed, dict[str, float]]], notes: Sequence[str]) -> DetectorChoice:
-    best = max(found, key=lambda name: found[name][1][0].mean())
-    rows, used = [], []
-    for name, (detector, placed, by_kind) in found.items():
-        behind = auroc_ahead(found[best][1], [placed], extra=())
-        is_used = name == best or behind.verdict != "ahead"
-        used += [detector] if is_used else []
-        rows.append(
-            {"detector": name, "title": detector.title, "made_up": float(placed[0].mean()), "behind": behind.value,
-             "behind_low": behind.ci_low, "behind_high": behind.ci_high, "used": is_used, "by_kind": by_kind}
-        )  # fmt: skip
-    return DetectorChoice(used=tuple(used), rows=rows, notes=tuple(notes))
+def _over_kinds(placed: Mapping[str, Placed]) -> Placed:
+    """Return the placements of made-up outliers and of reals, means over kinds of outliers."""
+    high, low = (np.mean([found[k] for found in placed.values()], axis=0) for k in (0, 1))
+    return high, low

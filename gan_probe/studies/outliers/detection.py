@@ -47,7 +47,10 @@ CANDIDATES = tuple(row for row in DETECTORS.values() if row.kind != ROWS)
 OF_ROWS = tuple(row for row in DETECTORS.values() if row.kind == ROWS)
 N_STRANGEST, N_NEAREST = 24, 3
 NOT_CHOSEN = "named by the user"
-CHOSEN = "the best at telling reals from outliers made of reals, and those not certainly behind it"
+CHOSEN = (
+    "the best at telling reals from outliers made of reals, with those not certainly behind it where together they tell"
+    " them better"
+)
 
 Seen = Mapping[View, Rows]
 
