@@ -109,7 +109,7 @@ def kmeans_patches(
     n = min(n_centroids, len(sample))
     init_size = min(len(sample), 10 * n)  # rows that the first centroids are chosen from: 10 for each
     centres = (
-        MiniBatchKMeans(n, batch_size=4096, n_init=3, init_size=init_size, random_state=seed)
+        MiniBatchKMeans(n, batch_size=4096, n_init=3, init_size=init_size, random_state=seed, compute_labels=False)
         .fit((sample - whiten.mean_) @ zca)
         .cluster_centers_.astype(np.float32)
     )
