@@ -3,6 +3,7 @@
 OMP_NUM_THREADS=1 python benchmarks/novelty.py train --runs RUNS --data DATA [--only PROBLEM,...]
 OMP_NUM_THREADS=1 python benchmarks/novelty.py measure --runs RUNS --data DATA [--only PROBLEM,...]
 OMP_NUM_THREADS=1 python benchmarks/novelty.py speed
+python benchmarks/novelty.py files --runs FOLDER --data DATA --only PROBLEM
 
 ``train`` makes the trainings (compact, 300 steps) that RUNS has none of; ``measure`` adds to ``records/novelty.json``
 those that RUNS has and the record lacks. A training's seed draws its images, too. Where a data set is split into
@@ -10,9 +11,9 @@ single classes (MNIST one class against nine), the class is the unit and has one
 the unit. ``DEVELOPMENT`` are the problems on which kinds of outliers made of reals, poolings and the rule of choice
 were decided; means leave them out. ``speed`` writes ``records/novelty-speed.json``.
 
-DATA holds ``mnist.npz``, ``fashion.npz`` (Fashion-MNIST), ``silhouettes.npz`` (animal-shape-mnist) and ``garments.npz``
+DATA holds ``mnist.npz``, ``fashion.npz`` (Fashion-MNIST), ``silhouettes.npz`` (animal-shape-mnist) and ``clothing.npz``
 (clothing-dataset-small, 64 px), each with ``x``, images, and ``y``, numbers of classes; problems of those that are not
-there are passed over.
+there are passed over. ``files`` writes the images of one problem, seed 0, as .npz into RUNS, for the gallery.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ PROBLEMS: dict[str, Stored | Drawn] = {
     "silhouettes-halves": Stored("silhouettes", *HALVES),
     "fashion-mnist": Stored("fashion", ALL, ALL, other="mnist"),
     "mnist-fashion": Stored("mnist", ALL, ALL, other="fashion"),
-    "garments": Stored("garments", (2, 4, 5, 9), (0, 1, 3, 6, 7, 8), sizes=(1500, 400, 200, 300)),
+    "garments": Stored("clothing", (2, 4, 5, 9), (0, 1, 3, 6, 7, 8), sizes=(1500, 400, 200, 300)),
     "jitter-dev": Drawn("jitter-train", "jitter-dev"),
     "jitter-test": Drawn("jitter-train", "jitter-test"),
     "article-test": Drawn("article-train", "article-test"),
@@ -350,13 +351,19 @@ def units(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("train", "measure", "speed"))
+    parser.add_argument("what", choices=("train", "measure", "speed", "files"))
     parser.add_argument("--runs", type=Path, default=Path("runs-novelty"))
     parser.add_argument("--data", type=Path, default=Path("data-novelty"))
     parser.add_argument("--only", default="", help="Problems, with commas; others stay as they are in the record.")
     options = parser.parse_args()
     if options.what == "speed":
         record.save("novelty-speed", {"what": "100,000 rows against 10,000 reals, fitted and judged", **speed()})
+        return
+    if options.what == "files":
+        sets = PROBLEMS[options.only](0, options.data)
+        for name, images in zip(("training", "reals", "judged", "new"), sets, strict=True):
+            labels = images.table["label"].to_numpy(str)
+            np.savez_compressed(options.runs / f"{options.only}-{name}.npz", x=images.images, y=labels)
         return
     for problem, seed in units(options):
         out = run_of(problem, seed, options.runs)

@@ -245,6 +245,31 @@ ROWS = (
         minutes=9,
     ),
     Row(
+        name="outliers-jitter",
+        shows="what does not belong among jittered shapes: a critic's layers know it, its score does not",
+        commands=(
+            synth("jitter-train"),
+            synth("jitter-train", " --seed 9", out="jitter-reals"),
+            synth("jitter-test"),
+            "gan-probe train data/jitter-train --out runs/jitter-outliers",
+            "gan-probe outliers runs/jitter-outliers data/jitter-test --reals data/jitter-reals"
+            ' --title "Jittered shapes: what does not belong" --out reports/outliers-jitter',
+        ),
+        minutes=4,
+    ),
+    Row(
+        name="outliers-clothing",
+        shows="the same on photos of clothes, four kinds known and six not",
+        commands=(
+            "python ../benchmarks/novelty.py files --only garments --data data --runs data",
+            "gan-probe train data/garments-training.npz --out runs/garments",
+            "gan-probe outliers runs/garments data/garments-judged.npz --reals data/garments-reals.npz"
+            ' --title "Clothing photos: what does not belong" --out reports/outliers-clothing',
+        ),
+        minutes=6,
+        needs="clothing",
+    ),
+    Row(
         name="collapse",
         shows="a generator that collapses to a few digits, and minibatch discrimination, three seeds each",
         commands=(

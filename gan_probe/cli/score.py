@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,6 +126,8 @@ def score(
             )  # fmt: skip
             return
         loaded = Critic.load(critic, resolve_device(device), trust_code=trust_code)
+        if limit is None:
+            _check_memory(data, out, image_bytes=math.prod(loaded.config.image_shape), split=split)
         images = open_images(
             session, data, critic=loaded, size=size, split=split, skip_bad=on_error == "skip", limit=limit
         )
@@ -185,6 +188,22 @@ def _check_of_file(on_error: str, *, resume: bool, share: tuple[int, int], engin
     given = [name for name, is_given in meant.items() if is_given]
     if given:
         raise ConfigError(f"{' and '.join(given)} need a folder to write to: --out scores, without a suffix.")
+
+
+def _check_memory(data: list[Path], out: Path, *, image_bytes: int, split: str | None) -> None:
+    """Raise where the images, which a file needs in memory at once, take more than half of it; .npy stays on disk."""
+    from gan_probe.device import memory_bytes
+    from gan_probe.errors import InputError
+    from gan_probe.images.readers.shards import find_shards
+
+    paths = [path for path in paths_of(data) if path.exists() and path.suffix != ".npy"]
+    needed = image_bytes * sum(shard.n or 0 for path in paths for shard in find_shards(path, split=split))
+    if needed > memory_bytes() / 2:
+        raise InputError(
+            f"these images take about {needed / 2**30:.3g} GiB of memory, and this machine has"
+            f" {memory_bytes() / 2**30:.3g}. With a folder to write to they are scored shard by shard, whatever their"
+            f" number: --out {out.with_suffix('')}. Or take the first ones: --limit."
+        )
 
 
 def _into_folder(

@@ -116,3 +116,24 @@ def test_controls_of_the_sample_alone_and_of_all_say_so(run: Path, few_images: P
     ):
         refused = call(*words, *more)
         assert (refused.exit_code, said in refused.stderr) == (3, True), refused.stderr
+
+
+@pytest.mark.parametrize("kind", ["folder", "shards.parquet"])
+def test_what_does_not_fit_in_memory_is_refused_before_it_is_read_and_the_folder_named(
+    kind: str, run: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = images
+    if kind != "folder":
+        data = tmp_path / kind
+        files = sorted(images.rglob("*.png"))
+        rows = [{"image": {"bytes": file.read_bytes(), "path": file.name}} for file in files]
+        pd.DataFrame(rows).to_parquet(data)
+    pixels = 80 * 32 * 32 * 3
+    monkeypatch.setattr("gan_probe.device.memory_bytes", lambda: 2 * pixels - 1)
+    refused = call("score", run, data, "--out", tmp_path / "s.parquet", *ALONE)
+    assert refused.exit_code == 3
+    assert f"--out {tmp_path / 's'}" in refused.stderr.replace("\n", "")
+    assert not (tmp_path / "s.parquet").exists()
+    assert call("score", run, data, "--out", tmp_path / "s.parquet", *ALONE, "--limit", 12).exit_code == 0
+    monkeypatch.setattr("gan_probe.device.memory_bytes", lambda: 2 * pixels)
+    assert call("score", run, data, "--out", tmp_path / "t.parquet", *ALONE).exit_code == 0
