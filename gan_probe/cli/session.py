@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ SCHEMA = "gan_probe.command/1"
 IN_A_PIPE = 1000  # characters: wider than any table, so that nothing is cut or wrapped
 OK, BUG, USAGE, SKIPPED, INTERRUPTED = 0, 1, 2, 5, 130
 FIRST_LINE_AFTER_S, PLAIN_LINE_EVERY_S = 2.0, 10.0
+MARK_EVERY_S, LATELY_S = 1.0, 60.0  # how often progress is noted down, and how far back its speed is taken from
 
 
 class Done(Exception):
@@ -78,19 +80,25 @@ class _Lines:
     """
 
     def __init__(self, log: Callable[[str], None], text: str, total: int | None) -> None:
-        self._log, self._text, self._total = log, text, total
-        self._begun, self._done, self._note, self._said = time.perf_counter(), 0, "", False
-        self._found = 0  # of what is done, by an earlier call: no sign of how fast this one is
+        self._log, self._text, self._note, self._said = log, text, "", False
+        self.begin(total)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tick, daemon=True)
 
     def begin(self, total: int | None) -> None:
         """Count from here, up to a total where it is known."""
-        self._begun, self._total, self._done, self._found = time.perf_counter(), total, 0, 0
+        self._begun, self._total, self._done = time.perf_counter(), total, 0
+        self._found = 0  # of what is done, by an earlier call: no sign of how fast this one is
+        self._marks = deque([(self._begun, 0)])  # when how much was done
 
     def update(self, done: int, note: str, found: int = 0) -> None:
         """Take down how far the work is; the last part is told at once, where a line came before it."""
-        self._done, self._note, self._found = done, note, found
+        if found != self._found:
+            self._found, self._marks = found, deque([(self._begun, found)])
+        self._done, self._note = done, note
+        now = time.perf_counter()
+        if len(self._marks) == 1 or now - self._marks[-1][0] >= MARK_EVERY_S:
+            self._marks.append((now, done))
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -100,23 +108,30 @@ class _Lines:
         self._ended.set()
         self._thread.join()
         if self._said and self._done:
-            self._log(self._line(0.0))
+            self._log(self._line(self._begun))
 
     def _tick(self) -> None:
         wait = FIRST_LINE_AFTER_S
         while not self._ended.wait(wait):
             wait, self._said = PLAIN_LINE_EVERY_S, True
-            self._log(self._line(time.perf_counter() - self._begun))
+            self._log(self._line(time.perf_counter()))
 
-    def _line(self, spent_s: float) -> str:
+    def _line(self, now: float) -> str:
         """Return how far the work is; of work under way with the seconds that are left, if the rest goes as fast."""
         if not self._total and not self._done:
-            return f"{self._text}: {spent_s:.0f} s so far"
+            return f"{self._text}: {now - self._begun:.0f} s so far"
         of = f" of {self._total}" if self._total else ""
         left = ""
-        if spent_s and self._total and self._found < self._done < self._total:
-            left = f", about {spent_s * (self._total - self._done) / (self._done - self._found):.0f} s left"
+        if self._total and self._done < self._total and (per_item := self._seconds_each(now)):
+            left = f", about {per_item * (self._total - self._done):.0f} s left"
         return f"{self._text}: {self._done}{of}{left} {self._note}".rstrip()
+
+    def _seconds_each(self, now: float) -> float:
+        """Return how long an item took of late; 0 where none is done. What precedes the first counts for it alone."""
+        while len(self._marks) > 2 and (self._marks[0][0] == self._begun or self._marks[1][0] < now - LATELY_S):
+            self._marks.popleft()
+        then, done = self._marks[0]
+        return (now - then) / (self._done - done) if self._done > done else 0.0
 
 
 class _Bar:

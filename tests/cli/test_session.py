@@ -162,6 +162,31 @@ def test_what_an_earlier_call_has_done_is_no_sign_of_speed(
     assert "training: 130 of 300, about 170 s left\n" in said
 
 
+def test_what_comes_before_the_first_item_is_no_sign_of_speed_and_nor_is_what_was_long_ago(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A start of 50 seconds, then steps of one second, and later of two."""
+    now = [0.0]
+    for name in ("FIRST_LINE_AFTER_S", "PLAIN_LINE_EVERY_S"):
+        monkeypatch.setattr(f"gan_probe.cli.session.{name}", 0.01)
+    monkeypatch.setattr("gan_probe.cli.session.time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def wait_for(text: str) -> None:
+        said = ""
+        while text not in said:
+            said += capsys.readouterr().err
+
+    with Session("train").progress("training", 300) as update:
+        for number in range(1, 11):
+            now[0] = 50.0 + number
+            update(number, "")
+        wait_for("training: 10 of 300, about 290 s left\n")
+        for number in range(11, 101):
+            now[0] = 60.0 + 2 * (number - 10)
+            update(number, "")
+        wait_for("training: 100 of 300, about 400 s left\n")
+
+
 def test_what_comes_before_and_after_the_items_is_said_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
