@@ -1,15 +1,15 @@
 """Detectors of outliers on critics trained here, against the score alone, controls and peers.
 
-OMP_NUM_THREADS=1 python benchmarks/novelty.py train --runs RUNS --data DATA [--only PROBLEM,...]
-OMP_NUM_THREADS=1 python benchmarks/novelty.py measure --runs RUNS --data DATA [--only PROBLEM,...]
+OMP_NUM_THREADS=1 python benchmarks/novelty.py train --runs RUNS --data DATA [--only "PROBLEM;..."]
+OMP_NUM_THREADS=1 python benchmarks/novelty.py measure --runs RUNS --data DATA [--only "PROBLEM;..."]
 OMP_NUM_THREADS=1 python benchmarks/novelty.py speed
 python benchmarks/novelty.py files --runs FOLDER --data DATA --only PROBLEM
 
-``train`` makes the trainings (compact, 300 steps) that RUNS has none of; ``measure`` adds to ``records/novelty.json``
-those that RUNS has and the record lacks. A training's seed draws its images, too. Where a data set is split into
-single classes (MNIST one class against nine), the class is the unit and has one training; elsewhere the training is
-the unit. ``DEVELOPMENT`` are the problems on which kinds of outliers made of reals, poolings and the rule of choice
-were decided; means leave them out. ``speed`` writes ``records/novelty-speed.json``.
+``train`` makes the trainings (compact, 300 steps; ``VARIANTS`` are others) that RUNS has none of; ``measure`` adds to
+``records/novelty.json`` those that RUNS has and the record lacks. A training's seed draws its images, too. Where a data
+set is split into single classes (MNIST one class against nine), the class is the unit and has one training; elsewhere
+the training is the unit. ``DEVELOPMENT`` are the problems on which kinds of outliers made of reals, poolings and the
+rule of choice were decided; means leave them out. ``speed`` writes ``records/novelty-speed.json``.
 
 DATA holds ``mnist.npz``, ``fashion.npz`` (Fashion-MNIST), ``silhouettes.npz`` (animal-shape-mnist) and ``clothing.npz``
 (clothing-dataset-small, 64 px), each with ``x``, images, and ``y``, numbers of classes; problems of those that are not
@@ -24,8 +24,8 @@ import importlib.util
 import json
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ CONFIG = TrainConfig(steps=300, batch_size=16, n_critic=2, n_snapshots=0, precis
 DEVELOPMENT = ("jitter-dev", "mnist-3")
 N_TRAINING, N_REALS, N_SEEN, N_UNSEEN = 2000, 600, 200, 60  # N_UNSEEN of each class
 N_NEW = 400  # reals for the rate of false alarms, at most
-SEEDS = 5
+SEEDS, SEEDS_OF_VARIANTS = 5, 3
 HARD = ("equal-area", "equal-colour", "equal-noise", "texture-shape", "occluded", "cluttered")
 SIZES = {"reals": 10_000, "rows": 100_000, "features": 512}
 
@@ -68,9 +68,11 @@ def as_set(source: str, images: np.ndarray, labels: np.ndarray) -> ImageSet:
 
 
 @lru_cache(maxsize=2)
-def stored(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def stored(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return images, numbers of classes, and their names."""
     with np.load(path) as data:
-        return data["x"], data["y"]
+        names = data["classes"] if "classes" in data else np.arange(data["y"].max() + 1).astype(str)
+        return data["x"], data["y"], names
 
 
 @dataclass(frozen=True)
@@ -81,17 +83,18 @@ class Stored:
     seen: tuple[int, ...]
     unseen: tuple[int, ...]
     other: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the training, other than CONFIG
     sizes: tuple[int, int, int, int] = (N_TRAINING, N_REALS, N_SEEN, N_NEW)
 
     def __call__(self, seed: int, data: Path) -> Sets:
         rng = np.random.default_rng(seed)
-        images, classes = stored(data / f"{self.source}.npz")
+        images, classes, names = stored(data / f"{self.source}.npz")
         rows = rng.permutation(np.flatnonzero(np.isin(classes, self.seen)))
         parts = np.split(rows, np.cumsum(self.sizes))[:4]
-        sets = [as_set(self.source, images[part], seen_names(classes[part])) for part in parts]
-        others, numbers = stored(data / f"{self.other or self.source}.npz")
+        sets = [as_set(self.source, images[part], named("seen", names[classes[part]])) for part in parts]
+        others, numbers, names = stored(data / f"{self.other or self.source}.npz")
         news = np.concatenate([rng.permutation(np.flatnonzero(numbers == c))[:N_UNSEEN] for c in self.unseen])
-        new = as_set(self.source, others[news], np.array([f"unseen {c}" for c in numbers[news]]))
+        new = as_set(self.source, others[news], named("unseen", names[numbers[news]]))
         judged = ImageSet(
             np.concatenate([sets[2].images, new.images]), pd.concat([sets[2].table, new.table], ignore_index=True),
             Path(self.source),
@@ -118,12 +121,16 @@ class Drawn:
         return True
 
 
-def seen_names(classes: np.ndarray) -> np.ndarray:
-    return np.array([f"seen {c}" for c in classes])
+def named(what: str, classes: np.ndarray) -> np.ndarray:
+    return np.array([f"{what} {name}" for name in classes])
 
 
 HALVES = (tuple(range(5)), tuple(range(5, 10)))
 ALL = tuple(range(10))
+VARIANTS: dict[str, dict[str, Any]] = {
+    "four times as long": {"steps": 1200},
+    "contrastive task": {"auxiliary": "contrastive", "augment": "crop"},
+}
 PROBLEMS: dict[str, Stored | Drawn] = {
     **{f"mnist-{c}": Stored("mnist", (c,), tuple(o for o in ALL if o != c)) for c in ALL},
     "mnist-halves": Stored("mnist", *HALVES),
@@ -136,6 +143,11 @@ PROBLEMS: dict[str, Stored | Drawn] = {
     "jitter-test": Drawn("jitter-train", "jitter-test"),
     "article-test": Drawn("article-train", "article-test"),
     **{f"{name}-test": Drawn(f"{name}-train", f"{name}-test") for name in HARD},
+    **{
+        f"{name}-halves, {variant}": Stored(name, *HALVES, settings=settings)
+        for variant, settings in VARIANTS.items()
+        for name in ("mnist", "fashion", "silhouettes")
+    },
 }
 
 
@@ -145,12 +157,15 @@ def is_single(problem: str) -> bool:
 
 
 def seeds_of(problem: str) -> range:
+    if "," in problem:
+        return range(SEEDS_OF_VARIANTS)
     return range(1 if is_single(problem) or problem in DEVELOPMENT else SEEDS)
 
 
 def run_of(problem: str, seed: int, runs: Path) -> Path:
     made = PROBLEMS[problem]
-    return runs / f"{made.training if isinstance(made, Drawn) else problem}.{seed}"
+    name = made.training if isinstance(made, Drawn) else problem.replace(", ", "+").replace(" ", "-")
+    return runs / f"{name}.{seed}"
 
 
 def peers() -> dict[str, Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]]:
@@ -343,7 +358,7 @@ def save(measured: dict[str, dict[str, Any]]) -> None:
 
 def units(options: argparse.Namespace) -> Iterator[tuple[str, int]]:
     """Return problems and seeds: the first seed of all problems, then the next."""
-    asked = options.only.split(",") if options.only else list(PROBLEMS)
+    asked = options.only.split(";") if options.only else list(PROBLEMS)
     there = [name for name in asked if PROBLEMS[name].is_there(options.data)]
     print("no data for:", ", ".join(set(asked) - set(there)) or "none")
     return ((name, seed) for seed in range(SEEDS) for name in there if seed in seeds_of(name))
@@ -354,7 +369,7 @@ def main() -> None:
     parser.add_argument("what", choices=("train", "measure", "speed", "files"))
     parser.add_argument("--runs", type=Path, default=Path("runs-novelty"))
     parser.add_argument("--data", type=Path, default=Path("data-novelty"))
-    parser.add_argument("--only", default="", help="Problems, with commas; others stay as they are in the record.")
+    parser.add_argument("--only", default="", help="Problems, with semicolons between them.")
     options = parser.parse_args()
     if options.what == "speed":
         record.save("novelty-speed", {"what": "100,000 rows against 10,000 reals, fitted and judged", **speed()})
@@ -368,7 +383,9 @@ def main() -> None:
     for problem, seed in units(options):
         out = run_of(problem, seed, options.runs)
         if options.what == "train" and not out.exists():
-            train(PROBLEMS[problem](seed, options.data)[0], out, replace(CONFIG, seed=seed))
+            made = PROBLEMS[problem]
+            settings = made.settings if isinstance(made, Stored) else {}
+            train(made(seed, options.data)[0], out, CONFIG.updated({**settings, "seed": seed}))
         elif options.what == "measure" and (out / "critic").exists():
             known = read_record()
             if str(seed) in known.get(problem, {}):
