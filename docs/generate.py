@@ -345,6 +345,51 @@ def speeds(page: str) -> str:
     return between(page, table(("what", "median", "single values", "time of", "machines"), rows))
 
 
+def outliers(page: str) -> str:
+    """Return ``docs/outliers.md`` with what ``benchmarks/novelty.py`` measured."""
+    measured = json.loads((ROOT / "benchmarks/records/novelty.json").read_text())
+    of, developed = measured["summary"], measured["development"]
+    rows = [
+        (
+            name + "*" * (name in developed),
+            f"{found['default']['n']}",
+            sure(found["default"]),
+            sure(found["minus score-low"], sign="+"),
+            sure(found["minus random_init"], sign="+"),
+            f"{found['best control'].replace('_', ' ')} {sure(found['minus best control'], sign='+')}",
+            "{1} {0:.3f}".format(*max((v["mean"], peer) for peer, v in found["peers_on_layers"].items())),
+            f"{found['false_alarms']['5%']['mean']:.1%}, {found['false_alarms']['1%']['mean']:.1%}",
+        )
+        for name, found in of.items()
+    ]
+    head = (
+        "problem", "trainings or classes", "detectors that are used", "minus the score alone",
+        "minus randomly initialised", "minus the best control", "best peer on the same layers", "false alarms",
+    )  # fmt: skip
+    judged = [found for name, found in of.items() if name not in developed and found["default"]["n"] > 1]
+    counts = [
+        (title, *(str(sum(verdict(found[key]) == word for found in judged)) for word in ("ahead", "behind", "neither")))
+        for title, key in (
+            ("the score alone", "minus score-low"),
+            ("randomly initialised critics", "minus random_init"),
+            ("the best control", "minus best control"),
+        )
+    ]
+    over = f"of {len(judged)} problems, by the interval over trainings or classes: against"
+    return between(page, f"{table(head, rows)}\n\n{table((over, 'ahead', 'behind', 'neither'), counts)}")
+
+
+def sure(found: dict[str, float], sign: str = "") -> str:
+    """Return a mean with its interval, where there is one."""
+    mean = f"{found['mean']:{sign}.3f}"
+    return f"{mean} ({found['ci_low']:{sign}.3f} to {found['ci_high']:{sign}.3f})" if found["n"] > 1 else mean
+
+
+def verdict(found: dict[str, float]) -> str:
+    """Return what the interval of a difference allows to say."""
+    return "ahead" if found["ci_low"] > 0 else "behind" if found["ci_high"] < 0 else "neither"
+
+
 def span(values: list[float]) -> str:
     """Return a range in words, or the one value."""
     low, high = f"{min(values):.3g}", f"{max(values):.3g}"
@@ -426,6 +471,7 @@ PAGES: dict[str, Callable[[str], str]] = {
     "docs/verdicts.md": verdicts,
     "docs/metrics/coverage.md": coverage,
     "docs/measured.md": speeds,
+    "docs/outliers.md": outliers,
     "reports/README.md": gallery,
     "docs/gallery.md": gallery_of_site,
     "CITATION.cff": citation,
