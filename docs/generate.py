@@ -345,6 +345,14 @@ def speeds(page: str) -> str:
     return between(page, table(("what", "median", "single values", "time of", "machines"), rows))
 
 
+CONTROLS = {
+    "random_init": "randomly initialised critics",
+    "pixels": "pixels",
+    "hog": "HOG",
+    "kmeans_patches": "k-means patches",
+}
+
+
 def outliers(page: str) -> str:
     """Return ``docs/outliers.md`` with what ``benchmarks/novelty.py`` measured."""
     measured = json.loads((ROOT / "benchmarks/records/novelty.json").read_text())
@@ -356,8 +364,8 @@ def outliers(page: str) -> str:
             sure(found["default"]),
             sure(found["minus score-low"], sign="+"),
             sure(found["minus random_init"], sign="+"),
-            f"{found['best control'].replace('_', ' ')} {sure(found['minus best control'], sign='+')}",
-            "{1} {0:.3f}".format(*max((v["mean"], peer) for peer, v in found["peers_on_layers"].items())),
+            f"{CONTROLS[found['best control']]}: {sure(found['minus best control'], sign='+')}",
+            "{1}: {0:.3f}".format(*max((v["mean"], peer) for peer, v in found["peers_on_layers"].items())),
             f"{found['false_alarms']['5%']['mean']:.1%}, {found['false_alarms']['1%']['mean']:.1%}",
         )
         for name, found in of.items()
