@@ -39,7 +39,7 @@ from gan_probe.scoring.sharded import Job, score_shards
 from synthetic import make_dataset
 
 N_IMAGES = 1000
-N_SHARDED = 3000
+N_SHARDED = 4000  # the bins of histograms are found on 256 images first, which counts among few
 BATCH_SIZES = (8, 16, 64, 128, 256)
 CHILD = """
 import time
