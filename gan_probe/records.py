@@ -61,15 +61,16 @@ def seal(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_seal(record: Mapping[str, Any], file: Path) -> None:
     """Raise `InputError` where a record was changed since it was written. Older versions wrote no checksum."""
-    if record.get(CHECKSUM, _checksum(record)) != _checksum(record):
+    renamed = CHECKSUM not in record and any(value == _checksum(record, name) for name, value in record.items())
+    if renamed or record.get(CHECKSUM, _checksum(record)) != _checksum(record):
         raise InputError(
             f"{file} was changed since it was saved: what it says does not fit its checksum. Bring the old one back, or"
             " make it again; nothing in it is meant to be edited."
         )
 
 
-def _checksum(record: Mapping[str, Any]) -> str:
-    rest = {name: value for name, value in record.items() if name != CHECKSUM}
+def _checksum(record: Mapping[str, Any], of: str = CHECKSUM) -> str:
+    rest = {name: value for name, value in record.items() if name != of}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:N_DIGITS]
 
 

@@ -115,6 +115,14 @@ def test_a_bit_that_flips_in_scores_is_noticed_or_changes_nothing(few_scores: Sc
     assert n_noticed > 200
 
 
+def test_a_bit_that_flips_in_the_name_of_the_checksum_is_noticed(tmp_path: Path) -> None:
+    record = seal({"schema": "x", "n": 1})
+    check_seal(record, tmp_path)
+    check_seal({"schema": "x", "n": 1}, tmp_path)  # of an older version, which wrote none
+    with pytest.raises(InputError, match="does not fit its checksum"):
+        check_seal({name.replace("k", "["): value for name, value in record.items()}, tmp_path)
+
+
 def test_a_column_that_is_gone_is_named(few_scores: ScoreTable, tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
