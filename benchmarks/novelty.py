@@ -67,6 +67,17 @@ def as_set(source: str, images: np.ndarray, labels: np.ndarray) -> ImageSet:
     return ImageSet(images[first], table[first].reset_index(drop=True), Path(source))
 
 
+def apart(*sets: ImageSet) -> Sets:
+    """Return sets without the images that an earlier one has, pixel for pixel: some data sets hold copies."""
+    known, found = set[str](), list[ImageSet]()
+    for one in sets:
+        kept = ~one.table["sample_id"].isin(known).to_numpy()
+        found.append(one.take(kept))
+        known |= set(one.table["sample_id"])
+    training, reals, judged, new = found
+    return training, reals, judged, new
+
+
 @lru_cache(maxsize=2)
 def stored(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return images, numbers of classes, and their names."""
@@ -99,7 +110,7 @@ class Stored:
             np.concatenate([sets[2].images, new.images]), pd.concat([sets[2].table, new.table], ignore_index=True),
             Path(self.source),
         )  # fmt: skip
-        return sets[0], sets[1], judged, sets[3]
+        return apart(sets[0], sets[1], judged, sets[3])
 
     def is_there(self, data: Path) -> bool:
         return all((data / f"{name}.npz").is_file() for name in (self.source, self.other or self.source))
