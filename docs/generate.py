@@ -390,7 +390,8 @@ def outliers(page: str) -> str:
 def sure(found: dict[str, float], sign: str = "") -> str:
     """Return a mean with its interval, where there is one."""
     mean = f"{found['mean']:{sign}.3f}"
-    return f"{mean} ({found['ci_low']:{sign}.3f} to {found['ci_high']:{sign}.3f})" if found["n"] > 1 else mean
+    low, high = max(found["ci_low"], -1.0 if sign else 0.0), min(found["ci_high"], 1.0)
+    return f"{mean} ({low:{sign}.3f} to {high:{sign}.3f})" if found["n"] > 1 else mean
 
 
 def verdict(found: dict[str, float]) -> str:
