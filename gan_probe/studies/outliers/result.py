@@ -220,6 +220,11 @@ class OutlierFacts:
         return int((self.result.table["p_value"] <= smallest * (1 + 1e-9)).sum())
 
     @property
+    def extreme(self) -> str:
+        """That number in words."""
+        return "1 image lies" if self.n_extreme == 1 else f"{self.n_extreme} images lie"
+
+    @property
     def n_needed(self) -> int:
         """How many of them it takes for any to be called."""
         return least_detectable(
@@ -336,7 +341,7 @@ VERDICTS: tuple[Verdict[OutlierFacts], ...] = (
         when=f"none is called, images lie beyond every held-out real, and more than {LARGE_SHARE:.0%} of all images"
         " would have to for any to be called",
         holds=lambda f: f.is_limited,
-        says="{n_extreme} images lie beyond every held-out real, and none is called: with {numbers.n_reference} of"
+        says="{extreme} beyond every held-out real, and none is called: with {numbers.n_reference} of"
         " these reals it takes {n_needed} such images among {numbers.n_images}. More reals (--reals)"
         " or fewer images at a time make the test sharper.",
     ),
