@@ -196,7 +196,7 @@ def _check_memory(data: list[Path], out: Path, *, image_bytes: int, split: str |
     from gan_probe.errors import InputError
     from gan_probe.images.readers.shards import find_shards
 
-    paths = [path for path in paths_of(data) if path.exists() and path.suffix != ".npy"]
+    paths = [p for p in paths_of(data) if p.exists() and p.suffix != ".npy" and not (p / "images.npy").is_file()]
     needed = image_bytes * sum(shard.n or 0 for path in paths for shard in find_shards(path, split=split))
     if needed > memory_bytes() / 2:
         raise InputError(
