@@ -90,15 +90,16 @@ class _Lines:
         self._begun, self._total, self._done = time.perf_counter(), total, 0
         self._found = 0  # of what is done, by an earlier call: no sign of how fast this one is
         self._marks = deque([(self._begun, 0)])  # when how much was done
+        self._latest = self._marks[0]
 
     def update(self, done: int, note: str, found: int = 0) -> None:
         """Take down how far the work is; the last part is told at once, where a line came before it."""
         if found != self._found:
             self._found, self._marks = found, deque([(self._begun, found)])
         self._done, self._note = done, note
-        now = time.perf_counter()
-        if len(self._marks) == 1 or now - self._marks[-1][0] >= MARK_EVERY_S:
-            self._marks.append((now, done))
+        self._latest = time.perf_counter(), done
+        if len(self._marks) == 1 or self._latest[0] - self._marks[-1][0] >= MARK_EVERY_S:
+            self._marks.append(self._latest)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -108,7 +109,7 @@ class _Lines:
         self._ended.set()
         self._thread.join()
         if self._said and self._done:
-            self._log(self._line(self._begun))
+            self._log(self._line())
 
     def _tick(self) -> None:
         wait = FIRST_LINE_AFTER_S
@@ -116,22 +117,23 @@ class _Lines:
             wait, self._said = PLAIN_LINE_EVERY_S, True
             self._log(self._line(time.perf_counter()))
 
-    def _line(self, now: float) -> str:
+    def _line(self, now: float | None = None) -> str:
         """Return how far the work is; of work under way with the seconds that are left, if the rest goes as fast."""
-        if not self._total and not self._done:
+        if now is not None and not self._total and not self._done:
             return f"{self._text}: {now - self._begun:.0f} s so far"
         of = f" of {self._total}" if self._total else ""
         left = ""
-        if self._total and self._done < self._total and (per_item := self._seconds_each(now)):
-            left = f", about {per_item * (self._total - self._done):.0f} s left"
+        if now is not None and self._total and self._done < self._total and (per_item := self._seconds_each(now)):
+            since = now - self._latest[0]  # of what is under way, not counted yet
+            left = f", about {max(per_item * (self._total - self._done) - since, 0):.0f} s left"
         return f"{self._text}: {self._done}{of}{left} {self._note}".rstrip()
 
     def _seconds_each(self, now: float) -> float:
         """Return how long an item took of late; 0 where none is done. What precedes the first counts for it alone."""
         while len(self._marks) > 2 and (self._marks[0][0] == self._begun or self._marks[1][0] < now - LATELY_S):
             self._marks.popleft()
-        then, done = self._marks[0]
-        return (now - then) / (self._done - done) if self._done > done else 0.0
+        (then, before), (last, done) = self._marks[0], self._latest
+        return (last - then) / (done - before) if done > before else 0.0
 
 
 class _Bar:
