@@ -322,7 +322,12 @@ def summary(problems: dict[str, dict[str, Any]]) -> dict[str, Any]:
     digits = [name for name in problems if is_single(name) and name not in DEVELOPMENT]
     found = {"mnist one against nine": over_units([problems[name]["0"] for name in digits])} if digits else {}
     others = [name for name in problems if not is_single(name)]
-    return found | {name: over_units(list(problems[name].values())) for name in others}
+    found |= {name: over_units(list(problems[name].values())) for name in others}
+    for name in (name for name in others if "," in name):  # VARIANTS, by seed
+        own, usual = problems[name], problems[name.split(",")[0]]
+        both = [own[seed]["default"] - usual[seed]["default"] for seed in own if seed in usual]
+        found[name]["minus the usual training"] = mean_interval(both)
+    return found
 
 
 def speed() -> dict[str, Any]:

@@ -345,6 +345,7 @@ def speeds(page: str) -> str:
     return between(page, table(("what", "median", "single values", "time of", "machines"), rows))
 
 
+SURE = 3  # units that an interval is shown of
 CONTROLS = {
     "random_init": "randomly initialised critics",
     "pixels": "pixels",
@@ -369,12 +370,13 @@ def outliers(page: str) -> str:
             f"{found['false_alarms']['5%']['mean']:.1%}, {found['false_alarms']['1%']['mean']:.1%}",
         )
         for name, found in of.items()
+        if "," not in name
     ]
     head = (
         "problem", "trainings or classes", "detectors that are used", "minus the score alone",
         "minus randomly initialised", "minus the best control", "best peer on the same layers", "false alarms",
     )  # fmt: skip
-    judged = [found for name, found in of.items() if name not in developed and found["default"]["n"] > 1]
+    judged = [v for name, v in of.items() if not (name in developed or "," in name) and v["default"]["n"] >= SURE]
     counts = [
         (title, *(str(sum(verdict(found[key]) == word for found in judged)) for word in ("ahead", "behind", "neither")))
         for title, key in (
@@ -384,14 +386,24 @@ def outliers(page: str) -> str:
         )
     ]
     over = f"of {len(judged)} problems, by the interval over trainings or classes: against"
-    return between(page, f"{table(head, rows)}\n\n{table((over, 'ahead', 'behind', 'neither'), counts)}")
+    variants = [
+        (name, sure(found["default"]), sure(found["minus the usual training"], sign="+"),
+         sure(found["minus random_init"], sign="+"))
+        for name, found in of.items() if "," in name
+    ]  # fmt: skip
+    tables = (
+        table(head, rows),
+        table((over, "ahead", "behind", "neither"), counts),
+        table(("other trainings", "AUROC", "minus the usual training", "minus randomly initialised"), variants),
+    )
+    return between(page, "\n\n".join(tables))
 
 
 def sure(found: dict[str, float], sign: str = "") -> str:
-    """Return a mean with its interval, where there is one."""
+    """Return a mean with its interval, where there are enough units for one."""
     mean = f"{found['mean']:{sign}.3f}"
     low, high = max(found["ci_low"], -1.0 if sign else 0.0), min(found["ci_high"], 1.0)
-    return f"{mean} ({low:{sign}.3f} to {high:{sign}.3f})" if found["n"] > 1 else mean
+    return f"{mean} ({low:{sign}.3f} to {high:{sign}.3f})" if found["n"] >= SURE else mean
 
 
 def verdict(found: dict[str, float]) -> str:
