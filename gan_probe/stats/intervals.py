@@ -93,7 +93,7 @@ def beyond_quantile(values: Values, reference: Values, share: float) -> tuple[fl
     Both samples are uncertain. Wilson's interval tells by how much the share moves where the quantile is known; the
     order statistics between which the quantile lies with 95 %, by how much it moves with the quantile. The two are
     squared and added (MOVER). Where a reference is too small for there to be such an order statistic, as with 40 values
-    for a share of 0.99, nothing bounds that side but 0. On the safe side: 97 to 99.5 % in simulations.
+    for a share of 0.99, nothing bounds that side but 0. On the safe side: 96 to 100 % in simulations.
 
     References
     ----------
