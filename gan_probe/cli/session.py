@@ -73,6 +73,41 @@ class Update(Protocol):
         """Tell what is done, and of that what was ``found`` done, by an earlier call that this one goes on with."""
 
 
+class Speed:
+    """How fast work goes of late, from what was noted of it; times are seconds of any clock.
+
+    Parameters
+    ----------
+    begun : float
+        When it began.
+    done : int
+        What was done then, by an earlier call.
+    """
+
+    def __init__(self, begun: float, done: int = 0) -> None:
+        self._begun = begun
+        self._marks = deque([(begun, done)])  # when how much was done
+        self._latest = self._marks[0]
+
+    def note(self, now: float, done: int) -> None:
+        """Take down what is done by now."""
+        self._latest = now, done
+        if len(self._marks) == 1 or now - self._marks[-1][0] >= MARK_EVERY_S:
+            self._marks.append(self._latest)
+
+    def seconds_left(self, now: float, total: int) -> float | None:
+        """Return how long the rest takes if it goes as fast, what is under way counted; None where nothing is done.
+
+        What precedes the first item, as a start, counts for it alone.
+        """
+        while len(self._marks) > 2 and (self._marks[0][0] == self._begun or self._marks[1][0] < now - LATELY_S):
+            self._marks.popleft()
+        (then, before), (last, done) = self._marks[0], self._latest
+        if done <= before:
+            return None
+        return max((last - then) / (done - before) * (total - done) - (now - last), 0.0)
+
+
 class _Lines:
     """Progress where there is no terminal: a line after two seconds, one every ten, and one at the end of long work.
 
@@ -89,17 +124,14 @@ class _Lines:
         """Count from here, up to a total where it is known."""
         self._begun, self._total, self._done = time.perf_counter(), total, 0
         self._found = 0  # of what is done, by an earlier call: no sign of how fast this one is
-        self._marks = deque([(self._begun, 0)])  # when how much was done
-        self._latest = self._marks[0]
+        self._speed = Speed(self._begun)
 
     def update(self, done: int, note: str, found: int = 0) -> None:
         """Take down how far the work is; the last part is told at once, where a line came before it."""
         if found != self._found:
-            self._found, self._marks = found, deque([(self._begun, found)])
+            self._found, self._speed = found, Speed(self._begun, found)
         self._done, self._note = done, note
-        self._latest = time.perf_counter(), done
-        if len(self._marks) == 1 or self._latest[0] - self._marks[-1][0] >= MARK_EVERY_S:
-            self._marks.append(self._latest)
+        self._speed.note(time.perf_counter(), done)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -123,17 +155,10 @@ class _Lines:
             return f"{self._text}: {now - self._begun:.0f} s so far"
         of = f" of {self._total}" if self._total else ""
         left = ""
-        if now is not None and self._total and self._done < self._total and (per_item := self._seconds_each(now)):
-            since = now - self._latest[0]  # of what is under way, not counted yet
-            left = f", about {max(per_item * (self._total - self._done) - since, 0):.0f} s left"
+        if now is not None and self._total and self._done < self._total:
+            seconds = self._speed.seconds_left(now, self._total)
+            left = "" if seconds is None else f", about {seconds:.0f} s left"
         return f"{self._text}: {self._done}{of}{left} {self._note}".rstrip()
-
-    def _seconds_each(self, now: float) -> float:
-        """Return how long an item took of late; 0 where none is done. What precedes the first counts for it alone."""
-        while len(self._marks) > 2 and (self._marks[0][0] == self._begun or self._marks[1][0] < now - LATELY_S):
-            self._marks.popleft()
-        (then, before), (last, done) = self._marks[0], self._latest
-        return (last - then) / (done - before) if done > before else 0.0
 
 
 class _Bar:

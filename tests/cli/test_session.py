@@ -16,7 +16,7 @@ from PIL import Image
 
 import gan_probe.cli
 from gan_probe.cli.app import VERBS
-from gan_probe.cli.session import Session, Voice
+from gan_probe.cli.session import Session, Speed, Voice
 from gan_probe.report.tables import Col, Table
 from tests.cli.conftest import call, call_json
 
@@ -162,29 +162,18 @@ def test_what_an_earlier_call_has_done_is_no_sign_of_speed(
     assert "training: 130 of 300, about 170 s left\n" in said
 
 
-def test_what_comes_before_the_first_item_is_no_sign_of_speed_and_nor_is_what_was_long_ago(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A start of 50 seconds, then steps of one second, and later of two."""
-    now = [0.0]
-    for name in ("FIRST_LINE_AFTER_S", "PLAIN_LINE_EVERY_S"):
-        monkeypatch.setattr(f"gan_probe.cli.session.{name}", 0.01)
-    monkeypatch.setattr("gan_probe.cli.session.time", SimpleNamespace(perf_counter=lambda: now[0]))
-
-    def wait_for(text: str) -> None:
-        said = ""
-        while text not in said:
-            said += capsys.readouterr().err
-
-    with Session("train").progress("training", 300) as update:
-        for number in range(1, 11):
-            now[0] = 50.0 + number
-            update(number, "")
-        wait_for("training: 10 of 300, about 290 s left\n")
-        for number in range(11, 101):
-            now[0] = 60.0 + 2 * (number - 10)
-            update(number, "")
-        wait_for("training: 100 of 300, about 400 s left\n")
+def test_what_comes_before_the_first_item_is_no_sign_of_speed_and_nor_is_what_was_long_ago() -> None:
+    """A start of 50 seconds, then steps of one second, and later of two; between two of them the time runs down."""
+    speed = Speed(0.0)
+    assert speed.seconds_left(40.0, 300) is None
+    for number in range(1, 11):
+        speed.note(50.0 + number, number)
+    assert speed.seconds_left(60.0, 300) == pytest.approx(290)
+    for number in range(11, 101):
+        speed.note(60.0 + 2 * (number - 10), number)
+    assert speed.seconds_left(240.0, 300) == pytest.approx(400)
+    assert speed.seconds_left(241.5, 300) == pytest.approx(398.5)
+    assert speed.seconds_left(900.0, 300) == 0
 
 
 def test_what_comes_before_and_after_the_items_is_said_too(
