@@ -6,12 +6,12 @@ one; a 1x1 convolution of stride 2 takes the even pixels. Weights start as Keras
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_probe.networks.blocks import SAME_PAD
 from gan_probe.networks.convolution import PenaltyConv2d
 from gan_probe.networks.piecewise import relu
 
@@ -21,7 +21,7 @@ HALVINGS = len(WIDTHS) - 1  # the last block keeps the resolution
 
 def _same(c_in: int, c_out: int) -> nn.Sequential:
     """Return a 4x4 convolution of stride 1 that keeps the size: (n, c_in, h, w) to (n, c_out, h, w)."""
-    return nn.Sequential(nn.ZeroPad2d(SAME_PAD), PenaltyConv2d(c_in, c_out, 4))
+    return nn.Sequential(OrderedDict({"1": PenaltyConv2d(c_in, c_out, 4, padding="same")}))  # so named in saved critics
 
 
 class ArticleBlock(nn.Module):

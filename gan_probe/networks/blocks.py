@@ -22,12 +22,12 @@ class ResidualDown(nn.Module):
         super().__init__()
         width = c_out if is_first else c_in
         self.is_first = is_first  # the image itself is not rectified
-        self.conv1 = PenaltyConv2d(c_in, width, 4)
+        self.conv1 = PenaltyConv2d(c_in, width, 4, padding="same")
         self.conv2 = PenaltyConv2d(width, c_out, 4, stride=2, padding=1)
         self.shortcut = PenaltyConv2d(c_in, c_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(F.pad(x if self.is_first else leaky_relu(x, 0.2), SAME_PAD))
+        y = self.conv1(x if self.is_first else leaky_relu(x, 0.2))
         y = self.conv2(leaky_relu(y, 0.2))
         return y + self.shortcut(halved(x))
 

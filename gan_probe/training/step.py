@@ -19,6 +19,7 @@ from gan_probe.images.pixels import to_network
 from gan_probe.networks import NETWORKS, build_critic, build_generator
 from gan_probe.networks.heads import with_labels
 from gan_probe.training import objectives, semi_supervised
+from gan_probe.training.adam import AdamInMemoryOrder
 from gan_probe.training.augmentation import augmented
 from gan_probe.training.auxiliary import Sight, build_heads, critic_tasks, generator_tasks, stops_gradient
 from gan_probe.training.batches import CHOICE, FAKE, FAKE_AGAIN, REAL, REAL_AGAIN, StepBatch, UpdateBatch
@@ -130,7 +131,7 @@ def new_state(
             module.to(memory_format=layout)  # type: ignore
     betas = (config.beta1, config.beta2)
     learned = [*trained.parameters(), *heads.parameters()]
-    adam = partial(torch.optim.Adam, betas=betas, fused=True)
+    adam = partial(AdamInMemoryOrder, betas=betas)
     return State(
         trained,
         made,
