@@ -212,16 +212,17 @@ class PenaltyConv2d(nn.Conv2d):
 
     def _conv_forward(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
         kind = x.device.type
-        if kind not in ("cpu", "cuda") or torch.compiler.is_compiling():
-            return super()._conv_forward(x, w, b)
-        in_bf16 = torch.is_autocast_enabled(kind)
+        stride, ((above, below), (left, right)), positions = self.stride, self._pads(), self._positions(x)
+        is_ours = kind in ("cpu", "cuda") and not torch.compiler.is_compiling()
+        in_bf16 = is_ours and torch.is_autocast_enabled(kind)
+        by_taps = is_ours and kind == "cpu" and not in_bf16 and self._is_for_taps(positions)
+        if not by_taps and (above, left) != (below, right):
+            x, above, left = nn.functional.pad(x, (left, right, above, below)), 0, 0
+        if not is_ours:
+            return torch.conv2d(x, w, b, stride, (above, left))
         if in_bf16:
             dtype = torch.get_autocast_dtype(kind)
             x, w, b = x.to(dtype), w.to(dtype), None if b is None else b.to(dtype)
-        stride, ((above, below), (left, right)), positions = self.stride, self._pads(), self._positions(x)
-        by_taps = kind == "cpu" and not in_bf16 and self._is_for_taps(positions)
-        if not by_taps and (above, left) != (below, right):
-            x, above, left = nn.functional.pad(x, (left, right, above, below)), 0, 0
         if kind == "cpu" and in_bf16 and math.prod(positions) <= FEW_POSITIONS:
             return self._as_product(x, w, b, (above, left), positions)
         if self.kernel_size == (1, 1) and not above + left:

@@ -1,30 +1,45 @@
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from gan_probe.networks import convolution
 from gan_probe.networks.convolution import PenaltyConv2d, input_gradients_only
 from gan_probe.training.objectives import gradient_penalty
 
+# Of torch's own convolution, which they are compared with:
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 CASES = [
     {"kernel_size": 3, "padding": 1},
     {"kernel_size": 4, "stride": 2, "padding": 1},
     {"kernel_size": 1},
     {"kernel_size": 1, "stride": 2},
+    {"kernel_size": 4, "padding": "same"},
+    {"kernel_size": (3, 4), "stride": (2, 1), "padding": (1, 2)},
 ]
 
 
-def pair(options: dict[str, int]) -> tuple[PenaltyConv2d, nn.Conv2d, torch.Tensor]:
+@pytest.fixture(params=["a convolution", "by taps"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How small layers are computed in float32: as torch does, or as large ones are."""
+    if request.param == "by taps":
+        monkeypatch.setattr(convolution, "TAP_CHANNELS", 1)
+    return request.param
+
+
+def pair(options: dict[str, Any]) -> tuple[PenaltyConv2d, nn.Conv2d, torch.Tensor]:
     torch.manual_seed(0)
     ours, theirs = PenaltyConv2d(2, 3, **options).double(), nn.Conv2d(2, 3, **options).double()
     theirs.load_state_dict(ours.state_dict())
     return ours, theirs, torch.randn(2, 2, 6, 6, dtype=torch.float64)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("options", CASES)
-def test_first_and_second_derivatives_are_those_of_finite_differences(options: dict[str, int]) -> None:
+def test_first_and_second_derivatives_are_those_of_finite_differences(options: dict[str, Any]) -> None:
     ours, _, x = pair(options)
     x.requires_grad_()
 
@@ -41,8 +56,9 @@ def test_first_and_second_derivatives_are_those_of_finite_differences(options: d
     assert torch.autograd.gradcheck(slope, (x, ours.weight))
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("options", CASES)
-def test_a_penalty_gives_the_gradients_of_torch_s_own_convolution(options: dict[str, int]) -> None:
+def test_a_penalty_gives_the_gradients_of_torch_s_own_convolution(options: dict[str, Any]) -> None:
     ours, theirs, x = pair(options)
     found = []
     for conv in (ours, theirs):
@@ -73,31 +89,57 @@ def test_weights_go_from_one_to_the_other() -> None:
     assert set(ours.state_dict()) == set(theirs.state_dict())
 
 
-@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 0.02), (torch.float32, 1e-5)])
+def penalty_s_gradients(conv: nn.Conv2d, x: torch.Tensor, *, in_bf16: bool = False) -> tuple[torch.Tensor, ...]:
+    def score(t: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=in_bf16):
+            return conv(t).float().flatten(1).square().sum(1)
+
+    conv.zero_grad()
+    gradient_penalty(score, x, x.flip(0), torch.tensor([0.2, 0.5, 0.7])).backward()
+    assert conv.weight.grad is not None
+    return score(x).detach(), conv.weight.grad
+
+
+def are_close(found: tuple[torch.Tensor, ...], wanted: tuple[torch.Tensor, ...], error: float) -> bool:
+    return all(torch.linalg.norm(a - b) < error * torch.linalg.norm(b) for a, b in zip(found, wanted, strict=True))
+
+
 @pytest.mark.parametrize("size_px", [4, 16])
-def test_few_positions_are_a_product_and_the_same(size_px: int, dtype: torch.dtype, error: float) -> None:
+def test_few_positions_in_bfloat16_are_a_product_and_the_same(size_px: int) -> None:
     """4 px: 2x2 positions, one matrix product. Values and the penalty's gradients are torch's, up to rounding."""
     torch.manual_seed(0)
     ours, theirs = (conv(8, 6, 4, stride=2, padding=1) for conv in (PenaltyConv2d, nn.Conv2d))
     theirs.load_state_dict(ours.state_dict())
-    x, found = torch.randn(3, 8, size_px, size_px), []
-    for conv in (ours, theirs):
+    x = torch.randn(3, 8, size_px, size_px)
+    assert are_close(penalty_s_gradients(ours, x, in_bf16=True), penalty_s_gradients(theirs, x), 0.02)
 
-        def score(t: torch.Tensor, conv: nn.Conv2d = conv) -> torch.Tensor:
-            is_bf16 = conv is ours and dtype == torch.bfloat16
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_bf16):
-                return conv(t).float().flatten(1).square().sum(1)
 
-        gradient_penalty(score, x, x.flip(0), torch.tensor([0.2, 0.5, 0.7])).backward()
-        found.append((score(x).detach(), conv.weight.grad))
-    for a, b in zip(*found, strict=True):
-        assert torch.linalg.norm(a - b) < error * torch.linalg.norm(b)
+@pytest.mark.parametrize("size_px", [1, 2, 4, 8])
+@pytest.mark.parametrize("options", [CASES[0], CASES[1], CASES[4]])
+def test_layers_of_many_channels_and_few_positions_are_the_same_by_taps(size_px: int, options: dict[str, Any]) -> None:
+    """On one pixel most taps meet padding alone: their weights' gradient is zero."""
+    if size_px < 2 and options.get("stride") == 2:
+        pytest.skip("the kernel does not fit")
+    torch.manual_seed(0)
+    ours, theirs = (conv(128, 136, **options) for conv in (PenaltyConv2d, nn.Conv2d))
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(3, 128, size_px, size_px)
+    assert ours._is_for_taps(ours._positions(x))
+    assert are_close(penalty_s_gradients(ours, x), penalty_s_gradients(theirs, x), 1e-5)
+
+
+def test_gradients_by_taps_lie_as_their_weights_do() -> None:
+    """What autograd takes without a copy, and Adam needs."""
+    conv = PenaltyConv2d(128, 128, 3, padding=1)
+    penalty_s_gradients(conv, torch.randn(3, 128, 4, 4))
+    assert conv.weight.grad is not None
+    assert conv.weight.grad.stride() == conv.weight.stride()
 
 
 def test_in_float32_scores_are_those_of_the_convolution_bit_by_bit() -> None:
-    """In a training few positions are a product; a saved critic's scores round as they always did."""
+    """In a training such layers go by taps; a saved critic's scores round as they always did."""
     torch.manual_seed(0)
-    conv, x = PenaltyConv2d(8, 6, 4, stride=2, padding=1), torch.randn(3, 8, 4, 4)
+    conv, x = PenaltyConv2d(128, 128, 4, stride=2, padding=1).eval(), torch.randn(3, 128, 4, 4)
     with torch.no_grad():
         laid = (t.contiguous(memory_format=torch.channels_last) for t in (x, conv.weight))
         assert torch.equal(conv(x), nn.functional.conv2d(*laid, conv.bias, 2, 1))

@@ -92,7 +92,7 @@ def test_a_penalty_takes_fewer_passes_and_gives_the_same_gradients_bit_by_bit(
 @pytest.mark.parametrize("network", ["residual", "article", "sngan"])
 def test_a_convolution_runs_backward_three_times_a_step(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """For the scores; for the slope in the image; for the penalty in the weights: no fourth time."""
-    monkeypatch.setattr("gan_probe.networks.convolution.FEW_POSITIONS", 0)  # small maps are convolutions here, too
+    monkeypatch.setattr("gan_probe.networks.convolution.TAP_POSITIONS", 0)  # small maps are convolutions here, too
     critic = build_critic(network, SHAPE, seed=1)
     n_convolutions = sum(isinstance(m, PenaltyConv2d) for m in critic.modules())
     assert critic_gradients(critic)[1] == 3 * n_convolutions
