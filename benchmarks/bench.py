@@ -35,6 +35,7 @@ from gan_probe.config import preset
 from gan_probe.device import has_native_bf16
 from gan_probe.images.image_set import from_synthetic
 from gan_probe.networks import build_critic, build_generator
+from gan_probe.networks.blocks import SAME_PAD
 from gan_probe.scoring.score import score
 from gan_probe.stats.similarity import similarities
 from gan_probe.stats.splits import halves
@@ -72,6 +73,8 @@ def convolution_seconds(critic: nn.Module, batch_size: int) -> tuple[float, floa
     total, seconds = 0.0, 0.0
     for layer, given in inputs:
         how: Any = (layer.stride, layer.padding)
+        if layer.padding == "same":
+            how, given = (layer.stride, (0, 0)), nn.functional.pad(given, SAME_PAD)
         if layer.kernel_size == (1, 1):  # see `train_step.Sliced`
             (down, across), how = layer.stride, ((1, 1), (0, 0))
             given = given[..., ::down, ::across]
@@ -121,7 +124,10 @@ def training(n_pairs: int) -> Iterator[Row]:
 
 
 def share(ours: Ours, network: str, n: int) -> dict[str, Any]:
-    """Return a step's rate in units of the rate of its convolutions alone, measured in turn."""
+    """Return a step's rate in units of the rate of its convolutions alone, measured in turn.
+
+    Of both the operations are counted as convolutions have them, padding included, though ours leaves some out.
+    """
     flops, found = ours.flops(), []
     for _ in range(n):
         operations, seconds = convolution_seconds(build_critic(network, (64, 64, 3), seed=0), ours.config.batch_size)

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import record
@@ -28,7 +29,8 @@ from torch.utils.flop_counter import flop_registry
 
 from gan_probe.config import TrainConfig, preset
 from gan_probe.device import has_native_bf16
-from gan_probe.networks import build_critic, build_generator, piecewise
+from gan_probe.networks import build_critic, build_generator, convolution, piecewise
+from gan_probe.networks.blocks import SAME_PAD
 from gan_probe.networks.convolution import PenaltyConv2d
 from gan_probe.training.acceleration import Log, accelerate
 from gan_probe.training.batches import ImageSource, batches
@@ -78,8 +80,9 @@ class Ours:
             torch.cuda.synchronize()
 
     def flops(self) -> float:
+        """Return the operations of a critic step with convolutions throughout, none by taps."""
         batch = next(self.batches).critic[0]
-        with Flops() as counter:
+        with Flops() as counter, patch.object(convolution, "TAP_POSITIONS", 0):
             critic_update(self.state, batch, self.config, precision=self.precision)
         return counter.total
 
@@ -119,11 +122,19 @@ class Sliced(nn.Conv2d):
         return nn.functional.conv2d(x[..., ::down, ::across], weight, bias)
 
 
+class Padded(nn.Conv2d):
+    """A 4x4 convolution that keeps the size, after a pass that pads: torch's own does the same, and warns of it."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return nn.functional.conv2d(nn.functional.pad(x, SAME_PAD), weight, bias)
+
+
 def with_plain_layers(module: nn.Module) -> nn.Module:
     """Return the network with torch's own convolutions, rectifiers and pooling, as others have it."""
     for layer in module.modules():
         if isinstance(layer, PenaltyConv2d):
             own: type[nn.Conv2d] = Sliced if layer.kernel_size == (1, 1) else nn.Conv2d
+            own = Padded if layer.padding == "same" else own
             object.__setattr__(layer, "__class__", own)
             layer.weight.data = layer.weight.data.contiguous()
     forward = module.forward

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from gan_probe.cli.verb import Verb
+from gan_probe.memory import keep_freed_memory
 from gan_probe.version import VERSION
 
 UsageError: Any = typer.BadParameter.__base__  # of the click that typer carries
@@ -168,6 +169,7 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
+    keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter gets its escape

@@ -93,6 +93,8 @@ class Critic:
     ) -> None:
         self.device = torch.device(device)
         self.module = module.to(self.device).eval().requires_grad_(False)
+        if self.device.type == "cpu" and not config.factory:  # the faster layout; others' code may not bear it
+            self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.config = config
         self.source = str(source or "")
         self.remarks: tuple[str, ...] = ()  # what is to be said once, of how it was made

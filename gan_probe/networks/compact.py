@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_probe.networks.blocks import TexturePath
+from gan_probe.networks.convolution import PenaltyConv2d
 from gan_probe.networks.piecewise import leaky_relu
 
 WIDTHS = (32, 64, 128, 128, 128, 128, 128)  # after each halving, the first by rearranging pixels
@@ -31,9 +32,9 @@ class CompactCritic(nn.Module):
         super().__init__()
         size_px, _, n_channels = image_shape
         widths = _widths(size_px, divisor)
-        self.stem = nn.Conv2d(4 * n_channels, widths[0], 3, padding=1)
+        self.stem = PenaltyConv2d(4 * n_channels, widths[0], 3, padding=1)
         pairs = pairwise(widths)
-        self.blocks = nn.ModuleList(nn.Conv2d(i, o, 4, stride=2, padding=1) for i, o in pairs)
+        self.blocks = nn.ModuleList(PenaltyConv2d(i, o, 4, stride=2, padding=1) for i, o in pairs)
         self.n_features = widths[-1] * SMALLEST_PX**2
         self.head = nn.Linear(self.n_features, 1)
         self.texture = TexturePath(n_channels, TEXTURE_WIDTH // divisor)

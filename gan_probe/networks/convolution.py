@@ -233,10 +233,9 @@ class PenaltyConv2d(nn.Conv2d):
         return _Convolution.apply(x, w, b, _How(stride, (above, left), positions, by_taps))
 
     def _is_for_taps(self, positions: tuple[int, int]) -> bool:
-        """Return whether this is faster by taps. In training alone: scores in float32 keep their bits."""
+        """Return whether this is faster by taps."""
         return (
-            (self.training or torch.is_grad_enabled())
-            and self.kernel_size != (1, 1)
+            self.kernel_size != (1, 1)
             and math.prod(positions) <= TAP_POSITIONS
             and self.in_channels * self.out_channels >= TAP_CHANNELS
         )
