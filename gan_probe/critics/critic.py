@@ -39,7 +39,7 @@ from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import LazyImages
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
-from gan_probe.networks import build_critic, restore_weights
+from gan_probe.networks import NETWORKS, build_critic, restore_weights
 from gan_probe.networks.heads import CriticWithHeads, CriticWithOutputs
 from gan_probe.records import regular, seal
 from gan_probe.types import Column, Images, ImageShape, Progress
@@ -93,7 +93,7 @@ class Critic:
     ) -> None:
         self.device = torch.device(device)
         self.module = module.to(self.device).eval().requires_grad_(False)
-        if self.device.type == "cpu" and not config.factory:  # the faster layout; others' code may not bear it
+        if self.device.type == "cpu" and config.network in NETWORKS:  # the faster layout; others' code may not bear it
             self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.config = config
         self.source = str(source or "")

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 FEW_POSITIONS = 4  # in bfloat16, up to 2x2 positions one matrix product over patches is faster than a convolution
-TAP_POSITIONS, TAP_CHANNELS = 64, 128 * 128  # in float32, up to 8x8 positions taps are, from so many pairs of channels on
+TAP_POSITIONS = 64  # in float32, up to 8x8 positions taps are,
+TAP_CHANNELS = 128 * 128  # from so many pairs of channels on
 
 _inputs_only = ContextVar("inputs_only", default=False)
 
@@ -126,17 +127,16 @@ def _taps(how: _How, w: Tensor, shape: torch.Size) -> Iterator[tuple[tuple[int, 
 
     Kernel and image have their channels last.
     """
-    down, across = (
-        _meetings(*axis) for axis in zip(w.shape[1:3], shape[1:3], how.positions, how.stride, how.padding, strict=True)
-    )
+    laid = zip(how.positions, how.stride, how.padding, strict=True)
+    down, across = (_meetings(*axis) for axis in zip(w.shape[1:3], shape[1:3], laid, strict=True))
     for (i, rows, pixel_rows), (j, columns, pixel_columns) in product(down, across):
         yield (i, j), (slice(None), rows, columns), (slice(None), pixel_rows, pixel_columns)
 
 
 @lru_cache(maxsize=256)
-def _meetings(kernel: int, size: int, n_positions: int, stride: int, padding: int) -> list[tuple[int, slice, slice]]:
+def _meetings(kernel: int, size: int, laid: tuple[int, int, int]) -> list[tuple[int, slice, slice]]:
     """Return, along one axis, every tap that meets pixels, at which positions, and which pixels."""
-    found = []
+    (n_positions, stride, padding), found = laid, []
     for tap in range(kernel):
         met = [p for p in range(n_positions) if 0 <= p * stride + tap - padding < size]
         if met:
@@ -212,7 +212,8 @@ class PenaltyConv2d(nn.Conv2d):
 
     def _conv_forward(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
         kind = x.device.type
-        stride, ((above, below), (left, right)), positions = self.stride, self._pads(), self._positions(x)
+        stride: Any = self.stride
+        ((above, below), (left, right)), positions = self._pads(), self._positions(x)
         is_ours = kind in ("cpu", "cuda") and not torch.compiler.is_compiling()
         in_bf16 = is_ours and torch.is_autocast_enabled(kind)
         by_taps = is_ours and kind == "cpu" and not in_bf16 and self._is_for_taps(positions)
@@ -224,7 +225,7 @@ class PenaltyConv2d(nn.Conv2d):
             dtype = torch.get_autocast_dtype(kind)
             x, w, b = x.to(dtype), w.to(dtype), None if b is None else b.to(dtype)
         if kind == "cpu" and in_bf16 and math.prod(positions) <= FEW_POSITIONS:
-            return self._as_product(x, w, b, (above, left), positions)
+            return self._as_product(x, w, b, _How(stride, (above, left), positions, by_taps))
         if self.kernel_size == (1, 1) and not above + left:
             # Of three channels torch 2.13 writes beyond the gradient's memory at stride 2; and this is less to copy.
             x, stride = x[..., :: stride[0], :: stride[1]], (1, 1)
@@ -243,20 +244,21 @@ class PenaltyConv2d(nn.Conv2d):
     def _pads(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """Return the padding (above, below), (left, right). Of "same" an odd one is below and right, as everywhere."""
         if self.padding == "same":
-            return tuple(((size - 1) // 2, size // 2) for size in self.kernel_size)
-        return tuple((int(padding),) * 2 for padding in self.padding)
+            down, across = self.kernel_size
+            return ((down - 1) // 2, down // 2), ((across - 1) // 2, across // 2)
+        down, across = (int(padding) for padding in self.padding)
+        return (down, down), (across, across)
 
     def _positions(self, x: Tensor) -> tuple[int, int]:
         """Return how often the kernel is laid on an image, down and across."""
         axes = zip(x.shape[2:], self.kernel_size, self.stride, self._pads(), strict=True)
-        return tuple((size + sum(pads) - kernel) // stride + 1 for size, kernel, stride, pads in axes)
+        down, across = ((size + sum(pads) - kernel) // stride + 1 for size, kernel, stride, pads in axes)
+        return down, across
 
-    def _as_product(
-        self, x: Tensor, w: Tensor, b: Tensor | None, padding: tuple[int, int], positions: tuple[int, int]
-    ) -> Tensor:
+    def _as_product(self, x: Tensor, w: Tensor, b: Tensor | None, how: _How) -> Tensor:
         """Return the convolution as one matrix product over patches, which is what so few of them are fastest as."""
-        patches = nn.functional.unfold(x, self.kernel_size, padding=padding, stride=self.stride)
+        patches = nn.functional.unfold(x, self.kernel_size, padding=how.padding, stride=how.stride)
         n, depth, n_positions = patches.shape
         flat = patches.transpose(1, 2).reshape(n * n_positions, depth) @ w.reshape(len(w), depth).T
         y = flat if b is None else flat + b
-        return y.view(n, n_positions, len(w)).transpose(1, 2).reshape(n, len(w), *positions)
+        return y.view(n, n_positions, len(w)).transpose(1, 2).reshape(n, len(w), *how.positions)

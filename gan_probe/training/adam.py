@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +22,7 @@ class AdamInMemoryOrder(torch.optim.Adam):
         super().__init__(*arguments, **options, fused=True)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take saved moments, laid as the weights are."""
         super().load_state_dict(state_dict)
         for weight, kept in self.state.items():
             for name, value in kept.items():
@@ -34,7 +36,7 @@ class AdamInMemoryOrder(torch.optim.Adam):
             if gradients[i].stride() != weight.stride():
                 gradients[i] = torch.empty_like(weight).copy_(gradients[i]).detach()
             if weight.device.type == "cpu" and not weight.is_contiguous():
-                order = sorted(range(weight.dim()), key=lambda axis: -weight.stride(axis))
+                order = np.argsort(weight.stride())[::-1].tolist()
                 for tensors in (weights, gradients, *moments):
                     tensors[i] = tensors[i].detach().permute(order)
         return has_complex
