@@ -33,6 +33,7 @@ from torch.utils.data import DataLoader, Dataset
 from gan_probe import Critic
 from gan_probe.images.pixels import to_network
 from gan_probe.images.readers.shards import find_shards, read_blocks
+from gan_probe.memory import keep_freed_memory
 from gan_probe.scoring.engines import LOCAL, Wanted
 from gan_probe.scoring.score import score
 from gan_probe.scoring.sharded import Job, score_shards
@@ -44,6 +45,12 @@ BATCH_SIZES = (8, 16, 64, 128, 256)
 CHILD = """
 import time
 import numpy as np
+try:
+    from gan_probe.memory import keep_freed_memory  # as the commands of today begin
+except ImportError:
+    pass
+else:
+    keep_freed_memory()
 from gan_probe import Critic
 from gan_probe.pipeline import from_synthetic, score  # the names of 0.1.0, which both have
 from synthetic import make_dataset
@@ -149,7 +156,8 @@ def users_loop(critic: Critic, folder: Path) -> None:
 
 def default_score_s(tree: Path) -> float:
     """Return the CPU seconds of a default score by the code of a checkout."""
-    environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    environment = {**ours, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CHILD], env=environment, cwd=tree, capture_output=True, text=True
     )
@@ -166,6 +174,7 @@ def main() -> None:
     arguments = parser.parse_args()
     n = arguments.pairs
     torch.set_num_threads(1)
+    keep_freed_memory()  # as the commands do
     images = make_dataset("jitter-test", per_class=N_SHARDED // 10).images
     critic = Critic.from_network("compact", (64, 64, 3), seed=1)
     everything, scores = Wanted(None), Wanted()
