@@ -86,7 +86,11 @@ def _weight_gradient(g: Tensor, x: Tensor, w: Tensor, how: _How) -> Tensor:
     in_w = torch.empty_like(w) if len(taps) == w[0, 0].numel() else torch.zeros_like(w)
     g, x, written = _channels_last(g), _channels_last(x), _channels_last(in_w)
     for (i, j), there, here in taps:
-        torch.mm(_rows(g[there]).t(), _rows(x[here]), out=written[:, i, j])
+        a, b = _rows(g[there]).t(), _rows(x[here])
+        if torch.is_grad_enabled():
+            written[:, i, j] = a @ b
+        else:
+            torch.mm(a, b, out=written[:, i, j])  # without a copy
     return in_w  # no view: autograd adds to it in place
 
 

@@ -72,6 +72,7 @@ def test_a_penalty_gives_the_gradients_of_torch_s_own_convolution(options: dict[
     assert torch.allclose(found[0], found[1])
 
 
+@pytest.mark.usefixtures("way")
 def test_gradients_of_weights_within_a_graph_are_right_too() -> None:
     """Not what a penalty asks for, but what a user may: the weights' gradient, differentiated in the image."""
     ours, theirs, x = pair(CASES[0])

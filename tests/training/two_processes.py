@@ -79,5 +79,5 @@ if __name__ == "__main__":
     ranks = join(CPU)
     found = work(sys.argv[1], ranks)
     if ranks.rank == 0:
-        save_file(found, Path(sys.argv[2]))
+        save_file({name: value.contiguous() for name, value in found.items()}, Path(sys.argv[2]))
     leave()
