@@ -13,7 +13,7 @@ def keep_freed_memory() -> None:
     """Keep up to 512 MiB of freed memory, in this process and in those that it starts.
 
     A network's maps are megabytes, freed after every batch. glibc hands them back to the system and fetches them page
-    by page for the next one, or not, as its thresholds happen to move: the same scoring took from 0.8 to 1.4 times.
+    by page for the next one, or not, as its thresholds happen to move.
     Nothing is done where the environment says how (``MALLOC_...``, ``GLIBC_TUNABLES``), or with another C library.
     """
     if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):

@@ -9,10 +9,8 @@ from gan_probe.config import TrainConfig
 from gan_probe.images.image_set import ImageSet
 from gan_probe.training import RunFolder
 from gan_probe.training.adam import AdamInMemoryOrder
-from gan_probe.training.batches import ImageSource, batches
-from gan_probe.training.step import new_state, train_step
+from tests.training.resuming import assert_equal_bits, whole_and_resumed
 
-CPU = torch.device("cpu")
 LAYOUTS = {"plain": torch.contiguous_format, "channels last": torch.channels_last}
 SHAPES = ((6, 5, 4, 3), (7,), (3, 2))
 
@@ -72,16 +70,4 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(
     network: str, train_set: ImageSet, tmp_path: Path, one_thread: None
 ) -> None:
     config = replace(TrainConfig(), network=network, steps=4, batch_size=4, n_critic=1, precision="fp32")
-    source, run = ImageSource.of(train_set.images, CPU), RunFolder(tmp_path)
-    whole = new_state(config, train_set.image_shape, CPU)
-    for batch in batches(source, config, first=1, sees_reals=False):
-        train_step(whole, batch, config, precision="fp32")
-        if whole.step == 2:
-            run.write_checkpoint(whole)
-    resumed = new_state(config, train_set.image_shape, CPU)
-    run.read_checkpoint(resumed)
-    for batch in batches(source, config, first=3, sees_reals=False):
-        train_step(resumed, batch, config, precision="fp32")
-    for name, module in whole.modules().items():
-        ours, theirs = module.state_dict(), resumed.modules()[name].state_dict()
-        assert all(torch.equal(ours[key], theirs[key]) for key in ours), name
+    assert_equal_bits(*whole_and_resumed(config, train_set, RunFolder(tmp_path)))

@@ -31,6 +31,7 @@ from gan_probe.training.batches import ImageSource, StepBatch, batches
 from gan_probe.training.settle import settle
 from gan_probe.training.step import behind_features, critic_gradients, generator_looks, new_state, train_step
 from tests.conftest import BARE
+from tests.training.resuming import assert_equal_bits, whole_and_resumed
 
 CPU = torch.device("cpu")
 BESIDE = TrainConfig(batch_size=6, steps=4, precision="fp32", n_snapshots=0, augment="crop,flip,colour")
@@ -181,21 +182,8 @@ def test_the_generator_learns_through_a_stopped_critic_and_turns_its_own_images(
 def test_resumed_equals_uninterrupted_bit_for_bit(
     config: TrainConfig, train_set: ImageSet, tmp_path: Path, one_thread: None
 ) -> None:
-    whole = new_state(config, train_set.image_shape, CPU)
-    source = ImageSource.of(train_set.images, CPU)
-    run = RunFolder(tmp_path)
-    for batch in batches(source, config, first=1, sees_reals=False):
-        train_step(whole, batch, config, precision="fp32")
-        if whole.step == 2:
-            run.write_checkpoint(whole)
-    resumed = new_state(config, train_set.image_shape, CPU)
-    run.read_checkpoint(resumed)
-    for batch in batches(source, config, first=3, sees_reals=False):
-        train_step(resumed, batch, config, precision="fp32")
-    assert set(whole.modules()) == set(resumed.modules())
-    for name, module in whole.modules().items():
-        ours, theirs = module.state_dict(), resumed.modules()[name].state_dict()
-        assert all(torch.equal(ours[key], theirs[key]) for key in ours), name
+    whole, resumed = whole_and_resumed(config, train_set, RunFolder(tmp_path))
+    assert_equal_bits(whole, resumed)
     start = new_state(config, train_set.image_shape, CPU)
     assert not torch.equal(next(start.heads.parameters()), next(whole.heads.parameters()))  # heads learn
 
