@@ -283,7 +283,8 @@ def _prepare(
     n_processes: int,
 ) -> None:
     """Make the run folder, or see that the one there may be resumed."""
-    sources = [data.source, *map(Path, data.table["source"].astype(str).unique() if "source" in data.table else ())]
+    named = list(map(str, data.table["source"].unique())) if "source" in data.table else []
+    sources = [data.source, *map(Path, named)]
     if any(source.is_dir() and out.is_relative_to(source.resolve()) for source in sources):
         raise InputError(
             f"{out} lies in the folder of the images, so its samples would become data. Choose another --out."
@@ -302,6 +303,7 @@ def _prepare(
         "run_id": run_id(config, data.fingerprint),
         "data_fingerprint": data.fingerprint,
         "data_source": str(data.source),
+        **({"data_sources": named} if len(named) > 1 else {}),
         "n_images": len(data),
         "image_shape": list(data.image_shape),
         "precision_used": resolve_precision(config.precision, device),

@@ -104,7 +104,7 @@ def measure_pace(
         begun = clock()
         critic = saver.critic(state)
         if examine is not None:
-            examine(critic, saver.generator(state, is_kept=False))
+            examine(critic, saver.generator(state, is_kept=False), is_last=False)
     return Pace(step_s, clock() - begun)
 
 

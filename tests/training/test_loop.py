@@ -18,7 +18,7 @@ from gan_probe.cli import app
 from gan_probe.config import TrainConfig, preset
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
-from gan_probe.images.image_set import ImageSet
+from gan_probe.images.image_set import ImageSet, concatenate
 from gan_probe.stats.auroc import auroc
 from gan_probe.training import DivergedError, RunFolder, train
 from gan_probe.training.loop import snapshot_steps, split_held_out
@@ -251,3 +251,11 @@ def test_a_run_within_its_own_data_is_refused(train_set: ImageSet, tmp_path: Pat
     data = replace(train_set, source=tmp_path)
     with pytest.raises(InputError, match="lies in the folder of the images, so its samples would become data"):
         train(data, tmp_path / "runs" / "run", SMALL)
+
+
+def test_a_run_names_every_data_set_it_is_trained_on(train_set: ImageSet, test_set: ImageSet, tmp_path: Path) -> None:
+    for name, data in {"one": train_set, "both": concatenate([train_set, test_set])}.items():
+        train(data, tmp_path / name, replace(BARE, steps=1))
+    one, both = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("one", "both"))
+    assert "data_sources" not in one
+    assert both["data_sources"] == [str(train_set.source), str(test_set.source)]

@@ -21,6 +21,7 @@ from gan_probe.scoring.engines import LOCAL
 from gan_probe.types import Images, Rows
 
 N_IMAGES = 250  # fakes, and reals that they are compared with: enough for a word, and snapshots are many
+N_ON_THE_WAY = 64  # training images, and held-out ones, that a critic is asked about before the training's end
 N_CLASSIFIER, N_CLASSIFIER_TEST = 5000, 1000
 SIDE_PX = 16  # images are compared at this size: noise of single pixels says nothing of their content
 SMALL_SHARE = 0.25  # a class is covered when fakes show it at least this often, next to its share of the reals
@@ -137,8 +138,8 @@ class Examiner:
             self._classifier = KNeighborsClassifier(3).fit(small(self.training.images[fit]), self._labels[fit])
             self._accuracy = float(self._classifier.score(small(self.training.images[test]), self._labels[test]))
 
-    def examine(self, critic: Critic, generator: Generator) -> dict[str, Any]:
-        """Return the measures of this moment.
+    def examine(self, critic: Critic, generator: Generator, *, is_last: bool = True) -> dict[str, Any]:
+        """Return the measures of this moment; before the last the critic is asked about fewer images.
 
         Returns
         -------
@@ -158,11 +159,12 @@ class Examiner:
             "untrained_distance": round(self._untrained, 4),
             "told_apart": round(told_apart(fakes, self._rows), 4),
             "training_preference": None,
-            "n_held_out": len(self._held_out),
+            "n_held_out": len(self._held_out) if is_last else len(self._held_out[:N_ON_THE_WAY]),
         }
         if len(self._held_out):
-            scores = np.concatenate([LOCAL.run([critic], x)[0].scores for x in (self._reals, self._held_out)])
-            is_training = np.arange(len(scores)) < len(self._reals)
+            reals, others = (x if is_last else x[:N_ON_THE_WAY] for x in (self._reals, self._held_out))
+            scores = LOCAL.run([critic], np.concatenate([reals, others]))[0].scores
+            is_training = np.arange(len(scores)) < len(reals)
             if np.isfinite(scores).all():
                 found["training_preference"] = round(float(roc_auc_score(is_training, scores)), 4)
         if self._classifier is not None and self._labels is not None:

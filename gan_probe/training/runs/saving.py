@@ -25,7 +25,7 @@ from gan_probe.training.step import State, effective_weights
 from synthetic.files import atomic_folder, atomic_path
 
 N_SAMPLES = 24
-N_LATENTS = 256  # that a snapshot's generator is calibrated on: a quarter of the finished one's, since it is not kept
+N_LATENTS = 128  # that a snapshot's generator is calibrated on: an eighth of the finished one's, since it is not kept
 
 
 def run_id(config: TrainConfig, fingerprint: str) -> str:
@@ -107,10 +107,11 @@ class Saver:
         critic.save(self.run.snapshot(state.step), overwrite=True)
         if examiner is None:
             return
-        generator = self.generator(state, is_kept=state.step == self.config.steps)
+        is_last = state.step == self.config.steps
+        generator = self.generator(state, is_kept=is_last)
         with atomic_path(self.run.sample_sheet(state.step)) as temporary:
             sheet(generator.sample(N_SAMPLES, seed=self.config.seed)).save(temporary)
-        self.run.append_health({"step": state.step, **examiner.examine(critic, generator)})
+        self.run.append_health({"step": state.step, **examiner.examine(critic, generator, is_last=is_last)})
 
     def save_generator(self, state: State) -> None:
         """Write ``generator/``."""

@@ -14,6 +14,7 @@ from gan_probe.images.image_set import ImageSet
 from gan_probe.networks import build_generator
 from gan_probe.training import RunFolder, train
 from gan_probe.training.loop import split_held_out
+from gan_probe.training.runs import health
 from gan_probe.training.runs.diagnosis import diagnosis_of
 from gan_probe.training.runs.folder import METRICS
 from gan_probe.training.runs.health import Examiner, coverage, distance, diversity, small, told_apart
@@ -71,6 +72,18 @@ def test_the_examiner_names_missing_classes_and_a_generator_that_is_stuck(train_
     assert label not in found["missing"]
     assert found["classifier_accuracy"] == 1.0
     assert 0.2 < found["training_preference"] < 0.8
+
+
+def test_on_the_way_the_critic_is_asked_about_fewer_images(train_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "N_ON_THE_WAY", 3)
+    critic = Critic.from_network("compact", train_set.image_shape)
+    config = GeneratorConfig("compact", train_set.image_shape, 4)
+    generator = Generator(build_generator("compact", train_set.image_shape, 4, seed=0), config)
+    examiner = Examiner(*split_held_out(train_set, 0.25, seed=0))
+    early, last = (examiner.examine(critic, generator, is_last=is_last) for is_last in (False, True))
+    assert (early["n_held_out"], last["n_held_out"]) == (3, 10)
+    assert early["diversity"] == last["diversity"]
+    assert early["training_preference"] * 9 == pytest.approx(round(early["training_preference"] * 9), abs=1e-3)
 
 
 def metrics(accuracy: float) -> pd.DataFrame:
