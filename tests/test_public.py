@@ -54,6 +54,12 @@ def test_wrong_first_tries_get_the_sentence_that_helps(critic: Critic, few_set: 
             attempt()
 
 
+def test_a_missing_label_in_an_array_is_no_class_of_its_own(few_set: ImageSet) -> None:
+    found = gan_probe.from_arrays(few_set.images[:4], ["a", None, float("nan"), "nan"])
+    assert found.table["label"].tolist() == ["a", "(no label)", "(no label)", "nan"]
+    assert found.warnings == ("2 images have no label.",)
+
+
 def test_a_spec_file_is_a_data_set(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('name = "mine"\nsize_px = 16\nper_class = 2\n[[type]]\nshape = "circle"\n')
     spec = synthetic.load_spec(tmp_path / "mine.toml")

@@ -176,6 +176,9 @@ def read_pair(
     splits = set(sets[0].table["split"].astype(str)) if "split" in sets[0].table else set()
     if {"train", "test"} <= splits:
         column = sets[0].table["split"].astype(str)
+        if others := sorted(splits - {"train", "test"}):
+            n_others = int(column.isin(others).sum())
+            session.warn([f"{n_others} images of other splits than train and test are not used: {', '.join(others)}."])
         return sets[0].take((column == "train").to_numpy()), sets[0].take((column == "test").to_numpy())
     return hold_out(sets[0], TEST_SHARE, seed=config.seed)
 

@@ -28,9 +28,8 @@ from gan_probe.critics.stored import KINDS
 from gan_probe.device import resolve_device
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.estimators.base import CriticEstimator
-from gan_probe.images.image_set import from_arrays
+from gan_probe.images.image_set import NO_LABEL, from_arrays
 from gan_probe.images.pixels import rows_to_network, to_uint8
-from gan_probe.images.readers.reading import NO_LABEL
 from gan_probe.names import check_name
 from gan_probe.training import train
 from gan_probe.types import ImageShape, Rows

@@ -20,6 +20,8 @@ from gan_probe.types import Images
 from synthetic import Dataset, sample_id
 
 SHEET_COLUMNS = 8
+NO_LABEL = "(no label)"  # the class of images whose label is missing
+N_LISTED = 3  # data sets that a message names
 
 
 def fit_channels(images: Images, n_channels: int) -> Images:
@@ -205,7 +207,7 @@ def from_arrays(images: Images, labels: Sequence[Any] | None = None, *, name: st
     images : ndarray of uint8, shape (n, h, w), (n, h, w, 1) or (n, h, w, 3)
         0 to 255.
     labels : sequence, optional
-        One for each image.
+        One for each image; a missing one (None, NaN) is `NO_LABEL`, and the set's ``warnings`` say so.
     name : str
         What the images go by, for records.
 
@@ -233,11 +235,14 @@ def from_arrays(images: Images, labels: Sequence[Any] | None = None, *, name: st
         )
     table = pd.DataFrame({"sample_id": [sample_id(image) for image in array]})
     table["path"] = [f"{name}#{i}" for i in range(len(array))]
+    said: tuple[str, ...] = ()
     if labels is not None:
         if len(labels) != len(array):
             raise InputError(f"{len(array)} images and {len(labels)} labels; give one label for each image.")
-        table["label"] = [str(label) for label in labels]
-    return ImageSet(array, table, Path(name))
+        is_missing = [np.ndim(label) == 0 and bool(pd.isna(label)) for label in labels]
+        table["label"] = [NO_LABEL if gone else str(label) for label, gone in zip(labels, is_missing, strict=True)]
+        said = _without_label(sum(is_missing))
+    return ImageSet(array, table, Path(name), said)
 
 
 def from_synthetic(dataset: Dataset) -> ImageSet:
@@ -250,27 +255,61 @@ def from_synthetic(dataset: Dataset) -> ImageSet:
 def concatenate(sets: Sequence[ImageSet]) -> ImageSet:
     """Return several sets as one; with more than one a column ``source`` says where each image was read from.
 
-    Where all are `LazyImages`, so is the result.
+    Where all are `LazyImages`, so is the result. Grey sets beside colour are repeated into three channels; that, images
+    without a label, and a column ``seen`` that some of them lack, which is left out, stand in ``warnings``.
 
     Raises
     ------
     InputError
-        When their images differ in shape.
+        When their images differ in size, or, being `LazyImages`, in channels.
     """
     if len(sets) == 1:
         return sets[0]
-    shapes = {s.image_shape for s in sets}
-    if len(shapes) > 1:
-        listed = "; ".join(f"{s.source}: {'x'.join(map(str, s.image_shape))}" for s in sets)
-        raise InputError(f"the data sets differ in shape ({listed}). Resize them with --size N.")
+    said = [f"{s.source}: {w}" for s in sets for w in s.warnings]
+    if len({s.image_shape[:2] for s in sets}) > 1:
+        raise InputError(f"the data sets differ in size ({_shapes(sets)}). Resize them with --size N.")
+    grey = [s for s in sets if s.image_shape[2] == 1]
+    if 0 < len(grey) < len(sets):
+        if any(isinstance(s.images, LazyImages) for s in sets):
+            raise InputError(
+                f"some data sets are grey and some are in colour ({_shapes(sets)}), and what is streamed is not"
+                " converted. Give one kind, or leave out --stream."
+            )
+        sets = [_in_colour(s) if s.image_shape[2] == 1 else s for s in sets]
+        said.append(f"{sum(map(len, grey))} grey images were repeated into three channels.")
     table = pd.concat([s.table.assign(source=str(s.source)) for s in sets], ignore_index=True)
     if "label" in table:
-        table["label"] = table["label"].fillna("(no label)")
+        said += _without_label(int(table["label"].isna().sum()))
+        table["label"] = table["label"].fillna(NO_LABEL)
+    without = [str(s.source) for s in sets if "seen" not in s.table]
+    if "seen" in table and without:
+        table = table.drop(columns="seen")
+        said.append(f"the column seen is left out, for it is not known of all: {_listed(without)} has none.")
     lazy = [s.images for s in sets if isinstance(s.images, LazyImages)]
     return ImageSet(
         LazyImages.joined(lazy) if len(lazy) == len(sets) else np.concatenate([s.images[:] for s in sets]),
         table,
         sets[0].source,
-        tuple(f"{s.source}: {w}" for s in sets for w in s.warnings),
+        tuple(said),
         sum(s.n_skipped for s in sets),
     )
+
+
+def _in_colour(data: ImageSet) -> ImageSet:
+    """Return a grey set repeated into three channels; ids are those of the pixels, as of a folder that holds both."""
+    images = fit_channels(data.images, 3)
+    return replace(data, images=images, table=data.table.assign(sample_id=[sample_id(image) for image in images]))
+
+
+def _without_label(n: int) -> tuple[str, ...]:
+    return (f"{n} images have no label.",) if n else ()
+
+
+def _shapes(sets: Sequence[ImageSet]) -> str:
+    """Return the first sets that differ in shape, and theirs."""
+    first = {s.image_shape: f"{s.source}: {'x'.join(map(str, s.image_shape))}" for s in reversed(sets)}
+    return _listed([first[shape] for shape in dict.fromkeys(s.image_shape for s in sets)], "; ")
+
+
+def _listed(names: Sequence[str], between: str = ", ") -> str:
+    return between.join(names[:N_LISTED]) + (f"{between}..." if len(names) > N_LISTED else "")

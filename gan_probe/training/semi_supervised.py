@@ -20,9 +20,8 @@ from torch import Tensor, nn
 from gan_probe.config import TrainConfig
 from gan_probe.device import arithmetic_of
 from gan_probe.errors import InputError
-from gan_probe.images.image_set import ImageSet
+from gan_probe.images.image_set import NO_LABEL, ImageSet
 from gan_probe.images.pixels import to_network
-from gan_probe.images.readers.reading import NO_LABEL
 from gan_probe.training.batches import ImageSource, UpdateBatch
 
 

@@ -1,5 +1,6 @@
 """Few labels beside many images: the losses against plain NumPy, and what a training with them leaves."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,8 @@ from scipy.special import logsumexp
 from gan_probe.config import TrainConfig, preset
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
-from gan_probe.images.image_set import ImageSet, from_arrays
+from gan_probe.images.image_set import NO_LABEL, ImageSet, from_arrays
 from gan_probe.images.readers.few_labels import with_few_labels
-from gan_probe.images.readers.reading import NO_LABEL
 from gan_probe.networks import build_critic
 from gan_probe.scoring.score import score
 from gan_probe.training import RunFolder, train
@@ -183,6 +183,15 @@ def test_a_table_that_does_not_fit_is_refused(
     pd.DataFrame(rows).to_csv(tmp_path / "labels.csv", index=False)
     with pytest.raises(InputError, match=said):
         with_few_labels(train_set, str(tmp_path / "labels.csv"))
+
+
+def test_a_path_that_several_images_go_by_labels_none_of_them(few: ImageSet, tmp_path: Path) -> None:
+    both = replace(few, table=few.table.assign(path=["0.png"] * 2 + few.table["path"].tolist()[2:]))
+    (tmp_path / "labels.csv").write_text(f"path,label\n0.png,a\n{both.table['path'].iloc[2]},b\n")
+    with pytest.raises(
+        InputError, match="labels '0.png', and several images go by that path. Name them by .*sample_id"
+    ):
+        with_few_labels(both, str(tmp_path / "labels.csv"))
 
 
 def test_what_is_no_table_and_no_number_is_refused(train_set: ImageSet, tmp_path: Path) -> None:

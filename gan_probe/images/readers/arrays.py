@@ -124,7 +124,12 @@ def _one(archive: Mapping[str, Any], keys: Mapping[str, str], path: Path) -> _Fo
     images, columns, used = check_array(archive[keys[name]], path), dict[str, Any](), {name}
     for label in LABELS:
         if label in keys:
-            columns["label"] = _labels(archive, keys[label], len(images), path)
+            found = _labels(archive, keys[label], len(images), path)
+            if not np.array_equal(columns.setdefault("label", found), found):
+                raise InputError(
+                    f"{path} holds labels twice, and they differ: {', '.join(keys[n] for n in LABELS if n in keys)}."
+                    " Keep one of them."
+                )
             used.add(label)
     if name == "arr_0" and "label" not in columns and "arr_1" in keys:  # what np.savez(file, images, labels) makes
         shape, _ = _header(archive, keys["arr_1"])

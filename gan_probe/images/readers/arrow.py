@@ -65,12 +65,24 @@ def entries_of(table: pa.Table, file: Path, *, split: str | None = None, first: 
     return encoded_entries(frame, file, first=first)
 
 
-def read_saved(folder: Path, split: str | None) -> Entries:
-    """Return the images of a folder that ``save_to_disk`` wrote; of its splits, one or all."""
+def files_of_split(folder: Path, split: str | None) -> list[tuple[Path, str | None]]:
+    """Return those of `saved_files` that may hold a split, or all.
+
+    Raises
+    ------
+    InputError
+        When there is no such split.
+    """
     files = [(file, name) for file, name in saved_files(folder) if split is None or name in (None, split)]
     if not files:
         known = ", ".join(dict.fromkeys(str(name) for _, name in saved_files(folder)))
         raise InputError(f"{folder} has no split {split!r}. Splits: {known}.")
+    return files
+
+
+def read_saved(folder: Path, split: str | None) -> Entries:
+    """Return the images of a folder that ``save_to_disk`` wrote; of its splits, one or all."""
+    files = files_of_split(folder, split)
     parts = [entries_of(open_arrow(file), file, split=name) for file, name in files]
     return Entries(
         sources=[source for part in parts for source in part.sources],
@@ -78,6 +90,7 @@ def read_saved(folder: Path, split: str | None) -> Entries:
         table=pd.concat([part.table for part in parts], ignore_index=True),
         decode=parts[0].decode,
         origin=folder,
+        warnings=parts[0].warnings,
     )
 
 

@@ -10,10 +10,9 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from gan_probe.errors import InputError
-from gan_probe.images.image_set import ImageSet
+from gan_probe.images.image_set import NO_LABEL, ImageSet
 from gan_probe.images.readers.files import foreign, printable
 from gan_probe.images.readers.metadata import as_text, named_columns, read_csv, read_parquet
-from gan_probe.images.readers.reading import NO_LABEL
 from gan_probe.names import check_name
 
 ALL = "all"
@@ -83,6 +82,12 @@ def _read(data: ImageSet, file: Path) -> Sequence[str]:
             f"{printable(file)} labels {len(strange)} images that {data.source} has not, such as"
             f" {printable(strange[0])!r}. Images go by the {'sample_id' if column == 'sample_id' else 'path'} that"
             f" gan-probe score writes, such as {printable(of_data.iloc[0])!r}."
+        )
+    doubled = of_data[of_data.duplicated() & of_data.isin(set(names))] if column != "sample_id" else of_data[:0]
+    if len(doubled):
+        raise InputError(
+            f"{printable(file)} labels {printable(doubled.iloc[0])!r}, and several images go by that path. Name them by"
+            " the column sample_id that gan-probe score writes."
         )
     _check_classes(data, given.tolist())
     found: dict[str, str] = {}

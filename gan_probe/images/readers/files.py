@@ -91,13 +91,18 @@ def list_folder(folder: Path) -> Listing:
     return found
 
 
+def is_litter(name: str) -> bool:
+    """Return whether a name, of a file or of a folder above it, is one that systems and programs leave behind."""
+    return any(part.startswith("._") or part.lower() in LITTER for part in name.split("/"))
+
+
 def _identity(folder: Path) -> tuple[int, int]:
     now = folder.stat()
     return now.st_dev, now.st_ino
 
 
 def _sort_in(entry: os.DirEntry[str], below: str, found: Listing, *, ahead: list[str], links: list[str]) -> None:
-    if entry.name.startswith("._") or entry.name.lower() in LITTER:
+    if is_litter(entry.name):
         return
     name = f"{below}/{entry.name}" if below else entry.name
     if not entry.is_dir():

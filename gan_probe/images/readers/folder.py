@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -46,6 +47,7 @@ PASSED_OVER: tuple[tuple[str, str], ...] = (
 
 # Folders that people put masks in, and those that they put the pictures in which these belong to.
 MASKS = ("mask", "masks", "ground_truth", "groundtruth", "segmentation", "segmentations", "annotation", "annotations")
+SPLITS = ("train", "training", "validation", "val", "valid", "dev", "test", "testing")  # of folders; not all are needed
 PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos")
 
 
@@ -64,9 +66,13 @@ def read_folder(folder: Path, split: str | None) -> Entries:
         raise InputError(f"the metadata in {folder} has no column file_name. Columns: {', '.join(table.columns)}.")
     names = [_written(folder, name) for name in table["file_name"]]
     said = (*said, *_unnamed(folder, names))
-    if "label" not in table and (labels := folder_labels(names)):
-        table = table.assign(label=pd.Series(labels, dtype=object))
+    told = told_by_folders(names)
+    if "label" not in table and len(set(told.labels) - {None}) > 1:
+        table = table.assign(label=pd.Series(told.labels, dtype=object))
         said = (*said, "the metadata has no column label: the names of the sub-folders are taken.")
+    if "split" not in table and told.splits:
+        table = table.assign(split=told.splits)
+        said = (*said, *told.said)
     if split is not None and "split" in table:
         rows = (table["split"].astype(str) == split).to_numpy()
         table, names = table[rows].reset_index(drop=True), [n for n, keep in zip(names, rows, strict=True) if keep]
@@ -148,10 +154,34 @@ def own_files(folder: Path) -> set[str]:
     return {name for mark, names in OURS.items() if (folder / mark).is_file() for name in names}
 
 
-def folder_labels(names: Sequence[str]) -> list[str | None]:
-    """Return the innermost sub-folder of each file, where these are at least two; else nothing."""
-    labels = [PurePosixPath(name).parent.name or None for name in names]
-    return labels if len(set(labels) - {None}) > 1 else []
+class ToldByFolders(NamedTuple):
+    """What the folders of pictures say of each: its class, None where nothing; its split, where they are splits."""
+
+    labels: list[str | None]
+    splits: list[str]
+    said: list[str]
+
+
+def told_by_folders(names: Sequence[str]) -> ToldByFolders:
+    """Return what the names of folders say of pictures.
+
+    The innermost folder is the class. Where all the outermost are called train, test and the like, these are splits. A
+    folder of one name under several others, such as cats/images and dogs/images, says no class.
+    """
+    folders = [tuple(printable(part) for part in PurePosixPath(name).parts[:-1]) for name in names]
+    tops, splits, said = list(dict.fromkeys(folder[0] for folder in folders if folder)), list[str](), list[str]()
+    if len(tops) > 1 and all(folders) and all(top.lower() in SPLITS for top in tops):
+        splits, folders = [folder[0] for folder in folders], [folder[1:] for folder in folders]
+        said.append(f"the outermost folders are taken as splits: {some(tops)}. Choose one with --split.")
+    labels = [folder[-1] if folder else None for folder in folders]
+    above = list(dict.fromkeys("/".join(folder[:-1]) for folder in folders))
+    if len(above) > 1 and len(set(labels)) == 1 and labels[0] is not None:
+        said.append(
+            f"every picture lies in a folder called {labels[0]}, which says no class. If those above it do"
+            f" ({some(above)}), move the pictures up, or name labels in a metadata.csv."
+        )
+        labels = [None] * len(names)
+    return ToldByFolders(labels, splits, said)
 
 
 # --- found in the folder -----------------------------------------------------------------------------------------
@@ -225,11 +255,13 @@ def _all_pictures(folder: Path, split: str | None) -> Entries:
     names = [printable(name) for name in (*found.pictures, *unlisted)]
     refusals = [Refusal(f"this folder cannot be listed: {why}.") for why in listing.unlisted.values()]
     table = pd.DataFrame(index=range(len(names)))
-    labels = [printable(PurePosixPath(name).parent.name) or None for name in found.pictures]
-    said = found.warnings()
-    if any(labels):
-        table["label"] = pd.Series([*labels, *[None] * len(unlisted)], dtype=object)
-        loose = [name for name, label in zip(names, labels, strict=False) if label is None]
+    told = told_by_folders(found.pictures)
+    said = [*found.warnings(), *told.said]
+    if told.splits:
+        table["split"] = pd.Series([*told.splits, *[None] * len(unlisted)], dtype=object)
+    if any(told.labels):
+        table["label"] = pd.Series([*told.labels, *[None] * len(unlisted)], dtype=object)
+        loose = [name for name, label in zip(names, told.labels, strict=False) if label is None]
         if loose:
             said.append(f"{len(loose)} pictures lie beside the class folders, in none: {some(loose)}.")
     if like_masks:

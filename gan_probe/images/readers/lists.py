@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from gan_probe.errors import InputError
 from gan_probe.images.readers.entries import Entries, Refusal, decode_entry
 from gan_probe.images.readers.files import printable
-from gan_probe.images.readers.metadata import named_columns, read_csv, read_parquet
+from gan_probe.images.readers.metadata import label_meant, named_columns, read_csv, read_parquet
 
 STDIN = Path("-")
 NAMES = ("file_name", "path")  # columns that may hold the paths, the first of them that is there
@@ -48,7 +49,8 @@ def read_list(path: Path, split: str | None) -> Entries:
             f"{printable(path)} has no column {' or '.join(NAMES)} that names picture files. Columns:"
             f" {', '.join(map(str, table.columns))}."
         )
-    return _entries(["" if pd.isna(n) else str(n) for n in table[column]], path.parent, table.drop(columns=column))
+    found = _entries(["" if pd.isna(n) else str(n) for n in table[column]], path.parent, table.drop(columns=column))
+    return replace(found, warnings=label_meant(table, printable(path.name)))
 
 
 def read_stdin(path: Path, split: str | None) -> Entries:

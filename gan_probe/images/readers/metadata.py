@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -25,10 +26,14 @@ COLUMNS: tuple[tuple[str, str], ...] = (
      " `(no label)`, and is said"),
     ("`seen`", "true or false, 1 or 0, yes or no; anything else is refused"),
     ("all others", "numbers or true and false where nothing is lost by it, else text as written (007, NA)"),
+    ("an index that pandas wrote", "a column where it has a name; else passed over, and rows stay in their order"),
     ("headers", "without the blanks around them; the four above in any case of letters; two of one name are refused"),
 )  # fmt: skip
 KNOWN = (*TEXT, "seen", "sample_id")  # columns with a meaning; found whatever blanks and capitals their header has
-OTHER_LABELS = ("labels", "class", "classes", "class_name", "category", "target", "y")  # what may be meant for label
+UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls it in a file
+OTHER_LABELS = (  # what may be meant for label
+    "labels", "class", "classes", "class_name", "category", "target", "y", "fine_label", "coarse_label",
+)  # fmt: skip
 
 
 def read_metadata(folder: Path) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
@@ -48,10 +53,15 @@ def read_metadata(folder: Path) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
     table = _read(first)
     said = [f"{other.name} is not read, and says otherwise than {first.name}." for other in others
             if not _agree(table, other)]  # fmt: skip
-    meant = [name for name in table.columns if str(name).strip().lower() in OTHER_LABELS]
-    if meant and "label" not in table:
-        said.append(f"{first.name} has no column label; if {meant[0]} is meant, call it label.")
-    return table, tuple(said)
+    return table, (*said, *label_meant(table, first.name))
+
+
+def label_meant(table: pd.DataFrame, name: str) -> tuple[str, ...]:
+    """Return a word on a column that may be meant for the label, of a table that has none."""
+    meant = [str(column) for column in table.columns if str(column).strip().lower() in OTHER_LABELS]
+    if "label" in table or not meant:
+        return ()
+    return (f"{name} has no column label; if {meant[0]} is meant, call it label.",)
 
 
 def metadata_files(folder: Path) -> list[Path]:
@@ -178,8 +188,12 @@ def read_parquet(file: Path) -> pd.DataFrame:
 
 
 def as_frame(table: pa.Table) -> pd.DataFrame:
-    """Return an Arrow table as read_parquet returns the file that it came from."""
-    frame = table.to_pandas()
+    """Return an Arrow table as read_parquet returns the file that it came from: rows numbered in their order.
+
+    An index that pandas wrote is a column where it has a name, and nothing where it only numbers rows.
+    """
+    unnamed = [name for name in table.column_names if UNNAMED_INDEX.fullmatch(name)]
+    frame = table.drop_columns(unnamed).to_pandas(ignore_metadata=True)
     for name in set(TEXT) & set(table.column_names):
         if pa.types.is_integer(table.schema.field(name).type) and table[name].null_count:
             frame[name] = table[name].to_pandas(integer_object_nulls=True).to_numpy()  # 7 beside a null stays 7

@@ -10,7 +10,8 @@ import pandas as pd
 
 from gan_probe.errors import InputError
 from gan_probe.images.readers.entries import Entries, Refusal, decode_entry
-from gan_probe.images.readers.metadata import named_columns, read_parquet
+from gan_probe.images.readers.files import printable
+from gan_probe.images.readers.metadata import label_meant, named_columns, read_parquet
 
 
 def read_parquet_images(path: Path, split: str | None) -> Entries:
@@ -45,6 +46,7 @@ def encoded_entries(rows: pd.DataFrame, file: Path, *, first: int = 0, origin: P
         table=table.drop(columns=["image", "mask", "file_name"], errors="ignore"),
         decode=decode_entry,
         origin=file,
+        warnings=label_meant(table, printable(file.name)),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from gan_probe.errors import InputError
-from gan_probe.images.image_set import ImageSet, LazyImages, from_arrays
+from gan_probe.images.image_set import NO_LABEL, ImageSet, LazyImages, from_arrays
 from gan_probe.images.readers.arrow import is_dataset, read_dataset
 from gan_probe.images.readers.decode import Decoded, resize_array
 from gan_probe.images.readers.entries import N_NAMED, Decode, Entries, some
@@ -25,7 +25,6 @@ from gan_probe.places import DATA, hint
 from gan_probe.types import Images, OneImage, Progress
 from synthetic import sample_id
 
-NO_LABEL = "(no label)"
 # What options do to what is read, for the docs.
 OPTIONS: tuple[tuple[str, str], ...] = (
     ("`--size N` (`size_px=N`)", "every image becomes a square of N pixels (Lanczos), N from 4 to 4096;"

@@ -15,17 +15,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gan_probe.errors import InputError
-from gan_probe.images.image_set import fit_channels
-from gan_probe.images.readers.arrow import is_saved, open_arrow, saved_files, slices
+from gan_probe.images.image_set import NO_LABEL, fit_channels
+from gan_probe.images.readers.arrow import files_of_split, is_saved, open_arrow, slices
 from gan_probe.images.readers.decode import Decoded, resize_array
-from gan_probe.images.readers.entries import Entries
+from gan_probe.images.readers.entries import Entries, some
 from gan_probe.images.readers.files import foreign, list_folder, printable, stamp_of
 from gan_probe.images.readers.folder import own_files
-from gan_probe.images.readers.formats import is_picture
+from gan_probe.images.readers.formats import is_picture, may_hold_images
 from gan_probe.images.readers.lists import is_list
-from gan_probe.images.readers.metadata import as_frame, metadata_files
+from gan_probe.images.readers.metadata import as_frame, label_meant, metadata_files, named_columns
 from gan_probe.images.readers.parquet import encoded_entries
-from gan_probe.images.readers.reading import NO_LABEL, attempt, check_sizes, name_rows
+from gan_probe.images.readers.reading import attempt, check_sizes, name_rows
 from gan_probe.images.readers.table import find_entries
 from gan_probe.images.readers.tar import read_tar
 from gan_probe.images.threads import on_threads
@@ -51,12 +51,18 @@ class Shard:
         Its images, broken ones too; None where only opening it would tell.
     most : int or None
         Only the first so many of them are meant.
+    said : tuple of str
+        Of a data set's first shard: what is to be said of the listing.
+    n_left_out : int
+        Of a data set's first shard: what may be images and is of a kind that is not read; ``said`` names it.
     """
 
     name: str
     open: Callable[[int], Iterator[Entries]]
     n: int | None = None
     most: int | None = None
+    said: tuple[str, ...] = ()
+    n_left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,26 +112,37 @@ def find_shards(path: str | Path, *, split: str | None = None, n_rows: int = N_R
     path = Path(path)
     if is_saved(path):
         return _of_saved(path, split, n_rows)
-    if path.is_dir() and (files := _shard_files(path)):
-        return [shard for file in files for shard in _of_file(file, n_rows, file.relative_to(path).as_posix())]
+    if path.is_dir():
+        files, others = _shard_files(path)
+        if files:
+            found = [shard for file in files for shard in _of_file(file, n_rows, file.relative_to(path).as_posix())]
+            left_out = f"left out {len(others)} files of kinds that are not read beside shards: {some(others)}."
+            said = (*([left_out] if others else []), *_label_meant(files[0]))
+            return _with_word(found, said, len(others))
     if path.is_file() and path.suffix.lower() in SHARD_FILES and not is_list(path):
-        return _of_file(path, n_rows, path.name)
+        return _with_word(_of_file(path, n_rows, path.name), _label_meant(path), 0)
     if (path / "images.parquet").is_file():
-        return _of_file(path / "images.parquet", n_rows, "images.parquet")
+        file = path / "images.parquet"
+        return _with_word(_of_file(file, n_rows, file.name), _label_meant(file), 0)
     with foreign(f"{printable(path)} cannot be read as a data set"):
         entries = find_entries(path, split)
     n, name = len(entries.sources), printable(path.name or path)
     starts = range(0, n, n_rows)
     if entries.array is not None:  # it is opened again where it is read: pixels are not sent around
         reopen = partial(_reopened, path, split)
-        return [
+        found = [
             Shard(f"{name}#{a}", partial(_slices, reopen, a, min(n, a + n_rows)), min(n, a + n_rows) - a)
             for a in starts
         ]
-    parts = [part_of(entries, np.arange(a, min(n, a + n_rows))) for a in starts]
-    return [
-        Shard(f"{name}#{a}", partial(_given, part), len(part.sources)) for a, part in zip(starts, parts, strict=True)
-    ]
+    else:
+        parts = [part_of(entries, np.arange(a, min(n, a + n_rows))) for a in starts]
+        found = [Shard(f"{name}#{a}", partial(_given, p), len(p.sources)) for a, p in zip(starts, parts, strict=True)]
+    return _with_word(found, entries.warnings, entries.n_left_out)
+
+
+def _with_word(shards: Sequence[Shard], said: Sequence[str], n_left_out: int) -> list[Shard]:
+    """Return shards of which the first says what is to be said of all."""
+    return [replace(shard, said=tuple(said), n_left_out=n_left_out) for shard in shards[:1]] + [*shards[1:]]
 
 
 def limited(shards: Sequence[Shard], limit: int | None) -> list[Shard]:
@@ -142,26 +159,36 @@ def limited(shards: Sequence[Shard], limit: int | None) -> list[Shard]:
     return kept
 
 
-def _shard_files(folder: Path) -> list[Path]:
-    """Return the Parquet and tar files of a folder that holds nothing else that is read."""
+def _shard_files(folder: Path) -> tuple[list[Path], list[str]]:
+    """Return the Parquet and tar files of a folder that holds nothing else that is read, and what may be images."""
     if metadata_files(folder) or any((folder / f"images{suffix}").exists() for suffix in (".npy", ".npz")):
-        return []
+        return [], []
     ours = own_files(folder)
     names = [name for name in list_folder(folder).files if name not in ours]
     if any(is_picture(name) for name in names):
-        return []
-    return [folder / name for name in names if Path(name).suffix.lower() in SHARD_FILES]
+        return [], []
+    shards = [name for name in names if Path(name).suffix.lower() in SHARD_FILES]
+    others = [printable(name) for name in names if may_hold_images(name) and name not in shards]
+    return [folder / name for name in shards], others
+
+
+def _label_meant(file: Path) -> tuple[str, ...]:
+    """Return a word on a column that may be meant for the label, of a Parquet file that has none."""
+    if file.suffix.lower() != ".parquet":
+        return ()
+    with foreign(f"{printable(file)} cannot be read as .parquet"):
+        table = pd.DataFrame(columns=pq.read_schema(file).names)
+    return label_meant(named_columns(table, file), printable(file.name))
 
 
 def _of_saved(folder: Path, split: str | None, n_rows: int) -> list[Shard]:
     shards = list[Shard]()
-    for file, name in saved_files(folder):
-        if split is None or name in (None, split):
-            with foreign(f"{printable(file)} cannot be read as .arrow"):
-                n = open_arrow(file).num_rows
-            spans = [(start, min(n, start + n_rows)) for start in range(0, n, n_rows)]
-            shown = printable(file.relative_to(folder))
-            shards += [Shard(f"{shown}#{a}", partial(slices, file, name, (a, b)), b - a) for a, b in spans]
+    for file, name in files_of_split(folder, split):
+        with foreign(f"{printable(file)} cannot be read as .arrow"):
+            n = open_arrow(file).num_rows
+        spans = [(start, min(n, start + n_rows)) for start in range(0, n, n_rows)]
+        shown = printable(file.relative_to(folder))
+        shards += [Shard(f"{shown}#{a}", partial(slices, file, name, (a, b)), b - a) for a, b in spans]
     return shards
 
 

@@ -186,7 +186,8 @@ READERS: tuple[Reader, ...] = (
         matches=Path.is_dir,
         entries=read_folder,
         images="every picture in it and below it, or those that its metadata name; links are followed, once a folder",
-        labels="the column `label` of the metadata; else the innermost sub-folder",
+        labels="the column `label` of the metadata; else the innermost sub-folder; where all the outermost are called"
+        " `train`, `val`, `test` or the like, these are the column `split`",
         refused="names that lead out of the folder, folders that may not be listed: each counts as a broken picture",
     ),
 )

@@ -17,8 +17,9 @@ import pandas as pd
 from gan_probe.errors import InputError
 from gan_probe.images.readers.decode import Decoded
 from gan_probe.images.readers.entries import Entries, Refusal, decode_entry, some
-from gan_probe.images.readers.files import printable, stamp_of
+from gan_probe.images.readers.files import is_litter, printable, stamp_of
 from gan_probe.images.readers.formats import is_picture
+from gan_probe.images.readers.metadata import label_meant, named_columns
 
 MAX_BYTES = 2**28  # of one member that is read: more is a mistake or an attack
 LABELS = ("cls", "label", "txt")  # members beside a picture that hold its class, the first of them that is there
@@ -66,6 +67,8 @@ def read_tar(path: Path, split: str | None) -> Entries:
     path = path if path.is_file() else path / "images.tar"
     stamp, samples, others = stamp_of(path), dict[str, _Sample](), list[str]()
     for member in _members(path):
+        if is_litter(member.name):
+            continue
         key, kind = _key(member.name)
         where = Member(path, member.offset_data, member.size)
         if is_picture(member.name):
@@ -78,15 +81,16 @@ def read_tar(path: Path, split: str | None) -> Entries:
     rows = [(name, source, sample) for sample in samples.values() for name, source in sample.pictures.items()]
     if not rows:
         raise InputError(f"{printable(path)} holds no pictures. In it: {some(others) or 'nothing'}.")
+    table = named_columns(_table([_facts(sample, path, others) for *_, sample in rows]), path)
     said = (f"{len(others)} other members of {printable(path.name)} were not looked at: {some(others)}.",)
     return Entries(
         sources=[source for _, source, _ in rows],
         names=[f"{path.name}/{printable(name)}" for name, *_ in rows],
-        table=_table([_facts(sample, path) for *_, sample in rows]),
+        table=table,
         decode=_decode,
         file=path,
         stamp=stamp,
-        warnings=said if others else (),
+        warnings=(*(said if others else ()), *label_meant(table, printable(path.name))),
     )
 
 
@@ -122,7 +126,8 @@ def _key(name: str) -> tuple[str, str]:
     return folder + slash + key, kind.lower()
 
 
-def _facts(sample: _Sample, path: Path) -> dict[str, Any]:
+def _facts(sample: _Sample, path: Path, others: list[str]) -> dict[str, Any]:
+    """Return what lies beside a picture, as columns; what holds none is one of the ``others``."""
     facts: dict[str, Any] = {}
     if "json" in sample.beside:
         try:
@@ -131,6 +136,8 @@ def _facts(sample: _Sample, path: Path) -> dict[str, Any]:
             raise InputError(f"{printable(path)}: a member .json is not JSON ({error}).") from error
         if isinstance(told, dict):
             facts |= {k: v for k, v in told.items() if isinstance(v, str | int | float | bool)}
+        else:
+            others.append("a .json that holds no object")
     for kind in LABELS:
         if kind in sample.beside and "label" not in facts:
             facts["label"] = sample.beside[kind].read().decode("utf-8", "backslashreplace").strip()

@@ -73,6 +73,8 @@ def test_it_is_cut_into_shards(split_folder: Path) -> None:
     assert np.array_equal(np.concatenate([block.images for block in blocks]), whole.images)
     assert [name for block in blocks for name in block.table["sample_id"]] == whole.table["sample_id"].tolist()
     assert [shard.n for shard in find_shards(split_folder, split="test")] == [2]
+    with pytest.raises(InputError, match="has no split 'tset'. Splits: train, test"):
+        find_shards(split_folder, split="tset")
 
 
 def test_what_leads_out_and_what_is_damaged_is_refused(tmp_path: Path) -> None:

@@ -50,3 +50,10 @@ def test_a_table_without_paths_is_refused_with_its_columns(tmp_path: Path) -> No
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "x.parquet")
     with pytest.raises(InputError, match="has no column image. Columns: a"):
         read_images(tmp_path / "x.parquet")
+
+
+def test_a_column_that_may_be_meant_for_the_label_is_named(pictures: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("".join(f"{p}\n" for p in ["path,class", *(f"{p},x" for p in pictures)]))
+    assert read_images(tmp_path / "list.csv").warnings == (
+        "list.csv has no column label; if class is meant, call it label.",
+    )

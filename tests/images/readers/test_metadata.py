@@ -132,3 +132,17 @@ def test_classes_of_hugging_face_go_by_their_names(tmp_path: Path) -> None:
     table = pa.table({"image": encoded, "label": [1, 0, -1]})
     pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(told)}), tmp_path / "a.parquet")
     assert read_images(tmp_path / "a.parquet").table["label"].tolist() == ["dog", "cat", "(no label)"]
+
+
+@pytest.mark.parametrize("order", [[2, 0, 1], [5, 9, 7]])
+def test_an_index_that_pandas_wrote_moves_no_label(order: list[int], tmp_path: Path) -> None:
+    for name in ("cat", "dog", "eel"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8), ord(name[0])).save(tmp_path / name / "0.png")
+    names = pd.DataFrame({"file_name": ["cat/0.png", "dog/0.png", "eel/0.png"], "age": [1, 2, 3]}, index=order)
+    names.to_parquet(tmp_path / "metadata.parquet")
+    found = read_images(tmp_path)
+    assert found.table["label"].tolist() == ["cat", "dog", "eel"]
+    assert found.table.columns.tolist() == ["sample_id", "path", "age", "label"]
+    names.set_index("file_name").to_parquet(tmp_path / "metadata.parquet")
+    assert read_images(tmp_path).table["path"].tolist() == ["cat/0.png", "dog/0.png", "eel/0.png"]

@@ -10,6 +10,7 @@ from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, concatenate
 from gan_probe.images.readers.reading import read_images, read_named
 from gan_probe.images.readers.sizes import image_sizes
+from gan_probe.images.readers.streaming import stream_images
 from synthetic import make_dataset, write_dataset
 from synthetic.writer import FORMATS
 
@@ -191,6 +192,15 @@ def test_npz_archives_say_which_images_are_seen(tmp_path: Path) -> None:
         read_images(tmp_path / "v.npz")
 
 
+def test_npz_archives_with_labels_under_two_names(tmp_path: Path) -> None:
+    grey = np.zeros((2, 8, 8), np.uint8)
+    np.savez(tmp_path / "same.npz", x=grey, y=[0, 1], labels=[0, 1])
+    assert read_images(tmp_path / "same.npz").table["label"].tolist() == ["0", "1"]
+    np.savez(tmp_path / "other.npz", x=grey, y=[0, 1], labels=[1, 0])
+    with pytest.raises(InputError, match="holds labels twice, and they differ: y, labels. Keep one of them"):
+        read_images(tmp_path / "other.npz")
+
+
 def test_npz_archives_with_classes_and_splits(tmp_path: Path) -> None:
     grey = RNG.integers(0, 256, (4, 8, 8), dtype=np.uint8)
     np.savez(
@@ -229,9 +239,35 @@ def test_several_sets_become_one_and_keep_their_source(train_set: ImageSet, test
     both = concatenate([train_set, test_set])
     assert len(both) == len(train_set) + len(test_set)
     assert both.table["source"].tolist()[-1] == "article-test"
-    grey = train_set.with_channels(1)
-    with pytest.raises(InputError, match="the data sets differ in shape .*article-test: 32x32x3.*--size N"):
-        concatenate([grey, test_set])
+    small = ImageSet(train_set.images[:, :16, :16], train_set.table, Path("small"))
+    differ = r"the data sets differ in size \(small: 16x16x3; article-test: 32x32x3\).*--size N"
+    with pytest.raises(InputError, match=differ):
+        concatenate([small, small, test_set])
+
+
+def test_a_grey_set_beside_colour_is_read_as_in_one_folder(tmp_path: Path) -> None:
+    for name, mode in (("a", "RGB"), ("b", "L")):
+        (tmp_path / name).mkdir()
+        Image.new(mode, (8, 8), 7).save(tmp_path / name / "0.png")
+    together, apart = read_images(tmp_path), concatenate([read_images(tmp_path / name) for name in "ab"])
+    assert np.array_equal(apart.images, together.images)
+    assert apart.table["sample_id"].tolist() == together.table["sample_id"].tolist()
+    assert "1 grey images were repeated into three channels." in apart.warnings
+    lazy = [stream_images(tmp_path / name) for name in "ab"]
+    with pytest.raises(InputError, match="some data sets are grey and some are in colour .* leave out --stream"):
+        concatenate(lazy)
+
+
+def test_what_only_some_sets_know_is_said(train_set: ImageSet, test_set: ImageSet) -> None:
+    plain = ImageSet(test_set.images, test_set.table[["sample_id", "path"]], Path("plain"))
+    both = concatenate([train_set, plain])
+    assert "seen" in train_set.table
+    assert "seen" not in both.table
+    assert both.table["label"].tolist()[-1] == "(no label)"
+    assert both.warnings == (
+        f"{len(plain)} images have no label.",
+        "the column seen is left out, for it is not known of all: plain has none.",
+    )
 
 
 def test_colour_to_grey_and_back_warns(train_set: ImageSet) -> None:
@@ -283,3 +319,37 @@ def test_a_pipe_among_pictures_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "b.png")
     assert image_sizes(tmp_path) == {(8, 8): 1}
     assert read_images(tmp_path, skip_bad=True).n_skipped == 1
+
+
+def test_outermost_folders_that_are_called_so_are_splits(tmp_path: Path) -> None:
+    for number, name in enumerate(("train/cat/0", "train/dog/0", "val/cat/0", "val/dog/0", "val/dog/1")):
+        save(tmp_path / "deep" / f"{name}.png", np.full((8, 8), number, np.uint8))
+    found = read_images(tmp_path / "deep")
+    assert found.table["label"].tolist() == ["cat", "dog", "cat", "dog", "dog"]
+    assert found.table["split"].tolist() == ["train"] * 2 + ["val"] * 3
+    assert found.warnings == ("the outermost folders are taken as splits: train, val. Choose one with --split.",)
+    assert len(read_images(tmp_path / "deep", split="val")) == 3
+    (tmp_path / "deep" / "more").mkdir()
+    save(tmp_path / "deep" / "more" / "2.png", picture(channels=1))
+    other = read_images(tmp_path / "deep")
+    assert "split" not in other.table
+    assert set(other.table["label"]) == {"cat", "dog", "more"}
+
+
+def test_splits_without_classes_are_no_classes(tmp_path: Path) -> None:
+    for name in ("Train/0", "Test/0"):
+        save(tmp_path / f"{name}.png", picture())
+    found = read_images(tmp_path)
+    assert found.table["split"].tolist() == ["Test", "Train"]
+    assert "label" not in found.table
+
+
+def test_a_folder_of_one_name_under_several_says_no_class(tmp_path: Path) -> None:
+    for name in ("cats/images/0", "dogs/images/0"):
+        save(tmp_path / f"{name}.png", picture())
+    found = read_images(tmp_path)
+    assert "label" not in found.table
+    assert found.warnings == (
+        "every picture lies in a folder called images, which says no class. If those above it do (cats, dogs), move the"
+        " pictures up, or name labels in a metadata.csv.",
+    )

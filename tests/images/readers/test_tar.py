@@ -88,3 +88,18 @@ def test_a_bad_member_is_one_broken_picture(tmp_path: Path) -> None:
     found = read_images(packed(tmp_path / "x.tar", {**SAMPLES, "b.png": png(3)[:40]}), skip_bad=True)
     assert (len(found), found.n_skipped) == (2, 1)
     assert np.unique(found.images[..., 1]).tolist() == [0]
+
+
+def test_what_systems_leave_behind_is_no_picture(tmp_path: Path) -> None:
+    found = read_images(packed(tmp_path / "x.tar", {"0.png": png(1), "._0.png": b"x", "__MACOSX/._0.png": b"x"}))
+    assert (len(found), found.n_skipped, found.warnings) == (1, 0, ())
+
+
+def test_headers_of_json_are_read_as_those_of_tables(tmp_path: Path) -> None:
+    found = read_images(packed(tmp_path / "a.tar", {"0.png": png(1), "0.json": b'{" Label": "x"}'}))
+    assert found.table["label"].tolist() == ["x"]
+    other = packed(tmp_path / "b.tar", {"0.png": png(1), "0.json": b'{"class": "x"}', "1.png": png(2), "1.json": b"[]"})
+    assert read_images(other).warnings == (
+        "1 other members of b.tar were not looked at: a .json that holds no object.",
+        "b.tar has no column label; if class is meant, call it label.",
+    )
