@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,10 +29,12 @@ from gan_probe.cli.run_study import BESIDE, open_images, paths_of
 from gan_probe.cli.session import Session
 from gan_probe.config import POOLING
 from gan_probe.errors import ConfigError
-from synthetic.files import remove_folder
 
 if TYPE_CHECKING:
     from gan_probe.scoring.sharded import Job
+
+
+N_SAMPLE, N_ROWS = 5000, 8192  # as `gan_probe.scoring.sharded` and the shards have them, which load torch
 
 
 def score(
@@ -69,10 +72,10 @@ def score(
     limit: Annotated[int | None, typer.Option(help="Only the first so many images.", min=1)] = None,
     sample: Annotated[
         int, typer.Option(help="Images that get what takes long: embeddings, HOG, patches. For a folder.", min=2)
-    ] = 5000,
+    ] = N_SAMPLE,
     shard_size: Annotated[
         int, typer.Option(help="Images of a shard, where no file says where one ends.", min=1)
-    ] = 8192,
+    ] = N_ROWS,
     shard_index: Annotated[int, typer.Option(help="Of several processes, which this is: from 0.", min=0)] = 0,
     num_shards: Annotated[int, typer.Option(help="How many processes share the work.", min=1)] = 1,
     engine: Annotated[
@@ -95,7 +98,12 @@ def score(
         into_folder = not out.suffix or out.is_dir()
         controls = _controls_of(controls, none=no_controls, into_folder=into_folder)
         if not into_folder:  # before torch is waited for
-            _check_of_file(on_error, resume=resume, share=(shard_index, num_shards), engine=engine)
+            of_folder = {
+                "--resume": resume, "--num-shards": (shard_index, num_shards) != (0, 1), "--engine": engine != "local",
+                "--on-error nan": on_error == "nan", "--sample": sample != N_SAMPLE, "--jobs": jobs is not None,
+                "--shard-size": shard_size != N_ROWS,
+            }  # fmt: skip
+            _check_of_file(on_error, of_folder)
             check_file_free(out, overwrite, suffix=".parquet")
             if out.resolve() in [path.resolve() for path in data]:
                 raise ConfigError(f"{out} is the data itself; name another file.")
@@ -181,11 +189,12 @@ def _controls_of(controls: str | None, *, none: bool, into_folder: bool) -> str:
     return controls
 
 
-def _check_of_file(on_error: str, *, resume: bool, share: tuple[int, int], engine: str) -> None:
-    """Raise where an option is given that needs a folder to write to."""
-    meant = {"--resume": resume, "--num-shards": share != (0, 1), "--engine": engine != "local",
-             "--on-error nan": on_error == "nan"}  # fmt: skip
-    given = [name for name, is_given in meant.items() if is_given]
+def _check_of_file(on_error: str, of_folder: Mapping[str, bool]) -> None:
+    """Raise for an unknown word, and where options are given that need a folder to write to."""
+    from gan_probe.names import check_name
+
+    check_name("on_error", on_error, ("skip", "raise", "nan"))
+    given = [name for name, is_given in of_folder.items() if is_given]
     if given:
         raise ConfigError(f"{' and '.join(given)} need a folder to write to: --out scores, without a suffix.")
 
@@ -238,14 +247,13 @@ def _into_folder(
     session.resume_hint = f"What was scored is kept. Go on with: {command_line('--resume')}"
     if share[1] == 1:
         session.hold(job.out)
-    if overwrite and not resume and job.out.is_dir():
-        remove_folder(job.out)
     who = Processes(jobs) if engine == "processes" else LOCAL if engine == "local" else ENGINES[engine]()
     with session.each("scoring shards") as progress:
         done = score_shards(
-            job, data, n_rows=n_rows, limit=limit, share=share, engine=who, progress=progress,
-            embed=partial(score, **how, batch_size=job.batch_size), on_step=session.log,
+            job, data, n_rows=n_rows, limit=limit, share=share, overwrite=overwrite and not resume, engine=who,
+            progress=progress, embed=partial(score, **how, batch_size=job.batch_size), on_step=session.log,
         )  # fmt: skip
+    session.warn(done.said)
     session.warn(f"{name} could not be scored: {why}" for name, why in done.failures.items())
     session.outputs["scores"] = str(job.out)
     session.metrics |= {"n_shards": done.n_shards, "n_shards_missing": done.n_missing}
@@ -257,11 +265,11 @@ def _into_folder(
     if summary.n_bad:
         session.warn([f"{summary.n_bad} pictures could not be read: {'; '.join(summary.bad)}"])
     session.warn(f"{count} images were {note}." for note, count in summary.notes.items())
-    session.n_skipped = summary.n_bad
+    session.n_skipped = summary.n_bad + done.n_left_out
     mean = float((classes["mean"] * classes["n"]).sum() / classes["n"].sum())
     low, high = float(classes["min"].min()), float(classes["max"].max())
     session.metrics |= {
-        "n_images": summary.n_images, "n_skipped": summary.n_bad, "mean": mean, "min": low, "max": high,
+        "n_images": summary.n_images, "n_skipped": session.n_skipped, "mean": mean, "min": low, "max": high,
         "critic_hash": done.folder.plan["critic_hash"],
     }  # fmt: skip
     session.say(f"{summary.n_images} scores in {job.out}: mean {mean:.3f}, from {low:.3f} to {high:.3f}")

@@ -49,7 +49,7 @@ from gan_probe.stats.beside import Beside
 from gan_probe.text import as_csv
 from gan_probe.types import OnPart, Progress
 from synthetic.errors import InUseError
-from synthetic.files import hold, write_atomically
+from synthetic.files import check_free, hold, remove_folder, write_atomically
 
 T = TypeVar("T")
 
@@ -130,6 +130,10 @@ class Scored:
     folder : ScoreFolder
     n_shards, n_missing : int
         In all, and of these not scored yet.
+    said : tuple of str
+        What is to be said of the listing of the data.
+    n_left_out : int
+        What may be images and is of a kind that is not read.
     failures : dict
         Why shards could not be scored, by their names.
     summary : Summary or None
@@ -141,6 +145,8 @@ class Scored:
     n_missing: int
     failures: dict[str, str]
     summary: Summary | None
+    said: tuple[str, ...] = ()
+    n_left_out: int = 0
 
 
 def score_shards(
@@ -150,6 +156,7 @@ def score_shards(
     n_rows: int,
     limit: int | None = None,
     share: tuple[int, int] = (0, 1),
+    overwrite: bool = False,
     engine: Engine = LOCAL,
     embed: Callable[[Critic, ImageSet], ScoreTable] = score,
     progress: Progress = iter,
@@ -168,6 +175,8 @@ def score_shards(
     share : tuple of int
         A number and of how many: the shards of one process of several, which is every so many from the number on.
         Whoever finds that none is missing any more makes sample and summary.
+    overwrite : bool
+        Replace the scores in the folder, once the critic and the first images could be read; not with a ``share``.
     engine : Engine
         Who does the shards.
     embed : callable
@@ -181,14 +190,25 @@ def score_shards(
     ------
     InputError
         When there is nothing to read, every shard fails, or the folder holds scores of something else.
+    ConfigError
+        For an unknown name, a share that there is not, or one together with ``overwrite``.
+    FileExistsError
+        With ``overwrite``, for a folder that holds something else.
     """
     check_name("on_error", job.on_error, ON_ERROR)
     check_name("controls", job.controls, CONTROLS)
     if not 0 <= share[0] < share[1]:
         raise ConfigError(f"the shard index must be from 0 to {share[1] - 1}, got {share[0]}.")
+    if overwrite and share[1] > 1:
+        raise ConfigError(
+            f"of {share[1]} processes that share the work each would remove what the others have scored. Remove"
+            f" {job.out} first, or choose another folder, and leave out --overwrite."
+        )
     _loaded.cache_clear()  # another critic may lie there since
-    shards = limited([s for path in data for s in find_shards(path, split=job.split, n_rows=n_rows)], limit)
-    job = _planned(job, shards, data)
+    listed = [(path, find_shards(path, split=job.split, n_rows=n_rows)) for path in data]
+    shards = limited([shard for _, of_path in listed for shard in of_path], limit)
+    said = tuple(f"{path}: {word}" if len(listed) > 1 else word for path, of in listed for s in of for word in s.said)
+    job = _planned(job, shards, data, overwrite=overwrite)
     folder, failures = job.folder, dict[str, str]()
     mine = [(number, shards[number]) for number in range(share[0], len(shards), share[1])]
     todo = [(number, shard) for number, shard in mine if not folder.is_done(number)]
@@ -200,8 +220,9 @@ def score_shards(
         raise InputError(_of_failures(failures, len(shards)))
     if len(missing) == len(shards) and failures:
         raise InputError(_of_failures(failures, len(shards)))
-    summary = _finished(job, shards, embed, on_step) if not missing else None
-    return Scored(folder, len(shards), len(missing), failures, summary)
+    summary = _finished(job, shards, embed, on_step, said=said) if not missing else None
+    n_left_out = sum(shard.n_left_out for _, of_path in listed for shard in of_path)
+    return Scored(folder, len(shards), len(missing), failures, summary, said, n_left_out)
 
 
 def _of_failures(failures: dict[str, str], n_shards: int) -> str:
@@ -215,8 +236,11 @@ def _of_failures(failures: dict[str, str], n_shards: int) -> str:
 # --- the plan -----------------------------------------------------------------------------------------------------
 
 
-def _planned(job: Job, shards: Sequence[Shard], data: Sequence[str | Path]) -> Job:
-    """Return the job with the bins of its histograms; write down what is to be done, or compare with what is there."""
+def _planned(job: Job, shards: Sequence[Shard], data: Sequence[str | Path], *, overwrite: bool = False) -> Job:
+    """Return the job with the bins of its histograms; write down what is to be done, or compare with what is there.
+
+    What is to be replaced goes when the new work can begin, not before.
+    """
     critic = _critic(job)
     plan: dict[str, Any] = {
         "schema": SCHEMA,
@@ -229,8 +253,11 @@ def _planned(job: Job, shards: Sequence[Shard], data: Sequence[str | Path]) -> J
         },
     }  # fmt: skip
     marker = job.folder.path / MARKER
-    if not marker.exists():
+    if overwrite or not marker.exists():
         grids = _pilot(replace(job, grids=()), shards)
+        if overwrite and job.folder.path.is_dir():
+            check_free(job.folder.path, marker=MARKER, overwrite=True)  # what is no folder of scores stays
+            remove_folder(job.folder.path)
         record = json.dumps(seal({**plan, "grids": {name: list(grid) for name, grid in grids.items()}}), indent=1)
         while not marker.exists():  # another process of the same command may be first, and writes the same
             with suppress(FileExistsError, InUseError):
@@ -365,7 +392,12 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def _finished(
-    job: Job, shards: Sequence[Shard], embed: Callable[[Critic, ImageSet], ScoreTable], on_step: OnPart
+    job: Job,
+    shards: Sequence[Shard],
+    embed: Callable[[Critic, ImageSet], ScoreTable],
+    on_step: OnPart,
+    *,
+    said: Sequence[str],
 ) -> Summary:
     """Return the summary of all shards, once it and the sample are written; several processes may come to this."""
     folder = job.folder
@@ -382,7 +414,7 @@ def _finished(
                     write_atomically(folder.path / "pairs.csv", as_csv(summary.pairs()))
                 on_step("sample")
                 table = embed(_critic(job), _sampled(job, shards, summary))
-                write_scores(_told(table, job, summary), folder.path / SAMPLE)
+                write_scores(_told(table, job, summary, said), folder.path / SAMPLE)
     except InUseError:  # another process of the same command makes them
         return merge((read_summary(folder.summary_of(n)) for n in range(len(shards))), most=job.most)
     return read_summary(folder.path / SUMMARY)
@@ -407,9 +439,9 @@ def _sampled(job: Job, shards: Sequence[Shard], summary: Summary) -> ImageSet:
     return ImageSet(np.concatenate([block.images for block in sets]), table, Path(job.folder.plan["data"][0]))
 
 
-def _told(table: ScoreTable, job: Job, summary: Summary) -> ScoreTable:
+def _told(table: ScoreTable, job: Job, summary: Summary, of_listing: Sequence[str]) -> ScoreTable:
     """Return the table of the sample, which says what it is a sample of."""
-    said = [f"{count} images were {note}." for note, count in summary.notes.items()]
+    said = [*of_listing, *(f"{count} images were {note}." for note, count in summary.notes.items())]
     if summary.n_bad:
         said.append(f"{summary.n_bad} pictures could not be read: {'; '.join(summary.bad)}")
     if summary.n_images <= MAX_COMPARED and (n_copies := _count_copies(job.folder)):

@@ -94,6 +94,9 @@ def test_a_folder_of_scores_is_resumed_reported_and_guarded(run: Path, few_image
     assert "so it is left alone" in call("score", run, few_images, "--out", tmp_path / "mine", "--overwrite").stderr
     refused = call("score", run, few_images, "--out", tmp_path / "s.parquet", "--resume", "--engine", "processes")
     assert "--resume and --engine need a folder to write to: --out scores, without a suffix" in refused.stderr
+    for words, said in ((("--sample", 9), "--sample need a folder"), (("--on-error", "skp"), "unknown on_error 'skp'")):
+        refused = call("score", run, few_images, "--out", tmp_path / "s.parquet", *words)
+        assert (refused.exit_code, said in refused.stderr) == (3, True), refused.stderr
 
 
 def test_controls_of_the_sample_alone_and_of_all_say_so(run: Path, few_images: Path, tmp_path: Path) -> None:

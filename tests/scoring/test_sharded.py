@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -13,10 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from PIL import Image
 
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet
+from gan_probe.images.readers.shards import find_shards
 from gan_probe.scoring.engines import LOCAL, Engine, Processes
 from gan_probe.scoring.score import score
 from gan_probe.scoring.sharded import Job, Scored, score_shards
@@ -210,3 +213,48 @@ def test_room_that_runs_out_is_said(run: Path, test_set: ImageSet, tmp_path: Pat
     )  # fmt: skip
     assert done.returncode == 3
     assert "Check the path, its permissions and the free space." in done.stderr
+
+
+def test_what_the_listing_passed_over_is_said_and_counted(run: Path, test_set: ImageSet, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, image in enumerate(test_set.images[:4]):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    (folder / "4.heic").touch()
+    expected = "left out 1 files of kinds that are not read here: 1 .heic (4.heic)."
+    found = made(run, folder, tmp_path / "s", n_rows=2, controls="none")
+    assert (found.said, found.n_left_out) == ((expected,), 1)
+    assert expected in read_scores(tmp_path / "s").provenance["warnings"]
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    cells = [{"bytes": (folder / "0.png").read_bytes(), "path": "0.png"}]
+    pd.DataFrame({"image": cells, "class": ["a"]}).to_parquet(packed / "0.parquet")
+    (packed / "1.tgz").touch()
+    first, *_ = find_shards(packed)
+    assert first.said == (
+        "left out 1 files of kinds that are not read beside shards: 1.tgz.",
+        "0.parquet has no column label; if class is meant, call it label.",
+    )
+    assert first.n_left_out == 1
+
+
+def test_what_is_replaced_goes_when_the_new_work_can_begin(
+    run: Path, array: Path, usual: Scored, tmp_path: Path
+) -> None:
+    out = tmp_path / "s"
+    shutil.copytree(usual.folder.path, out)
+    before = sorted(path.name for path in out.rglob("*"))
+    job = Job(critic=tmp_path / "gone", device="cpu", out=out, controls="none", n_sample=4)
+    with pytest.raises(InputError):
+        score_shards(job, [array], n_rows=40, overwrite=True, embed=quick)
+    with pytest.raises(InputError, match="gone.npy does not exist"):
+        score_shards(replace(job, critic=run), [tmp_path / "gone.npy"], n_rows=40, overwrite=True, embed=quick)
+    with pytest.raises(ConfigError, match="each would remove what the others have scored. Remove .* leave out --over"):
+        score_shards(replace(job, critic=run), [array], n_rows=40, share=(0, 2), overwrite=True, embed=quick)
+    assert sorted(path.name for path in out.rglob("*")) == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    with pytest.raises(FileExistsError, match="so it is left alone"):
+        score_shards(replace(job, critic=run, out=tmp_path / "mine"), [array], n_rows=40, overwrite=True, embed=quick)
+    found = score_shards(replace(job, critic=run), [array], n_rows=40, overwrite=True, embed=quick)
+    assert (found.n_shards, found.n_missing, len(read_scores(out).table)) == (2, 0, 4)
