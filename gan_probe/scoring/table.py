@@ -356,14 +356,19 @@ def concatenate_scores(tables: Sequence[ScoreTable]) -> ScoreTable:
             f"these scores come from different critics ({', '.join(hashes)}); a loss leaves shift and scale free, so"
             " they cannot be put in one report. Make one report for each."
         )
-    shared = [c for c in tables[0].table if not _is(c, "is_fitted") and all(c in t.table for t in tables)]
+    notes = [w for t in tables for w in t.provenance.get("warnings", [])]
+    if any("label" in t.table for t in tables):  # images of tables without labels are a class of their own
+        tables = [t if "label" in t.table else ScoreTable(t.table.assign(label=UNNAMED), t.provenance) for t in tables]
+    columns = dict.fromkeys(str(c) for t in tables for c in t.table if not _is(c, "is_fitted"))
+    shared = [c for c in columns if all(c in t.table for t in tables)]
+    if dropped := [c for c in columns if c not in shared]:
+        notes.append(f"columns that only some of the tables have are left out: {', '.join(dropped)}.")
     kinds = {(tuple(t.provenance.get("layers", ())), t.provenance.get("pooling")) for t in tables}
     if len(kinds) > 1:
         shared = [c for c in shared if not _is(c, "is_embedding")]
     frame = pd.concat([t.table[shared] for t in tables], ignore_index=True)
     same = [c for c in ("sample_id", "path", "source") if c in frame]
     is_copy = frame.duplicated(same) if same else pd.Series(False, index=frame.index)
-    notes = [w for t in tables for w in t.provenance.get("warnings", [])]
     if len(kinds) > 1:
         notes.append("the tables hold embeddings of different layers or pooling, which are left out.")
     if is_copy.any():

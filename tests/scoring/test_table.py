@@ -73,6 +73,15 @@ def test_embeddings_of_different_layers_are_not_mixed(critic: Critic, test_set: 
     assert concatenate_scores([first, first]).embeddings
 
 
+def test_a_table_without_labels_beside_one_with_them_loses_none(scores: ScoreTable) -> None:
+    half = len(scores.table) // 2
+    known = ScoreTable(scores.table[:half], scores.provenance)
+    new = ScoreTable(scores.table[half:].drop(columns=["label", "seen"]), scores.provenance)
+    both = concatenate_scores([known, new])
+    assert both.table["label"].tolist() == [*known.table["label"], *["(no label)"] * len(new.table)]
+    assert "columns that only some of the tables have are left out: seen." in both.provenance["warnings"]
+
+
 def test_a_table_without_images_and_words_in_seen_are_refused(tmp_path: Path) -> None:
     pd.DataFrame({"critic_score": []}).to_parquet(tmp_path / "none.parquet")
     with pytest.raises(InputError, match="holds no images"):
