@@ -258,7 +258,9 @@ def spec_from_dict(raw: Mapping[str, Any], name: str) -> Spec:
     for number, entry in enumerate(raw.get("type", []), start=1):
         entry = dict(entry)
         label = entry.pop("label", f"type{number}")
-        seen = bool(entry.pop("seen", False))
+        seen = entry.pop("seen", False)
+        if not isinstance(seen, bool):
+            raise SpecError(f"type {label!r}: seen must be true or false, without quotes, got {seen!r}.")
         factors = {k: _parse_value(f"type {label!r}, factor {k!r}", v) for k, v in entry.items()}
         types.append(Type(label, {**defaults, **factors}, seen))
     seen_labels = raw.get("seen", [])

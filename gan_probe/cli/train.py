@@ -150,22 +150,19 @@ def train(
         from synthetic.files import check_free
 
         check_log(log)
-        given = {
-            k: v
-            for k, v in {
-                "network": network,
-                "objective": objective,
-                "augment": augment,
-                "auxiliary": auxiliary,
-                "without_generator": without_generator or None,
-                "steps": steps,
-                "batch_size": batch_size,
-                "precision": precision,
-                "seed": seed,
-            }.items()
-            if v is not None
-        } | parse_settings(settings or [])
-        given |= {} if labels is None else {"semi_supervised": True}
+        typed = {
+            "network": network,
+            "objective": objective,
+            "augment": augment,
+            "auxiliary": auxiliary,
+            "without_generator": without_generator or None,
+            "steps": steps,
+            "batch_size": batch_size,
+            "precision": precision,
+            "seed": seed,
+            "semi_supervised": None if labels is None else True,
+        }
+        given = _given({name: value for name, value in typed.items() if value is not None}, settings or [])
         usual = "compact" if labels is None else SEMI_SUPERVISED
         config = _start(out, preset, usual, resume=resume).updated(given)
         images = with_few_labels(_read(session, data, size, split, stream), labels, seed=config.seed)
@@ -373,6 +370,22 @@ def _tell(session: Session, path: Path, precision: str, device: str, *, brief: b
         "device": device,
         "diagnosis": diagnosis,
     }
+
+
+def _given(typed: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """Return what was set by options of its own and by ``--set``.
+
+    Raises
+    ------
+    BadParameter
+        Where both set one thing, and otherwise.
+    """
+    told = parse_settings(settings)
+    for name, value in typed.items():
+        if told.get(name, value) != value:
+            option = "labels" if name == "semi_supervised" else name.replace("_", "-")
+            raise typer.BadParameter(f"--{option} and --set {name}={told[name]} contradict each other; give one.")
+    return {**typed, **told}
 
 
 def _start(out: Path, preset: str | None, usual: str, *, resume: bool) -> TrainConfig:

@@ -19,6 +19,7 @@ from typer.core import TyperCommand
 EVERY_VERB = "Shared options"
 EVERY: Any = {"rich_help_panel": EVERY_VERB}  # where the help shows options that verbs share
 USABLE = (0, 4, 5)  # exit codes of commands that left a result
+KEPT = "# what a command of gan-probe used"  # how the file beside a result begins
 # Words that options had in 0.1.0, by verb: they work for one release more, each with a note.
 OLD_WORDS = {
     "ensemble": {"--panel": "--data"},
@@ -126,15 +127,16 @@ class Verb(TyperCommand):
         return found
 
     def _settings(self, file: Path) -> dict[str, Any]:
-        """Return what a file says of this verb, by the names of parameters.
+        """Return what a file says of this verb, by the names of parameters: in its table, and outside of all tables.
 
         Raises
         ------
         BadParameter
-            For a file that cannot be read, and for an unknown name, with the nearest.
+            For a file that cannot be read, and for an unknown name of an option or a table, with the nearest.
         """
         import tomllib
 
+        from gan_probe.cli.app import VERBS
         from gan_probe.errors import ConfigError
         from gan_probe.names import check_name
         from gan_probe.records import regular
@@ -143,38 +145,49 @@ class Verb(TyperCommand):
             record = tomllib.loads(regular(file).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise typer.BadParameter(f"--config {file} cannot be read as TOML: {error}") from error
-        own = record.get(str(self.name))
-        found = own if isinstance(own, dict) else {k: v for k, v in record.items() if not isinstance(v, dict)}
-        names = self._names()
+        tables = {name: value for name, value in record.items() if isinstance(value, dict)}
+        found = {name: value for name, value in record.items() if name not in tables} | tables.get(str(self.name), {})
+        params = self._params_by_name()
         try:
+            for name in tables:
+                check_name("verb", name, VERBS)
             for name in found:
-                check_name("option", name.replace("_", "-"), names)
+                check_name("option", name.replace("_", "-"), params)
         except ConfigError as error:
             raise typer.BadParameter(f"--config {file}: {error}") from error
-        return {names[name.replace("_", "-")]: value for name, value in found.items()}
+        given = ((params[name.replace("_", "-")], value) for name, value in found.items())
+        return {p.name: [v] if isinstance(v, str) and _takes_several(p) else v for p, v in given}
 
-    def _names(self) -> dict[str, str]:
-        """Return the names that a file may use: of options as they are typed, of arguments as the help shows them."""
+    def _params_by_name(self) -> dict[str, Any]:
+        """Return what a file may name: options as they are typed, arguments as the help shows them."""
         found = {}
         for param in self.params:
             if param.name not in ("help", "config"):
                 longs = [word for word in param.opts if word.startswith("--")]
-                found[longs[0].removeprefix("--") if longs else param.name.replace("_", "-")] = param.name
+                found[longs[0].removeprefix("--") if longs else param.name.replace("_", "-")] = param
         return found
 
     def _keep(self, config: Path | None, given: Mapping[str, Any]) -> None:
-        """Write beside the result all that was used, where a file gave some of it."""
+        """Write beside the result all that was used, where a file gave some of it; a file of the user's stays."""
         from synthetic.files import write_atomically
 
         out = given.get("out")
         if config is None or out is None or not Path(out).exists() or given.get("dry_run"):
             return
-        lines = [f"[{self.name}]"]
-        for name, param in self._names().items():
-            value = given.get(param)
-            if value is not None and param not in ("overwrite", "json", "dry_run"):
+        file = Path(out).with_name(f"{Path(out).name}.toml")
+        if file.exists() and not file.read_bytes().startswith(KEPT.encode()):
+            print(f"warning: {file} is not ours and stays: what this command used was not written.", file=sys.stderr)  # noqa: T201
+            return
+        lines = [KEPT, f"[{self.name}]"]
+        for name, param in self._params_by_name().items():
+            value = given.get(param.name)
+            if value is not None and param.name not in ("overwrite", "json", "dry_run"):
                 lines.append(f"{name} = {_toml(value)}")
-        write_atomically(Path(out).with_name(f"{Path(out).name}.toml"), "\n".join(lines) + "\n")
+        write_atomically(file, "\n".join(lines) + "\n")
+
+
+def _takes_several(param: Any) -> bool:
+    return param.nargs == -1 or bool(getattr(param, "multiple", False))
 
 
 def _toml(value: Any) -> str:

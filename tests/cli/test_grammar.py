@@ -93,6 +93,24 @@ def test_options_come_from_a_file_and_typed_ones_count_more(run: Path, pictures:
     assert call("score", "--config", tmp_path / "none.toml").exit_code == 2
 
 
+def test_a_file_of_options_is_not_replaced_and_no_part_of_it_passed_over(
+    run: Path, pictures: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "a.npy.toml"
+    config.write_text(f'pooling = "max"  # mine\n[embed]\ncritic = "{run}"\ndata = "{pictures}"\n[score]\n')
+    written = config.read_text()
+    done = call("embed", "--config", config, "-o", tmp_path / "a.npy")
+    assert done.exit_code == 0, done.stderr
+    assert "a.npy.toml is not ours and stays" in done.stderr
+    assert config.read_text() == written
+    assert call("embed", "--config", config, "-o", tmp_path / "b.npy").exit_code == 0
+    assert tomllib.loads((tmp_path / "b.npy.toml").read_text())["embed"]["pooling"] == "max"
+    config.write_text(written + "[embde]\n")
+    wrong = call("embed", "--config", config, "-o", tmp_path / "c.npy")
+    assert wrong.exit_code == 2
+    assert "unknown verb 'embde'. Did you mean 'embed'?" in " ".join(wrong.stderr.split())
+
+
 def test_quiet_and_verbose(run: Path, pictures: Path, tmp_path: Path) -> None:
     quiet = call("score", run, pictures, "-o", tmp_path / "s.parquet", "--no-controls", "-q")
     assert "3 scores in" in quiet.stdout
@@ -117,6 +135,17 @@ def test_pictures_come_as_folder_files_pattern_or_on_standard_input(run: Path, p
         assert np.array_equal(np.stack(table["embedding"]), np.stack(tables[0]["embedding"]))
     nothing = call("embed", run, pictures / "*.tif", "-o", tmp_path / "x.parquet")
     assert (nothing.exit_code, f"nothing matches {pictures}/*.tif." in nothing.stderr) == (3, True)
+
+
+def test_grey_pictures_become_what_the_critic_takes_and_that_is_said(
+    run: Path, few_set: ImageSet, tmp_path: Path
+) -> None:
+    (tmp_path / "grey").mkdir()
+    for number, image in enumerate(few_set.images[:8]):
+        Image.fromarray(image).convert("L").save(tmp_path / "grey" / f"{number}.png")
+    for words in (("embed", run, tmp_path / "grey", "-o", tmp_path / "a.npy"), ("check", run, tmp_path / "grey")):
+        said = " ".join(call(*words).stderr.split())
+        assert said.count("grey images were converted to colour for the critic.") == 1, words
 
 
 def test_every_study_takes_several_places(run: Path, runs: list[Path], few_images: Path, tmp_path: Path) -> None:

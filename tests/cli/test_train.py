@@ -147,6 +147,19 @@ def test_trainings_that_do_not_fit_together_end_before_they_begin(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("--steps", "2", "--set", "steps=3"), ("--labels", "2", "--set", "semi_supervised=false")],
+)
+def test_what_is_set_twice_and_otherwise_is_refused(words: tuple[str, ...], images: Path, tmp_path: Path) -> None:
+    result = call("train", images, "--out", tmp_path / "run", *words)
+    assert result.exit_code == 2
+    assert "contradict each other; give one" in " ".join(result.stderr.split())
+    assert (
+        call("train", images, "--out", tmp_path / "run", "--steps", 2, "--set", "steps=2", "--dry-run").exit_code == 0
+    )
+
+
 def test_a_conditional_training_without_labels_is_refused(tmp_path: Path, test_set: ImageSet) -> None:
     np.save(tmp_path / "x.npy", test_set.images)
     result = call("train", tmp_path / "x.npy", "--out", tmp_path / "run", "--set", "conditional=true")

@@ -89,3 +89,9 @@ def test_files_that_are_no_spec_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("= 3")
     with pytest.raises(SpecError, match="bad.toml is not a TOML file"):
         load_spec(tmp_path / "bad.toml")
+
+
+def test_seen_of_a_type_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text('name = "s"\n[[type]]\nshape = "circle"\nseen = "false"\n')
+    with pytest.raises(SpecError, match="type 'type1': seen must be true or false, without quotes, got 'false'"):
+        load_spec(tmp_path / "s.toml")
