@@ -60,7 +60,6 @@ def embed(
 
         loaded = open_critic(critic, device, trust_code=trust_code)
         images = open_images(session, data, critic=loaded, size=size, split=split)
-        images = images.with_channels(loaded.config.image_shape[2])
         chosen = loaded.chosen_layers(layers)
         session.plan(
             dry_run,

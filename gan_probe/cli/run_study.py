@@ -61,7 +61,7 @@ def open_images(
     skip_bad: bool = True,
     limit: int | None = None,
 ) -> ImageSet:
-    """Return the images at some paths, the first ``limit``, as one set; see `paths_of` and `fitting_size`.
+    """Return the images at some paths, the first ``limit``, as one set that fits a critic; see `fitting_size`.
 
     What is converted is warned of; what cannot be read is skipped and counted, or raises without ``skip_bad``.
     """
@@ -73,17 +73,18 @@ def open_images(
     size = fitting_size(session, found, critic=critic, size=size, split=split)
     with session.each("reading images") as progress:
         sets = [read_images(path, size_px=size, split=split, skip_bad=skip_bad, progress=progress) for path in found]
-    images = all_of(session, sets)
+    images = all_of(session, sets, n_channels=None if critic is None else critic.config.image_shape[2])
     if limit is not None and limit < len(images):
         images = images.take(np.arange(limit))
     return images
 
 
-def all_of(session: Session, sets: Sequence[ImageSet]) -> ImageSet:
-    """Return several sets as one; warn of what was converted, and count what was skipped."""
+def all_of(session: Session, sets: Sequence[ImageSet], *, n_channels: int | None = None) -> ImageSet:
+    """Return several sets as one, in grey (1) or colour (3); warn of what was converted, and count what was skipped."""
     from gan_probe.images.image_set import concatenate
 
     images = concatenate(sets)
+    images = images if n_channels is None else images.with_channels(n_channels)
     session.warn(images.warnings)
     session.n_skipped += images.n_skipped
     return images

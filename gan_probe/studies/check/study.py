@@ -632,7 +632,8 @@ def check_critic(
     InputError
         For fewer than eight images, or images that do not fit the critic.
     """
-    data = as_images(data, image_shape=critic.config.image_shape)
+    channels = critic.config.image_shape[2]
+    data = as_images(data, image_shape=critic.config.image_shape).with_channels(channels)
     if len(data) < MIN_IMAGES:
         raise InputError(f"the checks need at least eight images, got {len(data)}.")
     warnings = list(data.warnings)
@@ -649,8 +650,6 @@ def check_critic(
         )
     if batch_size is not None and batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, got {batch_size!r}.")
-    channels = critic.config.image_shape[2]
-    data = data.with_channels(channels)
     rows = np.linspace(0, len(data) - 1, _in_batches(min(N_IMAGES, len(data)), batch_size)).astype(int)
     images = data.images[rows]
     made = None if fakes is None else fit_channels(fakes, channels)[: _in_batches(len(fakes), batch_size)]

@@ -102,7 +102,9 @@ def stability(
     _check_labels(data)
     data = with_nulls(data, seed=seed) if nulls else data
     notes_of_critics = dict.fromkeys(note for critic in critics.values() for note in critic.notes)
-    warnings = [*data.warnings, *_differences(critics), *(f"critics were {note}" for note in notes_of_critics)]
+    one, channels = data.take(np.arange(1)), sorted({critic.config.image_shape[2] for critic in critics.values()})
+    of_data = dict.fromkeys(word for n in channels for word in one.with_channels(n).warnings)
+    warnings = [*of_data, *_differences(critics), *(f"critics were {note}" for note in notes_of_critics)]
     tell, how = on_step, partial(engine.run, batch_size=batch_size)
     labels, seen = data.table["label"].astype(str).to_numpy(), seen_rows(critics, data.table)
     own = _look(critics, data, skip_diverged=skip_diverged, run=how, warn=warnings.append, tell=tell)
