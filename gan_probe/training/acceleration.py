@@ -154,7 +154,8 @@ def _gradient_error(
         how(state, batch, config, precision)
         return [p.grad.clone() for p in state.critic.parameters() if p.grad is not None]
 
-    return relative_error(taken(gradients), taken(critic_gradients))
+    with put_back(state):  # the generator's statistics move
+        return relative_error(taken(gradients), taken(critic_gradients))
 
 
 # --- CUDA graph --------------------------------------------------------------------------------------------------

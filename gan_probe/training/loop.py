@@ -26,7 +26,7 @@ from gan_probe.networks import NETWORKS, check_image_shape
 from gan_probe.training.acceleration import accelerate
 from gan_probe.training.augmentation import check_augmentations
 from gan_probe.training.batches import ImageSource, batches
-from gan_probe.training.ranks import Ranks, join
+from gan_probe.training.ranks import Ranks, join, leave
 from gan_probe.training.runs.folder import MARKER, RunFolder, open_run
 from gan_probe.training.runs.health import Examiner
 from gan_probe.training.runs.saving import Saver, run_id, training_classes
@@ -151,6 +151,11 @@ def train(
         When ``out`` is taken, or another process trains there now.
     DivergedError
         When a metric is no longer a number; snapshots until then are kept.
+
+    Notes
+    -----
+    Under torchrun all processes train one run together. Where one of them fails alone, it leaves, the others fail too,
+    and no further training begins in them.
     """
     device, out, data = torch.device(device), Path(out).resolve(), as_images(data)
     check_trainable(data, config)
@@ -166,7 +171,13 @@ def train(
             )  # fmt: skip
 
         ranks.first(prepare)
-        return _train_on(data, RunFolder(out), config, device=device, ranks=ranks, on_step=on_step, log=log)
+        try:
+            return _train_on(data, RunFolder(out), config, device=device, ranks=ranks, on_step=on_step, log=log)
+        except DivergedError:
+            raise  # on all ranks alike
+        except BaseException:
+            leave()  # the others would wait for this process
+            raise
 
 
 def _train_on(  # noqa: C901 - the loop reads top to bottom
@@ -182,7 +193,7 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
     """Train from the state that the run folder holds to the end."""
     has_generator = not config.without_generator
     if run.critic.is_dir() and (run.generator.is_dir() or not (has_generator and run.checkpoint.is_file())):
-        return Critic.load(run.critic, device)
+        return _loaded(run, device, ranks)
     training, held_out, classes, source = reals_of(data, config, device)
     state = new_state(config, data.image_shape, device, n_classes=len(classes), ranks=ranks)
     if run.checkpoint.is_file():
@@ -229,7 +240,14 @@ def _train_on(  # noqa: C901 - the loop reads top to bottom
             saver.save_generator(state)
         saver.save_critic(state, n_training=len(training), held_out=held_out)
     ranks.wait()
-    return Critic.load(run.critic, device)
+    return _loaded(run, device, ranks)
+
+
+def _loaded(run: RunFolder, device: torch.device, ranks: Ranks) -> Critic:
+    """Return the finished critic, once all ranks have read it: the first may go on and replace it."""
+    critic = Critic.load(run.critic, device)
+    ranks.wait()
+    return critic
 
 
 def check_trainable(data: ImageSet, config: TrainConfig) -> None:

@@ -1,6 +1,7 @@
 """Several trainings side by side: a process each, as many at a time as the machine has cores or GPUs.
 
-A training that fails leaves the others alone. Each run folder is resumable by itself, so what is cut off goes on.
+A training that fails leaves the others alone; under torchrun, where all processes take part in each, it ends all of
+them, if not each knows of it. Each run folder is resumable by itself, so what is cut off goes on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ import torch
 
 from gan_probe.device import cpu_count, memory_bytes
 from gan_probe.ending import TERMINATED, UNDERSTOOD, Terminated, in_words, terminable
+from gan_probe.errors import ConfigError
 from gan_probe.images.image_set import ImageSet, LazyImages
+from gan_probe.training.loop import DivergedError
+from gan_probe.training.ranks import is_shared
 
 KILLED = ": the system killed it, out of memory perhaps. Run fewer at a time (--jobs)."
 ENDED = ": it was ended from outside (SIGTERM)."
@@ -101,6 +105,8 @@ def _one_by_one(tasks: Mapping[Path, Task], show: OnTaskStep, tell: Callable[[Pa
         try:
             task(on_step=lambda step, row, out=out: show(out, step, row))
         except UNDERSTOOD as error:
+            if is_shared() and not isinstance(error, (DivergedError, ConfigError)):
+                raise  # the other processes may know nothing of it: all end, and go on with --resume
             failures[out] = _words_of(error)
         else:
             tell(out)

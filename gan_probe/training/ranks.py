@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from gan_probe.config import TrainConfig
-from gan_probe.errors import ConfigError, GanProbeError
+from gan_probe.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,13 @@ class Ranks:
         if self.world > 1:
             for name, layer in module.named_children():
                 if isinstance(layer, nn.BatchNorm2d):
-                    shared = SharedBatchNorm2d(layer.num_features, eps=layer.eps, momentum=layer.momentum)
+                    shared = SharedBatchNorm2d(
+                        layer.num_features,
+                        eps=layer.eps,
+                        momentum=layer.momentum,
+                        device=layer.weight.device,
+                        dtype=layer.weight.dtype,
+                    )
                     shared.load_state_dict(layer.state_dict())
                     setattr(module, name, shared)
                 else:
@@ -89,14 +95,14 @@ class Ranks:
 
         Raises
         ------
-        GanProbeError, FileExistsError, OSError
-            What the action raised, on rank 0; on the others that the first process stopped.
+        Exception
+            What the action raised, on rank 0; on the others a ConfigError: the first process stopped.
         """
         failure: Exception | None = None
         if self.rank == 0:
             try:
                 action()
-            except (GanProbeError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others wait
                 failure = error
         if self.world > 1:
             verdict = torch.tensor(float(failure is not None))
@@ -115,21 +121,41 @@ class Ranks:
 ALONE = Ranks()
 
 
+def is_shared() -> bool:
+    """Return whether torchrun, or what sets its variables, started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
 def join(device: torch.device) -> Ranks:
-    """Return this process's place among those that torchrun started; alone where it did not start any."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
+    """Return this process's place among those that torchrun started; alone where it did not start any.
+
+    Raises
+    ------
+    ConfigError
+        After `leave`: the others may have stopped, and would be waited for.
+    """
+    if not is_shared():
         return ALONE
+    if _LEFT:
+        raise ConfigError(
+            "this process took leave of the others, after the end of the work or because a training failed in it."
+            " Start all of them again, with --resume."
+        )
     if not dist.is_initialized():
         if device.type == "cuda":
-            torch.cuda.set_device(device)
+            own = int(os.environ.get("LOCAL_RANK", "0"))
+            torch.cuda.set_device(own if device.index is None else device.index)
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return Ranks(dist.get_rank(), dist.get_world_size())
 
 
+_LEFT: list[int] = []  # this process, once it has left
+
+
 def leave() -> None:
-    """Take leave of the other processes."""
+    """Take leave of the other processes, for good: those that wait for this one fail at once."""
     if dist.is_initialized():
+        _LEFT.append(dist.get_rank())
         dist.destroy_process_group()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from gan_probe.config import TrainConfig
 from gan_probe.critics.critic import Critic
@@ -79,6 +80,20 @@ def test_the_command_trains_on_two_processes(train_set: ImageSet, tmp_path: Path
     said = "".join(text for _, text in refused)
     assert said.count("was started with other settings: steps (was 3, now 4)") == 1
     assert "This is a bug" not in said
+
+
+@pytest.mark.slow
+def test_where_one_process_fails_alone_none_is_waited_for(tmp_path: Path) -> None:
+    ended = both(str(Path(__file__).with_name("lonely_failure.py")), str(tmp_path))
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert "OSError" in ended[0][1]
+    assert all("took leave of the others" in said for _, said in ended), ended
+    assert not (tmp_path / "two").exists()
+
+
+def test_shared_statistics_lie_where_the_weights_lie() -> None:
+    layer = Ranks(0, 2).share_statistics(nn.Sequential(nn.BatchNorm2d(3, device="meta", dtype=torch.float64)))[0]
+    assert {(x.device.type, x.dtype) for x in (layer.weight, layer.running_mean)} == {("meta", torch.float64)}
 
 
 def test_what_cannot_be_shared_out_is_refused() -> None:

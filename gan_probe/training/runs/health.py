@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.generator import Generator
-from gan_probe.images.image_set import ImageSet
+from gan_probe.images.image_set import NO_LABEL, ImageSet
 from gan_probe.networks import build_generator
 from gan_probe.scoring.engines import LOCAL
 from gan_probe.types import Images, Rows
@@ -128,15 +128,17 @@ class Examiner:
         self._reals = self.training.images[order[:N_IMAGES]]
         self._rows = small(self._reals)
         self._held_out = self.held_out.images[rng.permutation(len(self.held_out))[:N_IMAGES]]
-        self._labels = self.training.table["label"].astype(str).to_numpy() if "label" in self.training.table else None
+        labels = np.asarray(self.training.table.get("label", [NO_LABEL] * len(order))).astype(str)
+        order = order[labels[order] != NO_LABEL]  # the others are of no class, or of one that nobody knows
+        self._labels = labels[order]
         self._classifier: KNeighborsClassifier | None = None
         self._accuracy = 0.0
         self._untrained: float | None = None
-        if self._labels is not None and 1 < len(set(self._labels)) <= len(order) // 4:
+        if 1 < len(set(self._labels)) <= len(order) // 4:
             n_test = min(N_CLASSIFIER_TEST, len(order) // 4)
             test, fit = order[:n_test], order[n_test : n_test + N_CLASSIFIER]
-            self._classifier = KNeighborsClassifier(3).fit(small(self.training.images[fit]), self._labels[fit])
-            self._accuracy = float(self._classifier.score(small(self.training.images[test]), self._labels[test]))
+            self._classifier = KNeighborsClassifier(3).fit(small(self.training.images[fit]), labels[fit])
+            self._accuracy = float(self._classifier.score(small(self.training.images[test]), labels[test]))
 
     def examine(self, critic: Critic, generator: Generator, *, is_last: bool = True) -> dict[str, Any]:
         """Return the measures of this moment; before the last the critic is asked about fewer images.
@@ -167,7 +169,7 @@ class Examiner:
             is_training = np.arange(len(scores)) < len(reals)
             if np.isfinite(scores).all():
                 found["training_preference"] = round(float(roc_auc_score(is_training, scores)), 4)
-        if self._classifier is not None and self._labels is not None:
+        if self._classifier is not None:
             missing = coverage(list(self._classifier.predict(fakes)), list(self._labels))
             n_classes = len(set(self._labels))
             found |= {

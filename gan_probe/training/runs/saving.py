@@ -14,8 +14,7 @@ from gan_probe.config import TrainConfig
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.generator import Generator, GeneratorConfig, calibrate
 from gan_probe.critics.identity import MARKER
-from gan_probe.images.image_set import ImageSet, sheet
-from gan_probe.images.readers.reading import NO_LABEL
+from gan_probe.images.image_set import NO_LABEL, ImageSet, sheet
 from gan_probe.networks import build_generator
 from gan_probe.scoring.engines import LOCAL
 from gan_probe.text import as_markdown

@@ -10,7 +10,7 @@ import pytest
 
 from gan_probe.critics.critic import Critic
 from gan_probe.critics.generator import Generator, GeneratorConfig
-from gan_probe.images.image_set import ImageSet
+from gan_probe.images.image_set import NO_LABEL, ImageSet
 from gan_probe.networks import build_generator
 from gan_probe.training import RunFolder, train
 from gan_probe.training.loop import split_held_out
@@ -74,7 +74,9 @@ def test_the_examiner_names_missing_classes_and_a_generator_that_is_stuck(train_
     assert 0.2 < found["training_preference"] < 0.8
 
 
-def test_on_the_way_the_critic_is_asked_about_fewer_images(train_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_the_way_the_critic_is_asked_about_fewer_images(
+    train_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(health, "N_ON_THE_WAY", 3)
     critic = Critic.from_network("compact", train_set.image_shape)
     config = GeneratorConfig("compact", train_set.image_shape, 4)
@@ -84,6 +86,20 @@ def test_on_the_way_the_critic_is_asked_about_fewer_images(train_set: ImageSet, 
     assert (early["n_held_out"], last["n_held_out"]) == (3, 10)
     assert early["diversity"] == last["diversity"]
     assert early["training_preference"] * 9 == pytest.approx(round(early["training_preference"] * 9), abs=1e-3)
+
+
+def test_images_without_a_label_are_no_class_that_fakes_could_miss(train_set: ImageSet) -> None:
+    critic = Critic.from_network("compact", train_set.image_shape)
+    config = GeneratorConfig("compact", train_set.image_shape, 4)
+    generator = Generator(build_generator("compact", train_set.image_shape, 4, seed=0), config)
+
+    def examined(n_labelled: int) -> dict[str, object]:
+        rows = np.arange(len(train_set)) % 20 < n_labelled // 2
+        few = replace(train_set, table=train_set.table.assign(label=train_set.table["label"].where(rows, NO_LABEL)))
+        return Examiner(*split_held_out(few, 0.1, seed=0)).examine(critic, generator)
+
+    assert examined(32)["n_classes"] == 2
+    assert "n_classes" not in examined(2)  # too few to learn them from
 
 
 def metrics(accuracy: float) -> pd.DataFrame:
