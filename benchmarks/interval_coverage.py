@@ -296,8 +296,8 @@ def by_score(rows: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     return named_by_score(rows[:, 0], labels, seed=seed).astype(float)
 
 
-def probe_accuracy(n_test: int, classifier: str, apart: float, *, of_margin: bool = False) -> Once:
-    """Five labels a class, drawn twenty times from a pool of a hundred images: accuracy, or its margin over noise."""
+def probe_accuracy(n_test: int, classifier: str, apart: float, *, of_margin: bool = False, per_class: int = 5) -> Once:
+    """Labels of 4 classes, drawn twenty times from a pool of a hundred images: accuracy, or its margin over noise."""
     n = n_test + 120
 
     def draw(rng: Rng) -> tuple[dict[str, Callable[[], np.ndarray]], np.ndarray, Split]:
@@ -310,7 +310,7 @@ def probe_accuracy(n_test: int, classifier: str, apart: float, *, of_margin: boo
     def values(rng: Rng) -> tuple[float, Ends]:
         rows, labels, split = draw(rng)
         chosen = rows if of_margin else {"critic": rows["critic"]}
-        found = probe_rows(chosen, labels, split, per_class=(5,), n_draws=20, classifiers=(classifier,),
+        found = probe_rows(chosen, labels, split, per_class=(per_class,), n_draws=20, classifiers=(classifier,),
                            seed=int(rng.integers(2**31)))  # fmt: skip
         if of_margin:
             margin = paired_margin(found[0], found[1])
@@ -688,6 +688,7 @@ INTERVALS = (
             Cell("knn, 5 labels, 60 test images, no effect", probe_accuracy(60, "knn", 0.0), NO_EFFECT, is_slow=True),
             Cell("knn, 5 labels, 60 test images", probe_accuracy(60, "knn", 2.0), is_slow=True),
             Cell("linear, 5 labels, 200 test images", probe_accuracy(200, "linear", 2.0), is_slow=True),
+            Cell("knn, 18 labels of 25, 400 test images", probe_accuracy(400, "knn", 2.0, per_class=18), is_slow=True),
         ),
     ),
     Interval(

@@ -26,12 +26,16 @@ N_NULLS = 100  # data sets without information on which its spread is measured
 
 
 def chosen_rows(labels: Labels, *, most: int = MAX_ROWS, seed: int = 0) -> Indices:
-    """Return the rows of a sample of at most ``most`` images, in which each class keeps its share and at least two."""
+    """Return the rows of a sample of about ``most`` images, in which each class keeps its share and at least two.
+
+    Of very many classes that is more; one that has a single image keeps it.
+    """
     if len(labels) <= most:
         return np.arange(len(labels))
     rng, share = np.random.default_rng(seed), most / len(labels)
     rows = [np.flatnonzero(labels == name) for name in np.unique(labels)]
-    return np.sort(np.concatenate([rng.choice(r, max(2, round(share * len(r))), replace=False) for r in rows]))
+    sizes = [min(len(r), max(2, round(share * len(r)))) for r in rows]
+    return np.sort(np.concatenate([rng.choice(r, n, replace=False) for r, n in zip(rows, sizes, strict=True)]))
 
 
 def folds(labels: Labels, *, seed: int = 0) -> list[tuple[Indices, Indices]]:

@@ -15,6 +15,7 @@ from gan_probe.types import Indices, Values
 LEVEL = 0.95
 N_DRAWS = 500
 BISECTIONS = 50
+NEARLY_NONE = 1e-9  # share of their variance that draws do not have in common, at least
 MIN_UNIT = 5  # values of which a standard deviation may be the unit of an interval
 N_ANGLES = 721
 
@@ -197,7 +198,8 @@ def mean_over_margins(
     others : sequence of tuple
         The means of each run, or draw, and the share of their variance that they have in common: two draws of m labels
         from the same n images share m / n of it (Hoeffding 1948, "A class of statistics with asymptotically normal
-        distribution", section 5), which more draws do not take away.
+        distribution", section 5), which more draws do not take away and which the differences between draws do not
+        show: where they have s in common, k draws whose variance is v have a mean of variance v (1 / k + s / (1 - s)).
     extra : tuple of float
         Images added, which keep the interval open where every image agrees, and move its middle with them: without
         that it misses shares near 0 and 1 (Agresti and Coull 1998; of differences Agresti and Min 2005).
@@ -214,7 +216,9 @@ def mean_over_margins(
     images, value = np.concatenate([by_image, extra]), float(by_image.mean())
     of_images = float(images.var(ddof=1)) / len(images) * (1 + (n_folds - 1) / n_folds)
     parts = [(of_images, len(images) - 1)]
-    parts += [(float(m.var(ddof=1)) * (1 / len(m) + shared), len(m) - 1) for m, shared in others if len(m) > 1]
+    parts += [
+        (float(m.var(ddof=1)) * (1 / len(m) + s / max(1 - s, NEARLY_NONE)), len(m) - 1) for m, s in others if len(m) > 1
+    ]
     total = sum(variance for variance, _ in parts)
     if total == 0:
         return value, value, value

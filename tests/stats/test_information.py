@@ -48,6 +48,8 @@ def test_samples_keep_the_classes_shares_and_lose_none() -> None:
     assert (labels[rows] == "few").sum() == 2
     assert (labels[rows] == "many").sum() == 100
     assert chosen_rows(labels, most=10_000).tolist() == list(range(10_000))
+    lone = np.append(labels, "alone")
+    assert len(labels) in chosen_rows(lone, most=100)
 
 
 def test_every_image_is_tested_once() -> None:

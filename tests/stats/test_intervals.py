@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gan_probe.stats.intervals import difference_interval, hierarchical_bootstrap, widen
+from gan_probe.stats.intervals import difference_interval, hierarchical_bootstrap, mean_over_margins, widen
 
 
 def test_the_difference_of_independent_numbers_adds_their_widths_in_squares() -> None:
@@ -46,3 +46,14 @@ def test_with_one_run_the_bootstrap_is_over_images() -> None:
     )
     assert value == 24.5
     assert (high - low) / 2 == pytest.approx(1.96 * values.std() / np.sqrt(50), rel=0.15)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.3, 0.8])
+def test_what_all_draws_have_in_common_is_in_the_interval(shared: float) -> None:
+    """Ten draws whose variance is 1, ``shared`` of it the same for all: their differences show only the rest."""
+    rng, held = np.random.default_rng(0), []
+    for _ in range(2000):
+        draws = np.sqrt(shared) * rng.normal() + np.sqrt(1 - shared) * rng.normal(size=10)
+        _, low, high = mean_over_margins(np.full(5, draws.mean()), [(draws, shared)], extra=())
+        held.append(low <= 0 <= high)
+    assert 0.93 < np.mean(held) < 0.97

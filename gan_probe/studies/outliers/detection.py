@@ -164,7 +164,8 @@ def _split(critic: Critic, reals: ImageSet, seed: int) -> tuple[ImageSet, ImageS
     is_kept = reals.table["sample_id"].isin(kept).to_numpy()
     is_training = bool(critic.config.data_fingerprint) and reals.fingerprint == critic.config.data_fingerprint
     notes = []
-    if is_training or is_kept.sum() >= MIN_REFERENCE:
+    n_others = int((~is_kept).sum())
+    if is_training or (is_kept.sum() >= MIN_REFERENCE and n_others >= MIN_REALS):
         if is_kept.sum() < MIN_REFERENCE:
             raise InputError(
                 f"these reals are the images that the critic was trained on, and its training held out"
@@ -175,9 +176,13 @@ def _split(critic: Critic, reals: ImageSet, seed: int) -> tuple[ImageSet, ImageS
     else:
         order = np.random.default_rng(seed).permutation(len(reals))
         calibrates = np.isin(np.arange(len(reals)), order[: len(reals) // 2])
+        n_half = int(calibrates.sum())
         notes.append(
-            f"the critic keeps none of these reals: a random half ({int(calibrates.sum())}) calibrates, and must be"
-            " images that it was not trained on."
+            f"the critic keeps all but {n_others} of these reals, too few to fit on: a random half ({n_half})"
+            " calibrates."
+            if is_kept.sum() >= MIN_REFERENCE
+            else f"the critic keeps none of these reals: a random half ({n_half}) calibrates, and must be images that"
+            " it was not trained on."
         )
     smallest = 1 / (int(calibrates.sum()) + 1)
     if smallest > 0.01:
