@@ -180,7 +180,7 @@ ROWS = (
     ),
     Row(
         name="mnist-2014",
-        shows="perceptrons of 2014 on MNIST, all ten digits; a single layer, five",
+        shows="perceptrons of 2014 on MNIST, all ten digits; a single layer, three",
         commands=(
             "gan-probe train data/mnist.npz --split train --preset mlp-2014 --out runs/mnist-2014",
             "gan-probe train data/mnist.npz --split train --preset mlp-2014 --network mlp --out runs/mnist-784-100-1",
