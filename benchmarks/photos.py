@@ -1,11 +1,12 @@
 """Real photos: what the preset `photos` learns, and whether the game adds anything. On validation images only.
 
 OMP_NUM_THREADS=1 python benchmarks/photos.py CLOTHING.npz [--size 64] [--steps 900] [--seeds 3] [--runs runs/photos]
+    [--candidates NAME ...] [--name photos]
 
 Critics are trained without labels on the part ``train`` of the photos of garments. Labels are drawn from the same
 part, the same draws for everything that is compared, and a linear probe (`fit_best`) is tested on the part
 ``validation``; the part ``test`` is not used. Trainings that are finished are not done again, so what was cut off goes
-on. Writes ``benchmarks/records/photos.json``.
+on. Writes ``benchmarks/records/NAME.json``; without candidates it compares what nobody trained.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "photos": {},
     "photos without generator": {"without_generator": True},
     "photos without auxiliary task": {"auxiliary": ""},
+    "photos, network oriented": {"network": "oriented"},
 }
+UNTRAINED = {"randomly initialised": preset("photos").network, "randomly initialised, network oriented": "oriented"}
 
 
 def recipe(change: Mapping[str, Any], *, steps: int, seed: int) -> TrainConfig:
@@ -72,6 +75,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=preset("photos").steps)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--runs", type=Path, default=Path("runs/photos"))
+    parser.add_argument("--candidates", nargs="*", choices=CANDIDATES, default=list(CANDIDATES))
+    parser.add_argument("--name", default="photos")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = read_images(arguments.clothing, size_px=arguments.size)
@@ -88,9 +93,13 @@ def main() -> None:
         )
         print(rows[-1], flush=True)
     for seed in range(arguments.seeds):
-        untrained = Critic.from_network(preset("photos").network, data.image_shape, seed=101 + seed)
-        rows.append({"candidate": "randomly initialised", "seed": seed, "accuracy": probed(untrained, data)})
-        for name, change in CANDIDATES.items():
+        for name, network in UNTRAINED.items():
+            untrained = Critic.from_network(network, data.image_shape, seed=101 + seed)
+            rows.append({"candidate": name, "seed": seed, "accuracy": probed(untrained, data)})
+            print(rows[-1], flush=True)
+        record.save(arguments.name, summary(rows, arguments, len(training)), shown=False)
+        for name in arguments.candidates:
+            change = CANDIDATES[name]
             run = arguments.runs / f"{name.replace(' ', '-')}-{seed}"
             before = time.process_time()
             critic = train(training, run, recipe(change, steps=arguments.steps, seed=seed), resume=True)
@@ -106,7 +115,7 @@ def main() -> None:
                 }
             )
             print(rows[-1], flush=True)
-            record.save("photos", summary(rows, arguments, len(training)), shown=False)
+            record.save(arguments.name, summary(rows, arguments, len(training)), shown=False)
 
 
 def summary(rows: list[dict[str, Any]], arguments: argparse.Namespace, n_training: int) -> dict[str, Any]:
@@ -120,7 +129,8 @@ def summary(rows: list[dict[str, Any]], arguments: argparse.Namespace, n_trainin
 
     return {
         "command": f"python benchmarks/photos.py clothing.npz --size {arguments.size} --steps {arguments.steps}"
-        f" --seeds {arguments.seeds}",
+        f" --seeds {arguments.seeds} --name {arguments.name} --candidates"
+        f" {' '.join(map(repr, arguments.candidates))}".rstrip(),
         "what": "accuracy of a linear probe on validation images by labels a class; mean of 10 draws, one value a seed",
         "recipe": recipe({}, steps=arguments.steps, seed=0).as_dict(),
         "size_px": arguments.size,

@@ -21,6 +21,7 @@ from gan_probe.networks.compact import CompactCritic, CompactGenerator
 from gan_probe.networks.dcgan import DcganCritic, DcganGenerator
 from gan_probe.networks.heads import CriticWithHeads, CriticWithOutputs
 from gan_probe.networks.mlp import MlpCritic, MlpGenerator
+from gan_probe.networks.oriented import OrientedCritic
 from gan_probe.networks.residual import ResidualCritic, ResidualGenerator
 from gan_probe.networks.sngan import SnganCritic, SnganGenerator
 from gan_probe.types import ImageShape
@@ -40,6 +41,8 @@ NETWORKS: dict[str, Network] = {
     "compact":  Network(CompactCritic, CompactGenerator, (16, 32, 64, 128, 256), "small, fast, sees texture"),
     "compact-half": Network(partial(CompactCritic, divisor=2), partial(CompactGenerator, divisor=2),
                         (16, 32, 64, 128, 256), "compact at half its widths"),
+    "oriented": Network(OrientedCritic, CompactGenerator, (32, 64, 128, 256),
+                        "fixed oriented gradients, then learned convolutions; generator of compact"),
     "article":  Network(ArticleCritic, ArticleGenerator, (32, 64, 128, 256),
                         "the article's own: residual, 4x4 kernels, 32 to 512 wide, generator with linear output"),
     "residual": Network(ResidualCritic, ResidualGenerator, (32, 64, 128, 256),
