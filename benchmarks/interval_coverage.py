@@ -835,7 +835,7 @@ def cover(of: Interval, cell: Cell, repetitions: int) -> Covered:
 
 
 def run(repetitions: int, only: str = "", *, with_slow: bool = True) -> Iterator[Covered]:
-    """Yield every cell of the intervals whose name holds ``only``."""
+    """Yield every cell whose name, after that of its interval, holds ``only``."""
     for numbers in _chosen(only, with_slow=with_slow):
         yield _cover(numbers, repetitions)
 
@@ -850,7 +850,12 @@ def run_side_by_side(repetitions: int, only: str, jobs: int) -> Iterator[Covered
 
 def _chosen(only: str, *, with_slow: bool = True) -> list[tuple[int, int]]:
     """Return the numbers of an interval and of its cell, for all that are asked for."""
-    numbered = [(i, c) for i, of in enumerate(INTERVALS) for c in range(len(of.cells)) if only in of.name]
+    numbered = [
+        (i, c)
+        for i, of in enumerate(INTERVALS)
+        for c, cell in enumerate(of.cells)
+        if only in f"{of.name}: {cell.title}"
+    ]
     return [numbers for numbers in numbered if with_slow or not _found(numbers)[1].is_slow]
 
 
