@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gan_probe.cli import score
+from gan_probe.images.readers import shards
+from gan_probe.scoring import sharded
 from gan_probe.scoring.table import read_scores
 from tests.cli.conftest import call, call_json
 from tests.conftest import FEW
@@ -140,3 +143,8 @@ def test_what_does_not_fit_in_memory_is_refused_before_it_is_read_and_the_folder
     assert call("score", run, data, "--out", tmp_path / "s.parquet", *ALONE, "--limit", 12).exit_code == 0
     monkeypatch.setattr("gan_probe.device.memory_bytes", lambda: 2 * pixels)
     assert call("score", run, data, "--out", tmp_path / "t.parquet", *ALONE).exit_code == 0
+
+
+def test_the_defaults_of_a_folder_are_those_of_the_shards() -> None:
+    """They are written twice, so that the help needs no torch."""
+    assert (score.N_SAMPLE, score.N_ROWS) == (sharded.N_SAMPLE, shards.N_ROWS)
