@@ -37,9 +37,9 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "photos": {},
     "photos without generator": {"without_generator": True},
     "photos without auxiliary task": {"auxiliary": ""},
-    "photos, network oriented": {"network": "oriented"},
+    "photos, network compact": {"network": "compact"},
 }
-UNTRAINED = {"randomly initialised": preset("photos").network, "randomly initialised, network oriented": "oriented"}
+UNTRAINED = {"randomly initialised": preset("photos").network, "randomly initialised, network compact": "compact"}
 
 
 def recipe(change: Mapping[str, Any], *, steps: int, seed: int) -> TrainConfig:

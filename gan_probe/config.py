@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from gan_probe.errors import ConfigError
 from gan_probe.names import check_name
 
-POOLING = "pyramid"  # of embeddings, probes and classifiers: the best on development data (benchmarks/poolings.py)
+POOLING = AUTO = "auto"  # of embeddings, probes and classifiers: what the network asks for, see `PYRAMID`
+PYRAMID = "pyramid"  # where it asks for nothing: the best on development data (benchmarks/poolings.py)
 CHANNEL_POOLING = "mean"  # where channels are compared or read one by one: one number each
 PRECISIONS = ("auto", "fp32", "bf16", "tf32")
 ACCELERATIONS = ("auto", "eager", "compiled", "graph")
@@ -385,9 +386,9 @@ PRESETS: dict[str, TrainConfig] = {
     "wgan-gp-32": TrainConfig(network="sngan", steps=100_000, batch_size=64, n_critic=5, latent_dim=128,
                            learning_rate_critic=1e-4, learning_rate_generator=1e-4, decay_share=1.0,
                            critic_average=0.0),
-    "photos":  TrainConfig(objective="hinge", penalty="none", steps=900, batch_size=64,
+    "photos":  TrainConfig(network="oriented", objective="hinge", penalty="none", steps=900, batch_size=64,
                            n_critic=2, latent_dim=64, beta1=0.5, beta2=0.999, learning_rate_generator=2e-4,
-                           augment="crop,flip,colour,grey", auxiliary="contrastive"),
+                           augment="crop,colour,grey,cutout", auxiliary="contrastive"),
 }  # fmt: skip
 
 

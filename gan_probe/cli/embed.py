@@ -67,7 +67,7 @@ def embed(
                 "critic": f"{critic} ({loaded.hash})",
                 "images": len(images),
                 "layers": ", ".join(chosen),
-                "pooling": pooling,
+                "pooling": loaded.chosen_pooling(pooling),
                 "out": out,
             },
         )

@@ -51,6 +51,10 @@ def _rows(kind: str) -> dict[str, str]:
         from gan_probe.scoring.controls import CONTROLS
 
         return {one.name: one.title for one in CONTROLS}
+    from gan_probe.config import AUTO
     from gan_probe.critics.features import POOLINGS
 
-    return {name: str(how.__doc__).split(". ")[0].removeprefix("Return the ").strip() for name, how in POOLINGS.items()}
+    of_rows = {
+        name: str(how.__doc__).split(". ")[0].removeprefix("Return the ").strip() for name, how in POOLINGS.items()
+    }
+    return {AUTO: "what the network asks for", **of_rows}

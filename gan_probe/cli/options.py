@@ -39,7 +39,10 @@ Layers = Annotated[
 ]
 Pooling = Annotated[
     str,
-    typer.Option(help="Of each layer over the image: mean, std, max, grid4 (as in DCGAN), quadrants or pyramid."),
+    typer.Option(
+        help="Of each layer over the image: mean, std, max, grid4 (as in DCGAN), quadrants or pyramid; auto: what the"
+        " network asks for, which is pyramid but for oriented (grid4)."
+    ),
 ]
 BatchSize = Annotated[int | None, typer.Option(help="Images at a time. Default: 32 on a CPU, 256 on a GPU.", min=1)]
 Jobs = Annotated[int | None, typer.Option(help="Runs trained at a time. Default: one a core, or one a GPU.", min=1)]

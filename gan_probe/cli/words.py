@@ -12,7 +12,7 @@ from gan_probe.config import AUGMENTATIONS, AUXILIARIES, OBJECTIVES, PRECISIONS,
 WORDS: Mapping[str, Sequence[str]] = {
     "device": ("auto", "cpu", "cuda"),
     "preset": tuple(PRESETS),
-    "pooling": ("mean", "std", "max", "grid4", "quadrants", "pyramid"),
+    "pooling": ("auto", "mean", "std", "max", "grid4", "quadrants", "pyramid"),
     "precision": PRECISIONS,
     "score on_error": ("skip", "raise", "nan"),
     "score engine": ("local", "processes", "ray"),

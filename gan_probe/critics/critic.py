@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gan_probe.config import POOLING
 from gan_probe.critics.boundary import foreign_code
-from gan_probe.critics.features import POOLINGS, passed, watched
+from gan_probe.critics.features import check_pooling, passed, resolve_pooling, watched
 from gan_probe.critics.foreign import AdaptedCritic, build_from_factory, find_layers, prepared
 from gan_probe.critics.identity import (
     MARKER,
@@ -460,7 +460,8 @@ class Critic:
         layers : sequence of str, optional
             Some of ``config.layers``, which is the default.
         pooling : str
-            A row of `gan_probe.critics.features.POOLINGS`: such as "mean" or "pyramid".
+            A row of `gan_probe.critics.features.POOLINGS`, such as "mean" or "pyramid"; "auto": what the network asks
+            for, see `resolve_pooling`.
         batch_size : int, optional
         progress : callable, optional
 
@@ -495,6 +496,17 @@ class Critic:
             check_name("layer", name, self.config.layers)
         return chosen
 
+    def chosen_pooling(self, pooling: str = POOLING) -> str:
+        """Return a row of `gan_probe.critics.features.POOLINGS`: of "auto" the one that the network asks for.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown pooling, with the nearest known one.
+        """
+        check_pooling(pooling)
+        return resolve_pooling(self.module, pooling)
+
     def forward(
         self,
         images: Images,
@@ -512,7 +524,7 @@ class Critic:
         layers : sequence of str
             Some of ``config.layers``; none: scores only.
         pooling : str
-            A row of `gan_probe.critics.features.POOLINGS`.
+            A row of `gan_probe.critics.features.POOLINGS`; "auto": what the network asks for, see `resolve_pooling`.
         batch_size : int, optional
         progress : callable, optional
             Wraps the iterable of batches.
@@ -522,7 +534,7 @@ class Critic:
         ConfigError, InputError
             As `score` and `embed`.
         """
-        check_name("pooling", pooling, POOLINGS)
+        check_pooling(pooling)
         for name in layers:
             check_name("layer", name, self.config.layers)
         batches = self._batches(images, batch_size, progress)

@@ -17,9 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from gan_probe.config import POOLING
+from gan_probe.config import AUTO, POOLING
 from gan_probe.critics.critic import Critic, Forward, rebuild
-from gan_probe.critics.features import Passed, pool, watched
+from gan_probe.critics.features import Passed, pool, resolve_pooling, watched
 from gan_probe.critics.identity import CriticConfig, digest_of, hash_of, old_hash_of
 from gan_probe.critics.loading import OPENERS, open_folder
 from gan_probe.errors import InputError
@@ -70,17 +70,22 @@ class AlignedMean(nn.Module):
         """Return the mean over the members, (n,)."""
         return self.aligned(x).mean(0)
 
+    @property
+    def own_pooling(self) -> str:
+        """The pooling that "auto" stands for: the first member's."""
+        return resolve_pooling(self.members[0], AUTO)
+
     def passed(self, batch: Tensor, layers: Sequence[str], pooling: str) -> Passed:
         """Return aligned scores (members, n), and of each layer the pooled activations of every member, side by side.
 
         Features of a member are divided by its norm.
         """
-        scores, parts = [], []
+        scores, parts, how = [], [], resolve_pooling(self, pooling)
         for member, norm in zip(self.members, self.norms, strict=True):
             names = [getattr(member, "layer_prefix", "") + layer for layer in layers]
             with watched(member, names) as caught:
                 scores.append(member(batch).to(self.shifts.dtype))
-            parts.append([pool(caught[name], pooling) / norm for name in names])
+            parts.append([pool(caught[name], how) / norm for name in names])
         found = [part for layer in zip(*parts, strict=True) for part in layer]
         return Passed(self._align(torch.stack(scores)), torch.cat(found, dim=1) if found else None)
 

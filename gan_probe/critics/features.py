@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_probe.config import POOLING
+from gan_probe.config import AUTO, POOLING, PYRAMID
+from gan_probe.names import check_name
 
 
 def mean(x: Tensor) -> Tensor:
@@ -88,6 +89,20 @@ def pool(activation: Tensor, pooling: str) -> Tensor:
     return POOLINGS[pooling](F.leaky_relu(activation, 0.2)) if activation.ndim == 4 else activation.flatten(1)
 
 
+def check_pooling(name: str) -> None:
+    """Raise `ConfigError` unless it is a row of `POOLINGS` or "auto", with the nearest."""
+    check_name("pooling", name, (*POOLINGS, AUTO))
+
+
+def resolve_pooling(module: nn.Module, name: str) -> str:
+    """Return a row of `POOLINGS`: of "auto" what the network asks for by ``own_pooling``, "pyramid" where it does not.
+
+    A network asks where it is meant for images in which places mean something.
+    """
+    own: str = getattr(getattr(module, "inner", module), "own_pooling", PYRAMID)
+    return own if name == AUTO else name
+
+
 @contextmanager
 def watched(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
     """Yield a dict in which each forward pass leaves the outputs of some sub-modules, by name."""
@@ -122,7 +137,7 @@ def passed(module: nn.Module, batch: Tensor, layers: Sequence[str] = (), pooling
     own = getattr(module, "passed", None)  # an ensemble has each layer several times
     if own is not None:
         return own(batch, layers, pooling)
-    prefix = getattr(module, "layer_prefix", "")
+    prefix, pooling = getattr(module, "layer_prefix", ""), resolve_pooling(module, pooling)
     with watched(module, [prefix + name for name in layers]) as caught:
         scores = module(batch)
     if not layers:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from gan_probe.config import POOLING, PRESETS
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.critic import Critic
-from gan_probe.critics.features import POOLINGS, features
+from gan_probe.critics.features import check_pooling, features
 from gan_probe.critics.stored import KINDS
 from gan_probe.device import resolve_device
 from gan_probe.errors import ConfigError, InputError
@@ -199,7 +199,7 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
             raise ConfigError(
                 f"mode={SEMI_SUPERVISED!r} trains a critic of its own; leave critic=None, or use mode='finetune'."
             )
-        check_name("pooling", self.pooling, POOLINGS)
+        check_pooling(self.pooling)
         for name, value, low, high in (
             ("C", self.C, 1e-12, 1e12),
             ("learning_rate", self.learning_rate, 0, 1),

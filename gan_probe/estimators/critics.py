@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
 from gan_probe.config import POOLING
-from gan_probe.critics.features import POOLINGS
+from gan_probe.critics.features import POOLINGS, check_pooling
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.estimators.base import CriticEstimator
 from gan_probe.names import check_name
@@ -36,7 +36,7 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CriticEs
     layers : sequence of str, optional
         Some of the critic's layers; default all.
     pooling : str
-        A row of `gan_probe.critics.features.POOLINGS`, such as "pyramid" or "mean".
+        A row of `gan_probe.critics.features.POOLINGS`, such as "pyramid" or "mean"; "auto": what the network asks for.
     n_components : int, optional
         Reduce the features to so many principal components, fitted on the training rows.
     network : str
@@ -108,7 +108,7 @@ class CriticEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CriticEs
         """Load the critic and, with ``n_components``, fit the PCA. Labels are not used."""
         X = self._fit_critic(X)
         self.layers_ = self._chosen_layers(self.layers)
-        check_name("pooling", self.pooling, POOLINGS)
+        check_pooling(self.pooling)
         self.pca_ = None
         probe = X if self.n_components is not None else X[:1]
         raw = self._forward(probe, self.layers_, self.pooling)

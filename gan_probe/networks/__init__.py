@@ -41,7 +41,7 @@ NETWORKS: dict[str, Network] = {
     "compact":  Network(CompactCritic, CompactGenerator, (16, 32, 64, 128, 256), "small, fast, sees texture"),
     "compact-half": Network(partial(CompactCritic, divisor=2), partial(CompactGenerator, divisor=2),
                         (16, 32, 64, 128, 256), "compact at half its widths"),
-    "oriented": Network(OrientedCritic, CompactGenerator, (32, 64, 128, 256),
+    "oriented": Network(OrientedCritic, CompactGenerator, (16, 32, 64, 128, 256),
                         "fixed oriented gradients, then learned convolutions; generator of compact"),
     "article":  Network(ArticleCritic, ArticleGenerator, (32, 64, 128, 256),
                         "the article's own: residual, 4x4 kernels, 32 to 512 wide, generator with linear output"),

@@ -22,13 +22,12 @@ import torch
 
 from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic, Forward
-from gan_probe.critics.features import POOLINGS
+from gan_probe.critics.features import check_pooling
 from gan_probe.device import batch_size_for, cpu_count
 from gan_probe.ending import TERMINATED, Terminated, terminable
 from gan_probe.errors import ConfigError, MissingError
 from gan_probe.images.image_set import LazyImages
 from gan_probe.images.pixels import to_network
-from gan_probe.names import check_name
 from gan_probe.types import Images, Progress
 
 TRIES = 5  # of one piece of work whose process dies
@@ -125,7 +124,7 @@ class Local:
         progress: Progress = iter,
     ) -> list[Forward]:
         """Return what each critic gives of all images: see `Engine.run`."""
-        check_name("pooling", wanted.pooling, POOLINGS)
+        check_pooling(wanted.pooling)
         if batch_size is None:
             batch_size = max((batch_size_for(critic.device) for critic in critics), default=1)
         if batch_size < 1:

@@ -53,7 +53,7 @@ def score(
     layers : sequence of str, optional
         Layers of the embedding; default all of the critic's.
     pooling : str
-        A row of `gan_probe.critics.features.POOLINGS`.
+        A row of `gan_probe.critics.features.POOLINGS`; "auto": what the network asks for.
     seen : sequence of str, optional
         Labels of the data that the critic was trained on. Default: its training classes; where it knows none, a column
         ``seen`` of the data; else seen and unseen stay unknown.
@@ -106,7 +106,7 @@ def score(
         **describe_origin(critic, data),
         "training_fingerprint": critic.config.data_fingerprint,
         "layers": list(wanted.layers_of(critic)),
-        "pooling": pooling if embeddings else "",
+        "pooling": critic.chosen_pooling(pooling) if embeddings else "",
         "warnings": warnings,
     }
     return ScoreTable(pd.concat([table, pd.DataFrame(columns)], axis=1), provenance)

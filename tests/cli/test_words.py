@@ -5,6 +5,7 @@ import pytest
 
 from gan_probe.cli.app import VERBS, _command
 from gan_probe.cli.words import WORDS
+from gan_probe.config import AUTO
 from gan_probe.critics.attribution import BASELINES, METHODS
 from gan_probe.critics.ensemble import ALIGNMENTS
 from gan_probe.critics.features import POOLINGS
@@ -17,7 +18,7 @@ from gan_probe.training.runs.events import LOGS
 from synthetic.writer import FORMATS as WRITTEN
 
 KNOWN = {
-    "pooling": POOLINGS,
+    "pooling": (AUTO, *POOLINGS),
     "score engine": ENGINES,
     "train network": NETWORKS,
     "train log": LOGS,

@@ -1,9 +1,15 @@
 """Poolings on maps whose numbers are known."""
 
+import numpy as np
 import pytest
 import torch
 
+from gan_probe.critics.critic import Critic
 from gan_probe.critics.features import POOLINGS, pool, pyramid, quadrants, std
+from gan_probe.errors import ConfigError
+from gan_probe.estimators import CriticEmbedder
+from gan_probe.images.image_set import ImageSet
+from gan_probe.scoring.score import score
 
 
 def test_a_pyramid_says_how_much_how_uneven_and_where() -> None:
@@ -39,3 +45,25 @@ def test_the_spread_is_that_of_double_precision_and_has_a_gradient_where_there_i
 def test_layers_without_positions_are_left_as_they_are(name: str) -> None:
     rows = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
     assert torch.equal(pool(rows, name), rows)
+
+
+@pytest.mark.parametrize(("network", "asked"), [("compact", "pyramid"), ("oriented", "grid4")])
+@pytest.mark.parametrize("heads", [{}, {"n_classes": 3}], ids=["plain", "conditional"])
+def test_where_nothing_is_said_layers_are_pooled_as_their_network_asks(
+    network: str, asked: str, heads: dict[str, int], test_set: ImageSet
+) -> None:
+    critic = Critic.from_network(network, test_set.image_shape, heads=heads)
+    images = test_set.images[:3]
+    assert critic.chosen_pooling() == asked
+    assert np.array_equal(critic.embed(images), critic.embed(images, pooling=asked))
+    assert critic.embed(images, pooling="mean").shape[1] < critic.embed(images).shape[1]
+    with pytest.raises(ConfigError, match="Did you mean 'auto'"):
+        critic.chosen_pooling("aut")
+
+
+def test_what_a_network_asks_for_is_told_with_the_scores_and_is_the_embedder_s_too(test_set: ImageSet) -> None:
+    critic, few = Critic.from_network("oriented", test_set.image_shape, seed=3), test_set.take(np.arange(4))
+    table = score(critic, few, controls=False)
+    assert table.provenance["pooling"] == "grid4"
+    rows = CriticEmbedder(network="oriented", random_state=3).fit_transform(few.images)
+    assert rows.shape == critic.embed(few.images).shape

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_probe.networks.oriented import CELLS, N_ORIENTATIONS, OrientedGradients
+from gan_probe.networks.oriented import CELLS, COLOUR, N_ORIENTATIONS, OrientedCritic, OrientedGradients, mirrored
 
 
 def waves(angle: float, size_px: int = 64, n_channels: int = 3) -> Tensor:
@@ -27,13 +27,13 @@ def test_light_and_contrast_hardly_matter_and_colour_is_kept() -> None:
     plain, dim = (layer(x)[:, :N_ORIENTATIONS] for x in (image, 0.5 * image + 0.3))
     assert (plain - dim).abs().max() < 0.02 * plain.max()
     colours = torch.tensor([0.5, -0.2, 0.1])[None, :, None, None]
-    assert torch.allclose(layer(colours.expand(1, 3, 64, 64))[:, N_ORIENTATIONS:, 3, 3], colours[:, :, 0, 0])
+    assert torch.allclose(layer(colours.expand(1, 3, 64, 64))[:, N_ORIENTATIONS:, 3, 3], COLOUR * colours[:, :, 0, 0])
 
 
 def test_edges_between_colours_as_bright_as_each_other_are_edges() -> None:
     image = torch.zeros(1, 3, 64, 64)
     image[:, 0, :, 32:], image[:, 1, :, 32:] = 0.5, -0.5
-    at_edge = OrientedGradients(64)(image)[0, :N_ORIENTATIONS, 8, 7:9]
+    at_edge = OrientedGradients(64)(image)[0, :N_ORIENTATIONS, 4, 3:5]
     assert (at_edge.argmax(0) == 0).all()  # brightness changes to the right
 
 
@@ -50,3 +50,20 @@ def test_a_picture_of_one_colour_has_no_edges_and_finite_slopes() -> None:
     assert found[:, :N_ORIENTATIONS].abs().max() < 1e-6
     assert image.grad is not None
     assert image.grad.isfinite().all()
+
+
+def test_what_is_mirrored_is_what_the_mirror_image_gives() -> None:
+    layer, images = OrientedGradients(64), torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert torch.allclose(mirrored(layer(images)), layer(images.flip(3)), atol=1e-5)
+    assert not torch.allclose(layer(images), layer(images.flip(3)), atol=0.05)
+
+
+def test_an_image_and_its_mirror_image_are_the_same_to_the_critic() -> None:
+    critic = OrientedCritic((64, 64, 3))
+    images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        one, other = critic.score_and_features(images), critic.score_and_features(images.flip(3))
+        turned = critic.score_and_features(images.flip(2))
+    assert torch.allclose(one[0], other[0], atol=1e-5)
+    assert torch.allclose(one[1], other[1], atol=1e-5)
+    assert not torch.allclose(one[1], turned[1], atol=1e-3)

@@ -53,7 +53,8 @@ def probe(
     per_class, n_draws, classifiers
         See `gan_probe.studies.probe.result.probe`.
     pooling : str
-        A row of `gan_probe.critics.features.POOLINGS`; "grid4" is that of Radford et al. 2016.
+        A row of `gan_probe.critics.features.POOLINGS`; "auto": what the network asks for. "grid4" is that of Radford
+        et al. 2016.
     max_pool : int
         Images at most that labels are drawn from.
     controls : bool
@@ -97,7 +98,7 @@ def probe(
         encoders, labels, split,
         per_class=per_class, n_draws=n_draws, classifiers=classifiers, seen=seen, seed=seed, progress=progress,
     )  # fmt: skip
-    provenance = {**describe_origin(critic, data), "pooling": pooling, "seed": seed}
+    provenance = {**describe_origin(critic, data), "pooling": critic.chosen_pooling(pooling), "seed": seed}
     if task_alone is not None:
         provenance["task_alone"] = {**describe_critic(task_alone), "auxiliary": task_alone.config.auxiliary}
     sizes = {
