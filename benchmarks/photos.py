@@ -1,6 +1,6 @@
 """Real photos: what the preset `photos` learns, and whether the game adds anything. On validation images only.
 
-OMP_NUM_THREADS=1 python benchmarks/photos.py CLOTHING.npz [--size 64] [--steps 900] [--seeds 3] [--runs runs/photos]
+OMP_NUM_THREADS=1 python benchmarks/photos.py CLOTHING.npz [--size 64] [--steps 600] [--seeds 3] [--runs runs/photos]
     [--candidates NAME ...] [--name photos]
 
 Critics are trained without labels on the part ``train`` of the photos of garments. Labels are drawn from the same
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from gan_probe.images.image_set import ImageSet
 from gan_probe.images.readers.reading import read_images
 from gan_probe.scoring.controls import PROBED
 from gan_probe.stats.linear import fit_best
-from gan_probe.studies.probe.result import draw_labels, scaled_rows
+from gan_probe.studies.probe.result import draw_labels, joined_layers, scaled_rows
 from gan_probe.training import RunFolder
 
 PER_CLASS, N_DRAWS = (1, 5, 10, 50), 10
@@ -60,12 +60,17 @@ def accuracies(rows: np.ndarray, data: ImageSet) -> dict[int, float]:
 
 
 def probed(critic: Critic, data: ImageSet) -> dict[str, dict[int, float]]:
-    """Return the accuracies of a critic's features: all layers, and its last layer."""
-    last = critic.config.layers[-1:]
-    return {
-        "all layers": accuracies(critic.embed(data.images, pooling="grid4"), data),
-        "last layer": accuracies(critic.embed(data.images, pooling="grid4", layers=last), data),
-    }
+    """Return the accuracies of a critic's features: all layers, as `probe` puts them side by side, and its last one."""
+    pool = np.flatnonzero(data.table["split"] == "train")
+    layers = [critic.embed(data.images, layers=[layer]) for layer in critic.config.layers]
+    return {"all layers": accuracies(joined_layers(layers, pool), data), "last layer": accuracies(layers[-1], data)}
+
+
+def controls(training: ImageSet) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Return what nobody trained; HOG once more as the network `oriented` sees images, with their mirror images."""
+    hog, patches = (PROBED[name](training.images, 0) for name in ("hog", "kmeans_patches"))
+    both = "hog, mean with the mirror image"
+    return {"hog": hog, both: lambda x: (hog(x) + hog(np.flip(x, 2).copy())) / 2, "kmeans_patches": patches}
 
 
 def main() -> None:
@@ -83,14 +88,8 @@ def main() -> None:
     data = data.take((data.table["split"] != "test").to_numpy())
     training = data.take((data.table["split"] == "train").to_numpy())
     rows: list[dict[str, Any]] = []
-    for name in ("hog", "kmeans_patches"):
-        rows.append(
-            {
-                "candidate": name,
-                "seed": 0,
-                "accuracy": {"all layers": accuracies(PROBED[name](training.images, 0)(data.images), data)},
-            }
-        )
+    for name, encode in controls(training).items():
+        rows.append({"candidate": name, "seed": 0, "accuracy": {"all layers": accuracies(encode(data.images), data)}})
         print(rows[-1], flush=True)
     for seed in range(arguments.seeds):
         for name, network in UNTRAINED.items():

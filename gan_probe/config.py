@@ -386,7 +386,7 @@ PRESETS: dict[str, TrainConfig] = {
     "wgan-gp-32": TrainConfig(network="sngan", steps=100_000, batch_size=64, n_critic=5, latent_dim=128,
                            learning_rate_critic=1e-4, learning_rate_generator=1e-4, decay_share=1.0,
                            critic_average=0.0),
-    "photos":  TrainConfig(network="oriented", objective="hinge", penalty="none", steps=900, batch_size=64,
+    "photos":  TrainConfig(network="oriented", objective="hinge", penalty="none", steps=600, batch_size=64,
                            n_critic=2, latent_dim=64, beta1=0.5, beta2=0.999, learning_rate_generator=2e-4,
                            augment="crop,colour,grey,cutout", auxiliary="contrastive"),
 }  # fmt: skip

@@ -15,7 +15,7 @@ CELLS = 8  # on a side; with 16 a linear probe of few labels is right less often
 N_ORIENTATIONS = 9
 SHARPNESS = 3  # an edge counts for an orientation with cos(2 * angle between them) to this power
 FAINT = 0.03  # contrasts, in units of pixels in [-1, 1], that are hardly enlarged by the normalisation
-COLOUR = 0.2  # the share of colours beside gradients: as strong as those, they mislead probes of few labels
+COLOUR = 0.1  # the share of colours beside gradients: as strong as those, they mislead probes of few labels
 WIDTH = 128
 
 

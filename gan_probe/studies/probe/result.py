@@ -185,6 +185,11 @@ def probe_rows(
     return outcomes
 
 
+def joined_layers(parts: Sequence[Rows], pool: Indices) -> Rows:
+    """Return layers (n, d_i) side by side, each scaled so that its rows have length 1 on average over the pool."""
+    return np.concatenate([p / max(float(np.linalg.norm(p[pool], axis=1).mean()), 1e-12) for p in parts], axis=1)
+
+
 def scaled_rows(rows: Rows, pool: Indices) -> Rows:
     """Return rows scaled to length 1, then centred and scaled on the unlabelled pool so that their mean square is 1."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)

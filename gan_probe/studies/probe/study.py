@@ -202,8 +202,7 @@ def _representations(
     blocks = features(critic, images)
 
     def together(parts: Sequence[Rows]) -> Rows:
-        """Return layers side by side, each scaled so that its rows have length 1 on average."""
-        return np.concatenate([p / max(float(np.linalg.norm(p[split.pool], axis=1).mean()), 1e-12) for p in parts], 1)
+        return probing.joined_layers(parts, split.pool)
 
     found: dict[str, Callable[[], Rows]] = {probing.CRITIC: lambda: together(blocks)}
     singles = {f"{probing.CRITIC} {layer}": block for layer, block in zip(layers, blocks, strict=True)}
