@@ -38,11 +38,13 @@ def diffaugment(images: Tensor, numbers: Tensor) -> Tensor:
 
 def translated(images: Tensor, numbers: Tensor) -> Tensor:
     """Return images moved by whole pixels, up to 1/8 of the side each way; what comes in is mid-grey."""
-    side = images.shape[-1]
-    furthest = int(TRANSLATED * side + 0.5)
-    moved = torch.floor(numbers * (2 * furthest + 1)) - furthest  # (n, 2): down, right
-    pixel = torch.arange(side, device=images.device)
-    return _resampled(images, pixel - moved[:, :1], pixel - moved[:, 1:])
+    return _resampled(images, *_moved(images.shape[-1], numbers))
+
+
+def shift(images: Tensor, numbers: Tensor) -> Tensor:
+    """Return images moved by whole pixels, up to 1/8 of the side each way; what comes in repeats the edge."""
+    last = images.shape[-1] - 1
+    return _resampled(images, *(at.clamp(0, last) for at in _moved(last + 1, numbers)))
 
 
 def crop(images: Tensor, numbers: Tensor) -> Tensor:
@@ -130,6 +132,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "colour":      Augmentation(colour, 5, needs_colour=True),
     "grey":        Augmentation(grey, 1, needs_colour=True),
     "cutout":      Augmentation(cutout, 2),
+    "shift":       Augmentation(shift, 2),
 }  # fmt: skip
 
 
@@ -202,6 +205,14 @@ def _with_hue(x: Tensor, angle: Tensor) -> Tensor:
     cos, sin = _wide(angle.cos()), _wide(angle.sin())
     more_i, more_q = (cos - 1) * i - sin * q, sin * i + (cos - 1) * q
     return x + torch.cat([a * more_i + b * more_q for a, b in ((0.956, 0.621), (-0.272, -0.647), (-1.106, 1.703))], 1)
+
+
+def _moved(side: int, numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where rows and columns of moved images are read, each (n, side); (n, 2) numbers say down and right."""
+    furthest = int(TRANSLATED * side + 0.5)
+    moved = torch.floor(numbers * (2 * furthest + 1)) - furthest
+    pixel = torch.arange(side, device=numbers.device)
+    return pixel - moved[:, :1], pixel - moved[:, 1:]
 
 
 def _resampled(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

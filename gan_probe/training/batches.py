@@ -23,6 +23,7 @@ from gan_probe.training.ranks import ALONE, Ranks
 from gan_probe.types import Images
 
 REAL, FAKE, REAL_AGAIN, FAKE_AGAIN, CHOICE = range(5)  # whose random numbers stand where in `UpdateBatch.views`
+LABELLED = -1  # where there are labelled images
 AHEAD = 4  # steps that are fetched before they are wanted
 
 
@@ -91,7 +92,7 @@ def draw_views(config: TrainConfig, rng: torch.Generator) -> Tensor | None:
     """Return the random numbers of an update's augmentations and tasks, (n, v, k); None where there are none."""
     if not (config.augment or config.auxiliary):
         return None
-    n_views = CHOICE + 1 if config.auxiliary else FAKE + 1
+    n_views = (CHOICE if config.auxiliary else FAKE) + 1 + config.semi_supervised
     return torch.rand(config.batch_size, n_views, max(1, n_numbers(config.augmentations)), generator=rng)
 
 

@@ -17,12 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_probe.config import TrainConfig
 from gan_probe.device import arithmetic_of
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import NO_LABEL, ImageSet
-from gan_probe.images.pixels import to_network
-from gan_probe.training.batches import ImageSource, UpdateBatch
+from gan_probe.training.batches import ImageSource
 
 
 def labels_of(data: ImageSet) -> npt.NDArray[np.str_]:
@@ -75,17 +73,17 @@ def feature_matching_loss(real_features: Tensor, fake_features: Tensor) -> Tenso
 
 
 def supervised_part(
-    critic: nn.Module, batch: UpdateBatch, config: TrainConfig, precision: str
+    critic: nn.Module, images: Tensor, targets: Tensor, *, weight: float, precision: str
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return what labels add to the critic's loss, and its metrics ``class_loss`` and ``class_accuracy``."""
-    assert batch.labelled is not None
-    assert batch.targets is not None
-    device = batch.labelled.device
-    with arithmetic_of(precision, device):
-        outputs = critic.class_scores(to_network(batch.labelled, device)).float()  # type: ignore[operator]
-    loss = class_loss(outputs, batch.targets)
-    right = (outputs.argmax(1) == batch.targets).float().mean()
-    return config.label_weight * loss, {"class_loss": loss.detach(), "class_accuracy": right.detach()}
+    """Return what labels add to the critic's loss, and its metrics ``class_loss`` and ``class_accuracy``.
+
+    Images are (n, c, h, w) in [-1, 1], augmented as reals are; ``targets`` (n,) the numbers of their classes.
+    """
+    with arithmetic_of(precision, images.device):
+        outputs = critic.class_scores(images).float()  # type: ignore[operator]
+    loss = class_loss(outputs, targets)
+    right = (outputs.argmax(1) == targets).float().mean()
+    return weight * loss, {"class_loss": loss.detach(), "class_accuracy": right.detach()}
 
 
 def features_of(critic: nn.Module, images: Tensor, precision: str) -> Tensor:

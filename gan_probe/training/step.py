@@ -22,7 +22,7 @@ from gan_probe.training import objectives, semi_supervised
 from gan_probe.training.adam import AdamInMemoryOrder
 from gan_probe.training.augmentation import augmented
 from gan_probe.training.auxiliary import Sight, build_heads, critic_tasks, generator_tasks, stops_gradient
-from gan_probe.training.batches import CHOICE, FAKE, FAKE_AGAIN, REAL, REAL_AGAIN, StepBatch, UpdateBatch
+from gan_probe.training.batches import CHOICE, FAKE, FAKE_AGAIN, LABELLED, REAL, REAL_AGAIN, StepBatch, UpdateBatch
 from gan_probe.training.ranks import ALONE, Ranks
 from gan_probe.types import ImageShape
 
@@ -320,8 +320,11 @@ def critic_gradients(state: State, batch: UpdateBatch, config: TrainConfig, prec
     if config.tasks:
         losses.append(critic_tasks(sight(state, score, batch, precision, **inputs._asdict()), config.tasks))
         metrics["auxiliary_loss"] = losses[-1].detach()
-    if batch.labelled is not None:
-        of_labels, more = semi_supervised.supervised_part(state.critic, batch, config, precision)
+    if batch.labelled is not None and batch.targets is not None:
+        labelled = view(to_network(batch.labelled, batch.labelled.device), batch, LABELLED, config)
+        of_labels, more = semi_supervised.supervised_part(
+            state.critic, labelled, batch.targets, weight=config.label_weight, precision=precision
+        )
         losses.append(of_labels)
         metrics |= more
     state.critic_optimizer.zero_grad(set_to_none=True)

@@ -13,15 +13,18 @@ from gan_probe.config import TrainConfig, preset
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import NO_LABEL, ImageSet, from_arrays
+from gan_probe.images.pixels import to_network
 from gan_probe.images.readers.few_labels import with_few_labels
 from gan_probe.networks import build_critic
 from gan_probe.scoring.score import score
 from gan_probe.training import RunFolder, train
+from gan_probe.training.augmentation import augmented
 from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.loop import check_trainable, split_held_out
 from gan_probe.training.objectives import OBJECTIVES
 from gan_probe.training.ranks import Ranks
 from gan_probe.training.semi_supervised import class_loss, feature_matching_loss, has_label, with_labelled
+from gan_probe.training.step import critic_gradients, new_state
 
 RNG = np.random.default_rng(0)
 SHORT = preset("semi-supervised").updated(
@@ -92,6 +95,23 @@ def test_labelled_images_come_with_their_own_classes_and_all_else_is_drawn_as_wi
     known = {image.tobytes(): label for image, label in zip(few.images, few.table["label"], strict=True)}
     found = [known[image.numpy().tobytes()] for image in update.labelled]
     assert found == [classes[k] for k in update.targets]
+
+
+def test_labelled_images_are_augmented_by_numbers_of_their_own(few: ImageSet) -> None:
+    """The critic's class loss is that of the images as they are shown; reals and fakes take other numbers."""
+    config, device = SHORT.updated({"augment": "shift"}), torch.device("cpu")
+    classes = tuple(sorted(set(few.table["label"]) - {NO_LABEL}))
+    source = with_labelled(ImageSource.of(few.images, device), few, classes)
+    update = next(batches(source, config, first=1, sees_reals=True)).critic[0]
+    assert update.labelled is not None
+    assert update.views is not None
+    assert update.views.shape[1] == 3  # of reals, fakes, labelled
+    state = new_state(config, few.image_shape, device, n_classes=len(classes))
+    found = critic_gradients(state, update, config, "fp32")["class_loss"]
+    shown = [augmented(to_network(update.labelled, device), update.views[:, k], ("shift",)) for k in range(3)]
+    losses = [class_loss(state.critic.class_scores(images), update.targets).item() for images in shown]
+    assert found.item() == pytest.approx(losses[2], rel=1e-5)
+    assert found.item() not in [pytest.approx(loss, rel=1e-5) for loss in losses[:2]]
 
 
 def test_images_with_a_label_are_held_out_last(few: ImageSet) -> None:
