@@ -181,6 +181,13 @@ def test_embeddings_are_the_members_side_by_side_each_of_length_one(
     assert np.allclose(stem[:, width : 2 * width], own / norm, atol=1e-5)
 
 
+def test_layers_are_pooled_as_the_members_network_asks(test_set: ImageSet) -> None:
+    members = {str(seed): Critic.from_network("oriented", test_set.image_shape, seed=seed) for seed in (1, 2)}
+    both = EnsembleCritic.fit(members, test_set)
+    assert both.chosen_pooling() == "grid4"
+    assert np.array_equal(both.embed(test_set.images), both.embed(test_set.images, pooling="grid4"))
+
+
 def test_members_with_other_layers_are_scored_with_and_not_embedded_with(test_set: ImageSet) -> None:
     critics = {name: Critic.from_network(name, SHAPE) for name in ("compact", "dcgan")}
     made = EnsembleCritic.fit(critics, test_set)
