@@ -273,7 +273,7 @@ def concatenate(sets: Sequence[ImageSet]) -> ImageSet:
         if any(isinstance(s.images, LazyImages) for s in sets):
             raise InputError(
                 f"some data sets are grey and some are in colour ({_shapes(sets)}), and what is streamed is not"
-                " converted. Give one kind, or leave out --stream."
+                " converted. Give one kind, or say --no-stream, which needs room for all images in memory."
             )
         sets = [_in_colour(s) if s.image_shape[2] == 1 else s for s in sets]
         said.append(f"{sum(map(len, grey))} grey images were repeated into three channels.")

@@ -254,7 +254,7 @@ def test_a_grey_set_beside_colour_is_read_as_in_one_folder(tmp_path: Path) -> No
     assert apart.table["sample_id"].tolist() == together.table["sample_id"].tolist()
     assert "1 grey images were repeated into three channels." in apart.warnings
     lazy = [stream_images(tmp_path / name) for name in "ab"]
-    with pytest.raises(InputError, match="some data sets are grey and some are in colour .* leave out --stream"):
+    with pytest.raises(InputError, match="some data sets are grey and some are in colour .* say --no-stream"):
         concatenate(lazy)
 
 
