@@ -1,6 +1,6 @@
 """How far one gets on the harder data sets: pixels, image statistics, HOG, k-means patches, and trained critics.
 
-OMP_NUM_THREADS=1 python benchmarks/hard_sets.py [--seeds 0,1,2] [--per-class 40] [--sets equal-area-test,...] [--runs DIR]
+OMP_NUM_THREADS=1 python benchmarks/hard_sets.py [--seeds 0,1,2] [--per-class 40] [--sets jitter-test,...] [--runs DIR]
 
 Accuracy is that of a ridge classifier on standardised columns, its penalty chosen on the training folds, in 5-fold
 cross-validation; k-means clusters the pixels' components into as many clusters as there are classes. Each seed draws
@@ -132,7 +132,7 @@ def main() -> None:
         record.save(
             "hard-sets",
             {
-                "what": "5-fold cross-validated accuracy of linear probes, ARI of k-means; each seed draws other images",
+                "what": "5-fold cross-validated accuracy of linear probes, ARI of k-means; other images each seed",
                 "per_class": options.per_class,
                 "seeds": seeds,
                 "sets": results,
