@@ -1,4 +1,4 @@
-"""Unknown names are errors that suggest the nearest known one."""
+"""Names: unknown ones are errors that suggest the nearest known one; splits have several for one role."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ from collections.abc import Iterable
 
 from gan_probe.errors import ConfigError
 from synthetic.errors import unknown_name
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLIT_ROLES = {
+    "train": TRAIN, "training": TRAIN,
+    "validation": VALIDATION, "val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION,
+    "test": TEST, "testing": TEST,
+}  # fmt: skip
+
+
+def split_role(name: str) -> str:
+    """Return what a split of this name, in letters of any case, is for: a row of `SPLIT_ROLES`; "" where none is meant.
+
+    Examples
+    --------
+    >>> split_role("Testing"), split_role("fold-1")
+    ('test', '')
+    """
+    return SPLIT_ROLES.get(name.strip().lower(), "")
 
 
 def check_name(kind: str, name: str, known: Iterable[str]) -> None:

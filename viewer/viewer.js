@@ -26,7 +26,7 @@
     if (!body || body.rows.length < 3) return;
     const value = (row, place) => {
       const text = row.cells[place].textContent.trim();
-      const number = parseFloat(text);
+      const number = row.cells[place].classList.contains("n") ? parseFloat(text) : NaN;
       return Number.isNaN(number) ? text : number;
     };
     [...table.tHead.rows[0].cells].forEach((head, place) => {
@@ -38,7 +38,10 @@
         head.setAttribute("aria-sort", down ? "descending" : "ascending");
         const rows = [...body.rows].sort((a, b) => {
           const [x, y] = [value(a, place), value(b, place)];
-          const order = typeof x === typeof y ? (x < y ? -1 : x > y ? 1 : 0) : typeof x === "number" ? -1 : 1;
+          const order =
+            typeof x !== typeof y ? (typeof x === "number" ? -1 : 1)
+            : typeof x === "number" ? x - y
+            : x.localeCompare(y, undefined, { numeric: true });
           return down ? -order : order;
         });
         body.append(...rows);

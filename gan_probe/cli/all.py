@@ -173,14 +173,27 @@ def read_pair(
         sets.append(found)
     if test is not None:
         return sets[0], sets[1].with_channels(sets[0].image_shape[2])
-    splits = set(sets[0].table["split"].astype(str)) if "split" in sets[0].table else set()
-    if {"train", "test"} <= splits:
-        column = sets[0].table["split"].astype(str)
-        if others := sorted(splits - {"train", "test"}):
-            n_others = int(column.isin(others).sum())
-            session.warn([f"{n_others} images of other splits than train and test are not used: {', '.join(others)}."])
-        return sets[0].take((column == "train").to_numpy()), sets[0].take((column == "test").to_numpy())
-    return hold_out(sets[0], TEST_SHARE, seed=config.seed)
+    return _by_split(session, sets[0]) or hold_out(sets[0], TEST_SHARE, seed=config.seed)
+
+
+def _by_split(session: Session, data: ImageSet) -> tuple[ImageSet, ImageSet] | None:
+    """Return the images to train on and those to test on, where the data names both; say what becomes of others."""
+    from gan_probe.names import TEST, TRAIN, split_role
+
+    if "split" not in data.table:
+        return None
+    column = data.table["split"].astype(str)
+    roles = column.map(split_role)
+    if not {TRAIN, TEST} <= set(roles):
+        if column.nunique() > 1:
+            named = ", ".join(sorted(set(column)))
+            session.warn([f"these splits do not say what to train on and what to test on, so all are one: {named}."])
+        return None
+    is_other = ~roles.isin([TRAIN, TEST])
+    if is_other.any():
+        others = ", ".join(sorted(set(column[is_other])))
+        session.warn([f"{int(is_other.sum())} images of other splits than train and test are not used: {others}."])
+    return data.take((roles == TRAIN).to_numpy()), data.take((roles == TEST).to_numpy())
 
 
 def _begin(out: Path, settings: Mapping[str, Any], *, goes_on: bool, overwrite: bool) -> None:

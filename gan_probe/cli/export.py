@@ -49,6 +49,7 @@ def export(
 
         check_free(out, marker=MARKER, overwrite=overwrite)
         table = read_scores(scores)
+        session.warn(table.provenance.get("warnings", ()))
         session.plan(
             dry_run, {"scores": scores, "images": len(table.table), "to": ", ".join(chosen or OPENED), "out": out}
         )

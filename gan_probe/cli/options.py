@@ -50,6 +50,13 @@ TrustCode = Annotated[bool, typer.Option("--trust-code", help="Run the code that
 SplitName = Annotated[str | None, typer.Option(help="Use only rows whose split is this.")]
 
 
+def refuse_given(given: Mapping[str, object], why: str) -> None:
+    """Raise `ConfigError` where options that would be passed over are given: those with a value that is not false."""
+    names = [name for name, value in given.items() if value]
+    if names:
+        raise ConfigError(f"{' and '.join(names)} {why}")
+
+
 def command_line(*more: str) -> str:
     """Return the command that was typed, with ``more`` words where they are not there yet."""
     typed = [word for word in sys.argv[1:] if word != "--overwrite" or "--resume" not in more]

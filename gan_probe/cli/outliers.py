@@ -21,6 +21,7 @@ from gan_probe.cli.options import (
     check_file_free,
     check_gate,
     gate_option,
+    refuse_given,
 )
 from gan_probe.cli.run_study import check_readable, check_start, finish, open_critic, open_images, parts, tell
 from gan_probe.cli.session import Session
@@ -84,6 +85,13 @@ def outliers(
     with Session("outliers", json) as session:
         _check_words(data, reals=reals, detector=detector, two_sided=two_sided)
         if data is None:
+            refuse_given(
+                {
+                    "--title": title, "--size": size, "--device": device != "auto", "--trust-code": trust_code,
+                    "--no-controls": not controls,
+                },
+                "are for a critic and images (CRITIC DATA); a table of scores needs none of them.",
+            )  # fmt: skip
             out = out or Path("outliers.csv")
             result = _of_scores(
                 session, source, reals, out=out, fdr=fdr, two_sided=two_sided, fail_if=fail_if, seed=seed,

@@ -15,6 +15,7 @@ from gan_probe.cli.options import (
     Seed,
     Title,
     gate_option,
+    refuse_given,
 )
 from gan_probe.cli.run_study import check_start, finish, parts
 from gan_probe.cli.session import Session
@@ -64,6 +65,13 @@ def report(
         from gan_probe.studies.unlabelled.study import has_classes, unlabelled
 
         if compare:
+            refuse_given(
+                {
+                    "--run": run, "--data": data, "--reference": reference, "--projection": projection != "pca",
+                    "--no-thumbnails": not thumbnails,
+                },
+                "are of one critic's report; leave them out, or leave out --compare.",
+            )  # fmt: skip
             return _compare(session, scores, out, title=title, overwrite=overwrite, dry_run=dry_run, seed=seed,
                             fail_if=fail_if)  # fmt: skip
         loaded = by_critic([read_scores(path) for path in scores])
@@ -71,6 +79,7 @@ def report(
         session.plan(dry_run, {"scores": named, "images": n_images, "trainings": len(loaded), "out": out})
         session.hold(out)
         if not has_classes(loaded[0]):
+            refuse_given({"--reference": reference}, "names a class, and these scores have no two of them.")
             with session.progress("analysing"):
                 bare = unlabelled(
                     loaded[0], run=run, data=data, projection=projection, thumbnails=thumbnails, seed=seed

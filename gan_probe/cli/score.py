@@ -125,7 +125,8 @@ def score(
             job = Job(
                 critic=critic, device=device, trust_code=trust_code, out=out, controls=controls,
                 seen=tuple(seen or ()), batch_size=batch_size, size_px=size, split=split, on_error=on_error,
-                n_sample=sample,
+                n_sample=sample, embeddings=embeddings, layers=None if layers is None else tuple(layers),
+                pooling=pooling,
             )  # fmt: skip
             share = (shard_index, num_shards)
             _into_folder(
@@ -151,7 +152,7 @@ def score(
             },
         )
         session.hold(out)
-        with session.each("scoring batches", then=BESIDE if controls else "") as progress:
+        with session.each("scoring batches", then=BESIDE if controls != "none" else "") as progress:
             scores = score(
                 loaded,
                 images,

@@ -20,6 +20,7 @@ from gan_probe.cli.options import (
     SplitName,
     check_plain,
     command_line,
+    refuse_given,
     run_names,
 )
 from gan_probe.cli.run_study import open_images
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from gan_probe.images.image_set import ImageSet
     from gan_probe.types import Images
 
-BANK = "bank.npy"
+BANK, N_FAKES = "bank.npy", 1000
 
 
 def settle(
@@ -39,7 +40,7 @@ def settle(
     bank: Annotated[
         Path | None, typer.Option(help="Images to take for fakes. Default: drawn from all the runs' generators.")
     ] = None,
-    n_fakes: Annotated[int, typer.Option(help="Size of a bank that is drawn.", min=1)] = 1000,
+    n_fakes: Annotated[int, typer.Option(help="Size of a bank that is drawn.", min=1)] = N_FAKES,
     updates: Annotated[int, typer.Option(help="Critic updates.", min=1)] = 300,
     jobs: Jobs = None,
     split: SplitName = None,
@@ -68,6 +69,9 @@ def settle(
         from gan_probe.training.settle import settle as run_settling
         from synthetic.files import atomic_path, check_free, remove_temporaries
 
+        refuse_given(
+            {"--n-fakes": bank and n_fakes != N_FAKES}, "is the size of a bank that is drawn, and --bank is given."
+        )
         named = run_names(runs)
         if len(named) < 2:
             raise InputError("a bank is there to be shared: give at least two runs.")

@@ -23,6 +23,7 @@ from gan_probe.cli.options import (
     SplitName,
     command_line,
     parse_settings,
+    refuse_given,
 )
 from gan_probe.cli.run_study import all_of, open_images, paths_of, train_critic
 from gan_probe.cli.session import Session
@@ -139,7 +140,6 @@ def train(
     hint = f"Go on with{'' if several else ':'} {hint}"
     with Session("train", json, resume_hint=hint, quiet=not is_first) as session:
         from gan_probe.device import resolve_device, resolve_precision
-        from gan_probe.errors import InputError
         from gan_probe.images.readers.few_labels import with_few_labels
         from gan_probe.training import train as run_training
         from gan_probe.training.loop import check_trainable
@@ -173,9 +173,7 @@ def train(
             config = config.updated(given)
         chosen = resolve_device(device)
         check_trainable(images, config)
-        check_name("difference", vary, VARIED)
-        if runs > 1 and (out / MARKER).is_file():
-            raise InputError(f"{out} is a run folder itself; choose another --out for --runs.")
+        _check_runs(out, runs, vary=vary, jobs=jobs)
         at_a_time = 1 if several or runs == 1 else min(runs, jobs or default_jobs(runs, images, chosen))
         _set_threads(
             session, threads, out, images, config, device=chosen, is_one=runs == 1 and not several, resume=resume
@@ -370,6 +368,18 @@ def _tell(session: Session, path: Path, precision: str, device: str, *, brief: b
         "device": device,
         "diagnosis": diagnosis,
     }
+
+
+def _check_runs(out: Path, runs: int, *, vary: str, jobs: int | None) -> None:
+    """Raise where so many trainings cannot be made there, or options of several are given for one."""
+    from gan_probe.errors import InputError
+    from gan_probe.training.runs.folder import MARKER
+
+    check_name("difference", vary, VARIED)
+    if runs == 1:
+        refuse_given({"--vary": vary != "all", "--jobs": jobs}, "are for several trainings: --runs N.")
+    elif (out / MARKER).is_file():
+        raise InputError(f"{out} is a run folder itself; choose another --out for --runs.")
 
 
 def _given(typed: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:

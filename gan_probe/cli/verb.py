@@ -193,7 +193,9 @@ def _takes_several(param: Any) -> bool:
 def _toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value if isinstance(value, bool | int | float) else str(value))
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _word_after(option: str, words: Sequence[str]) -> str | None:

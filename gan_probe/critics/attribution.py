@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gan_probe.critics.boundary import foreign_code
 from gan_probe.critics.critic import Critic
+from gan_probe.device import products_of
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.pixels import to_network
 from gan_probe.names import check_name
@@ -243,7 +244,7 @@ def integrated_gradients(
 
 def _slopes(critic: Critic, x: Tensor) -> Tensor:
     """Return the gradient of each image's score in its pixels, (n, c, h, w)."""
-    with torch.enable_grad():
+    with torch.enable_grad(), products_of("fp32"):
         x = x.detach().requires_grad_()
         scores = critic.module(x)
         if not scores.requires_grad:

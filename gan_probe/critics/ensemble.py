@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from gan_probe.config import AUTO, POOLING
 from gan_probe.critics.critic import Critic, Forward, rebuild
-from gan_probe.critics.features import Passed, pool, resolve_pooling, watched
+from gan_probe.critics.features import Passed, is_over_labels, pool, resolve_pooling, watched
 from gan_probe.critics.identity import CriticConfig, digest_of, hash_of, old_hash_of
 from gan_probe.critics.loading import OPENERS, open_folder
+from gan_probe.device import products_of
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.images.readers.arrays import check_array
@@ -83,7 +84,7 @@ class AlignedMean(nn.Module):
         scores, parts, how = [], [], resolve_pooling(self, pooling)
         for member, norm in zip(self.members, self.norms, strict=True):
             names = [getattr(member, "layer_prefix", "") + layer for layer in layers]
-            with watched(member, names) as caught:
+            with watched(member, names, mean=is_over_labels(member)) as caught:
                 scores.append(member(batch).to(self.shifts.dtype))
             parts.append([pool(caught[name], how) / norm for name in names])
         found = [part for layer in zip(*parts, strict=True) for part in layer]
@@ -320,13 +321,14 @@ class EnsembleCritic(Critic):
 
     def forward_batch(self, batch: Tensor, layers: Sequence[str] = (), pooling: str = POOLING) -> Forward:
         """Return scores, features and the spread over members of one batch (n, c, h, w) in [-1, 1]."""
-        aligned, found = self.module.passed(batch, layers, pooling)
+        with products_of("fp32"):
+            aligned, found = self.module.passed(batch, layers, pooling)
         scores, spread = aligned.mean(0).cpu().numpy(), aligned.std(0).cpu().numpy()
         return Forward(scores, None if found is None else found.cpu().numpy(), spread)
 
     def member_scores(self, images: Images, *, batch_size: int | None = None) -> Scores:
         """Return the aligned score of each image by each member, (members, n)."""
-        with torch.inference_mode():
+        with torch.inference_mode(), products_of("fp32"):
             aligned = [self.module.aligned(batch).cpu().numpy() for batch in self._batches(images, batch_size, iter)]
         return np.concatenate(aligned, axis=1) if aligned else np.empty((len(self.config.names), 0), np.float32)
 

@@ -5,6 +5,7 @@ To add a pooling: one function and one row in ``POOLINGS``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -104,13 +105,20 @@ def resolve_pooling(module: nn.Module, name: str) -> str:
 
 
 @contextmanager
-def watched(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """Yield a dict in which each forward pass leaves the outputs of some sub-modules, by name."""
+def watched(module: nn.Module, names: Sequence[str], *, mean: bool = False) -> Iterator[dict[str, Tensor]]:
+    """Yield a dict in which each forward pass leaves the outputs of some sub-modules, by name.
+
+    Of a sub-module that is called several times in a pass it is the last output; with ``mean`` that of all calls in
+    mean, which takes one pass.
+    """
     caught: dict[str, Tensor] = {}
+    calls = Counter[str]()
 
     def catch(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-            caught[name] = output
+            calls[name] += 1
+            before = caught.get(name) if mean else None
+            caught[name] = output if before is None else before + (output - before) / calls[name]
 
         return hook
 
@@ -120,6 +128,11 @@ def watched(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tenso
     finally:
         for handle in handles:
             handle.remove()
+
+
+def is_over_labels(module: nn.Module) -> bool:
+    """Return whether its score is a mean over labels, each of which takes a pass: see `AdaptedCritic`."""
+    return bool(getattr(module, "n_labels", None))
 
 
 class Passed(NamedTuple):
@@ -132,13 +145,13 @@ class Passed(NamedTuple):
 def passed(module: nn.Module, batch: Tensor, layers: Sequence[str] = (), pooling: str = POOLING) -> Passed:
     """Return scores and, of chosen layers, features of a batch (n, c, h, w) in [-1, 1], from one forward pass.
 
-    Features are the pooled activations of the layers, side by side.
+    Features are the pooled activations of the layers, side by side; of a mean over labels where the score is one.
     """
     own = getattr(module, "passed", None)  # an ensemble has each layer several times
     if own is not None:
         return own(batch, layers, pooling)
     prefix, pooling = getattr(module, "layer_prefix", ""), resolve_pooling(module, pooling)
-    with watched(module, [prefix + name for name in layers]) as caught:
+    with watched(module, [prefix + name for name in layers], mean=is_over_labels(module)) as caught:
         scores = module(batch)
     if not layers:
         return Passed(scores, None)

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Sequence
 from math import isqrt
 from numbers import Integral
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from gan_probe.version import VERSION
 
 _MODULES: dict[tuple[str, torch.dtype, str], torch.nn.Module] = {}  # networks of this process, by weights, type, device
 _MAX_MODULES = 8
+PASSING = RLock()  # threads share networks, and what one catches of its layers is not to be another's
 MIN_SIDE_PX = 8  # of images; fewer values are a table of numbers
 FOLDER = "_gan_probe_folder"  # in pickles and hashes only
 
@@ -179,7 +181,7 @@ class CriticEstimator(BaseEstimator):
     def _forward(self, X: Rows, layers: Sequence[str] = (), pooling: str = POOLING) -> Rows:
         """Return scores (n, 1), or the features of ``layers`` (n, d), in the type of ``X`` (float32 for uint8)."""
         results = []
-        with torch.inference_mode():
+        with torch.inference_mode(), PASSING:
             for start in range(0, len(X), self.batch_size):
                 batch = rows_to_network(X[start : start + self.batch_size], self.config_.image_shape, self.value_range)
                 module = self._module(batch.dtype)

@@ -27,7 +27,7 @@ from gan_probe.critics.features import check_pooling, features
 from gan_probe.critics.stored import KINDS
 from gan_probe.device import resolve_device
 from gan_probe.errors import ConfigError, InputError
-from gan_probe.estimators.base import CriticEstimator
+from gan_probe.estimators.base import PASSING, CriticEstimator
 from gan_probe.images.image_set import NO_LABEL, from_arrays
 from gan_probe.images.pixels import rows_to_network, to_uint8
 from gan_probe.names import check_name
@@ -248,7 +248,7 @@ class CriticClassifier(ClassifierMixin, CriticEstimator):
     def _class_scores(self, X: Rows) -> Rows:
         """Return the critic's outputs for the classes, (n, n_classes), in the type of ``X`` (float32 for uint8)."""
         results = []
-        with torch.inference_mode():
+        with torch.inference_mode(), PASSING:
             for start in range(0, len(X), self.batch_size):
                 batch = rows_to_network(X[start : start + self.batch_size], self.config_.image_shape, self.value_range)
                 module: Any = self._module(batch.dtype)

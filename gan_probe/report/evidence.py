@@ -99,6 +99,16 @@ def factor_shares(shares: Mapping[Source, Sequence[Share]]) -> Figure:
     return figure
 
 
+def of_distances(analysis: SeparationResult) -> str:
+    """Return what stands beside the heading of distances."""
+    if analysis.distances is None:
+        return ""
+    n = len(analysis.distances)
+    if n > MAX_ROWS:
+        return f"{n} classes are too many to draw; report.json has them"
+    return "in standard deviations of the reference class"
+
+
 def distances(analysis: SeparationResult) -> Figure | None:
     """Return classes on a line: distance from the reference class and one standard deviation to either side."""
     rows = analysis.distances
@@ -120,8 +130,10 @@ def distances(analysis: SeparationResult) -> Figure | None:
     reference = rows.loc[(rows["ci_low"] == 0) & (rows["ci_high"] == 0), "label"].iloc[0]
     line.axvline(0, color="black", linewidth=0.8, linestyle=":")
     line.set_yticks(range(len(rows)), [short_name(str(name)) for name in rows["label"]], fontsize=8)
+    of = short_name(reference)
     line.set_xlabel(
-        f"distance from {reference}, in its standard deviations (bar: +- one of the class's own)", fontsize=8
+        f"distance from {of}, in its standard deviations (bar: +- one of the class's own)",
+        fontsize=8,
     )
     if with_noise:
         axes[1].scatter(noise, rows["width"], s=30, color=[colours[str(n)] for n in rows["label"]])
@@ -138,7 +150,8 @@ def distances(analysis: SeparationResult) -> Figure | None:
 
 def unseen(detections: Sequence[Detection]) -> Figure | None:
     """Return how well each unseen class is told from seen ones, by a low score and by an unusual one."""
-    labels = list(dict.fromkeys(d.label for d in detections))[:MAX_ROWS]
+    every = list(dict.fromkeys(d.label for d in detections))
+    labels = every[:MAX_ROWS]
     if not labels:
         return None
     figure = canvas(9, 0.36 * len(labels) + 1.4)
@@ -155,6 +168,8 @@ def unseen(detections: Sequence[Detection]) -> Figure | None:
     axis.set_ylim(len(labels) - 0.5, -0.5)
     axis.set_xlim(-0.02, 1.02)
     axis.set_xlabel("AUROC of unseen against seen (0.5 = chance; shaded: the score points the wrong way)")
+    if len(labels) < len(every):
+        axis.set_ylabel(f"the first {len(labels)} of {len(every)} unseen classes", fontsize=8)
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), title="unlike means")
     axis.tick_params(labelsize=8)
     sns.despine(figure)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gan_probe.report.page import Page, Section, canvas
+from gan_probe.report.style import short_name
 from gan_probe.stats.beside import RANDOM_CRITICS
 from gan_probe.studies.explain.pointing import BAND_PX, MEASURES
 from gan_probe.studies.explain.result import (
@@ -52,7 +53,7 @@ def map_rows(result: ExplainResult) -> Figure:
     axes = [[figure.add_subplot(grid[row, column]) for column in range(n_columns)] for row in range(n_rows)]
     for row, label, cells in zip(rows, first, axes, strict=True):
         cells[0].imshow(result.images[row].squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        cells[0].set_ylabel(str(label), rotation=0, ha="right", va="center", fontsize=8)
+        cells[0].set_ylabel(short_name(str(label)), rotation=0, ha="right", va="center", fontsize=8)
         for axis in cells:
             axis.set(xticks=[], yticks=[])
     axes[0][0].set_title("image", fontsize=9)

@@ -56,7 +56,7 @@ def strangest(result: OutlierResult) -> Figure | None:
     for axis, row, images in zip(axes, found, pictures, strict=False):
         facts = result.table.iloc[row["place"]]
         label = f"{shortened(str(facts['label']), 24)}, " if "label" in result.table else ""
-        axis.set_title(f"{label}p = {facts['p_value']:.3f}, {shortened(row['layer'], 24)}", fontsize=7)
+        axis.set_title(f"{label}p = {facts['p_value']:.2g}, {shortened(row['layer'], 24)}", fontsize=7)
         _, height, width, channels = images.shape
         wide, thin = (np.full((height, max(1, width // part), channels), 255, np.uint8) for part in (2, 12))
         beside = [images[0], wide, *(part for image in images[1:] for part in (image, thin)), wide]

@@ -341,7 +341,7 @@ def _inline(svg: str, section: Section[M]) -> str:
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{section.name}-{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{section.name}-", svg)
-    svg = re.sub(r"#000000|#262626", "currentColor", svg)
+    svg = re.sub(r"""([:"]\s*)(?:#000000|#262626)(?=[;"])""", r"\g<1>currentColor", svg)  # of styles, not of names
     svg = re.sub(r"(<text style=\")(?![^\"]*fill)", r"\g<1>fill: currentColor; ", svg)
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(section.heading)}" ', 1)

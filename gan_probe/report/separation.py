@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from gan_probe.report import evidence, figures
 from gan_probe.report.explorer import Points, numeric
 from gan_probe.report.page import Page, Section
-from gan_probe.report.style import MARKS, class_colours, class_marks
+from gan_probe.report.style import MARKS, MAX_LEGEND, PALETTE, class_colours, class_marks
 from gan_probe.report.tables import Col, Table, control_of, pairs, shown
 from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source, factor_columns
 from gan_probe.stats.auroc import RULE, n_separated
@@ -164,7 +164,7 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
         "Each class's mean score, measured from a reference class and in its standard deviations: shift and scale,"
         " which a loss leaves free, cancel.",
         lambda m: evidence.distances(m),
-        says=lambda m: "in standard deviations of the reference class" if m.distances is not None else "",
+        says=lambda m: evidence.of_distances(m),
     ),
     Section(
         "unseen",
@@ -225,7 +225,8 @@ FIGURES: tuple[Section[SeparationResult], ...] = (
 def _captions(m: SeparationResult) -> dict[str, str]:
     """Return what is added to the captions of some figures: it depends on what the data says of its classes."""
     seen = "seen" in m.classes
-    colour = " Each class has a colour of its own."
+    n = len(m.classes)
+    colour = "" if n > MAX_LEGEND else f" Each class has a colour{' and a hatching' * (n > len(PALETTE))} of its own."
     trained = " The critic was trained on the seen ones only." if seen else " Which it was trained on is unknown."
     return {"examples": trained, "scores": colour + (" A star marks classes of the training data." if seen else "")}
 

@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from gan_probe.report.page import Page, Section, canvas
+from gan_probe.report.style import legend_name, short_name
 from gan_probe.report.tables import Col, Table, shown
 from gan_probe.studies.stability.result import StabilityResult
 
@@ -34,10 +35,11 @@ def class_lines(result: StabilityResult) -> Figure:
     titles = {"raw": "as they are", "affine": "after shift, scale and sign"}
     for axis, (name, title) in zip(axes, titles.items(), strict=True):
         for colour, run, means in zip(colours, result.runs, levels[name].means, strict=True):
-            axis.plot(means[order], range(n_classes), color=colour, marker="o", markersize=3.5, linewidth=1, label=run)
+            line = {"color": colour, "marker": "o", "markersize": 3.5, "linewidth": 1}
+            axis.plot(means[order], range(n_classes), label=legend_name(run), **line)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("mean critic_score of a class (half of the images)")
-    axes[0].set_yticks(range(n_classes), [result.classes[i] for i in order], fontsize=8)
+    axes[0].set_yticks(range(n_classes), [short_name(result.classes[i]) for i in order], fontsize=8)
     axes[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), title="run", title_fontsize=8)
     sns.despine(figure)
     return figure

@@ -15,6 +15,7 @@ PALETTE = [
     "#27629d", "#b16200", "#d89deb", "#9db189", "#4e4e4e", "#009d9d", "#892714", "#b1b100", "#897662", "#9d62ff",
 ]  # fmt: skip
 MARKS = ["o", "s", "^", "D", "v", "P", "X", "p", "*", "<"]  # matplotlib's names; viewer.js draws the same
+HATCHES = ("", "////", "....", "xxxx")
 RAMP = ["#00306f", "#39486b", "#575c6d", "#707173", "#8a8779", "#a69d75", "#c4b56c", "#e4cf5b", "#ffea46"]  # cividis
 MAX_LEGEND = 20  # classes beyond which a legend is no help
 MAX_NAME = 28  # letters of a name on a figure
@@ -42,6 +43,12 @@ def class_colours(table: pd.DataFrame) -> dict[str, Colour]:
     """Return a colour for each label; from the eleventh on they repeat, with other marks."""
     labels = list(dict.fromkeys(table["label"].astype(str)))
     return {label: to_rgb(PALETTE[place % len(PALETTE)]) for place, label in enumerate(labels)}
+
+
+def class_hatches(table: pd.DataFrame) -> dict[str, str]:
+    """Return a hatching for each label: none for the first ten, another for each round of the colours after them."""
+    labels = list(dict.fromkeys(table["label"].astype(str)))
+    return {label: HATCHES[min(place // len(PALETTE), len(HATCHES) - 1)] for place, label in enumerate(labels)}
 
 
 def class_marks(table: pd.DataFrame) -> dict[str, str]:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from gan_probe.report.glossary import meaning_of
@@ -19,7 +20,7 @@ Row = Mapping[Any, Any]
 
 FORMS: dict[str, Callable[[Any], str]] = {
     "text": str,
-    "plain": lambda v: f"{v:g}",
+    "plain": lambda v: f"{v:d}" if isinstance(v, Integral) else f"{v:g}",
     "three": lambda v: f"{v:.3f}",
     "two": lambda v: f"{v:.2f}",
     "signed": lambda v: f"{v:+.3f}",

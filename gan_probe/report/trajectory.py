@@ -15,7 +15,16 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from gan_probe.report.page import Page, Section, canvas
-from gan_probe.report.style import CONTROL_COLOUR, CRITIC_COLOUR, MAX_LEGEND, class_colours
+from gan_probe.report.style import (
+    CONTROL_COLOUR,
+    CRITIC_COLOUR,
+    MAX_LEGEND,
+    class_colours,
+    class_hatches,
+    class_marks,
+    legend_name,
+    short_name,
+)
 from gan_probe.stats.auroc import RULE
 from gan_probe.stats.pairwise import class_rows
 from gan_probe.studies.trajectory.result import CLASS, Course, TrajectoryResult, centred
@@ -25,6 +34,7 @@ N_BINS = 80
 FAR = 30  # distances of class means, in units of the spread within classes, that need a logarithmic axis
 MAX_TICKS = 12
 MAX_PAIRS = 45
+MAX_PAIRED = 16  # letters of a name beside another
 STATISTIC_COLOUR = "#c98a00"
 AS_NAMED, OTHER_WAY = CRITIC_COLOUR, "#d1662a"
 
@@ -71,7 +81,7 @@ def _rows(result: TrajectoryResult, chosen: Sequence[int]) -> Figure:
     """Return one row for each of some snapshots."""
     pictures = _pictures(result, chosen)
     colours, rows = class_colours(result.table), class_rows(result.labels)
-    moved = centred(result.scores, result.labels, result.reference)
+    moved, hatches = centred(result.scores, result.labels, result.reference), class_hatches(result.table)
     figure = canvas(12 if pictures else 8.5, max(1.85 * len(chosen) + 0.4, 2.9))
     n_columns = 2 if pictures else 1
     axes = figure.subplots(len(chosen), n_columns, squeeze=False, width_ratios=[1.5, 1][:n_columns])
@@ -79,8 +89,8 @@ def _rows(result: TrajectoryResult, chosen: Sequence[int]) -> Figure:
         values = moved[result.steps.index(step)]
         bins = np.histogram_bin_edges(values, bins=N_BINS)
         for label, found in rows.items():
-            paint = {"color": colours[label], "alpha": 0.85, "histtype": "stepfilled"}
-            row[0].hist(values[found], bins=bins, label=label, **paint)
+            paint = {"facecolor": colours[label], "hatch": hatches[label], "edgecolor": "white", "linewidth": 0}
+            row[0].hist(values[found], bins=bins, label=legend_name(label), alpha=0.85, histtype="stepfilled", **paint)
         row[0].set_ylabel(f"step {step}\nimages", fontsize=9)
         row[0].tick_params(labelsize=8)
         row[0].yaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -88,7 +98,8 @@ def _rows(result: TrajectoryResult, chosen: Sequence[int]) -> Figure:
             axis.set_axis_off()
             if step in pictures:
                 axis.imshow(pictures[step], cmap="gray", interpolation="nearest")
-    axes[-1][0].set_xlabel(f"critic_score less the mean of {result.reference} (each row on its own axis)", fontsize=9)
+    of = short_name(result.reference)
+    axes[-1][0].set_xlabel(f"critic_score less the mean of {of} (each row on its own axis)", fontsize=9)
     if len(rows) <= MAX_LEGEND:
         figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right upper", fontsize=8, title="class")
     sns.despine(figure)
@@ -129,17 +140,18 @@ def separated(result: TrajectoryResult) -> Figure:
 
 def class_courses(result: TrajectoryResult) -> Figure:
     """Return each class's mean score against the step, in units of the spread within classes, bands of one sd."""
-    table, colours = result.class_table(), class_colours(result.table)
+    table, colours, marks = result.class_table(), class_colours(result.table), class_marks(result.table)
     figure = canvas(10, 4.8)
     axis = figure.subplots()
     for label, rows in table.groupby("label", sort=False):
         mean, sd, colour = rows["scaled_mean"], rows["scaled_sd"], colours[str(label)]
         axis.fill_between(rows["step"], mean - sd, mean + sd, color=colour, alpha=0.2, linewidth=0)
-        axis.plot(rows["step"], mean, color=colour, marker="o", markersize=3, linewidth=1.3, label=str(label))
+        name, mark = legend_name(str(label)), marks[str(label)]
+        axis.plot(rows["step"], mean, color=colour, marker=mark, markersize=3, linewidth=1.3, label=name)
     if table["scaled_mean"].abs().max() > FAR:
         axis.set_yscale("symlog", linthresh=10, linscale=2)
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_ylabel(f"mean score less that of {result.reference},\nin units of the spread within classes")
+    axis.set_ylabel(f"mean score less that of {short_name(result.reference)},\nin units of the spread within classes")
     _step_axis(axis, result.steps)
     if len(colours) <= MAX_LEGEND:
         _legend(axis, title="class")
@@ -159,10 +171,10 @@ def _shown(courses: Sequence[Course]) -> list[Course]:
 
 def _text(course: Course) -> str:
     """Return the pair as "higher > lower", as it was when it was separated last."""
+    a, b = (short_name(name, MAX_PAIRED) for name in (course.a, course.b))
     if not course.stretches:
-        return f"{course.a} / {course.b}"
-    names = (course.a, course.b) if course.stretches[-1][2] > 0 else (course.b, course.a)
-    return " > ".join(names)
+        return f"{a} / {b}"
+    return f"{a} > {b}" if course.stretches[-1][2] > 0 else f"{b} > {a}"
 
 
 def timeline(result: TrajectoryResult) -> Figure:

@@ -19,7 +19,7 @@ const body = table.tBodies[0];
 if (!body || body.rows.length < 3) return;
 const value = (row, place) => {
 const text = row.cells[place].textContent.trim();
-const number = parseFloat(text);
+const number = row.cells[place].classList.contains("n") ? parseFloat(text) : NaN;
 return Number.isNaN(number) ? text : number;
 };
 [...table.tHead.rows[0].cells].forEach((head, place) => {
@@ -31,7 +31,10 @@ for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort"
 head.setAttribute("aria-sort", down ? "descending" : "ascending");
 const rows = [...body.rows].sort((a, b) => {
 const [x, y] = [value(a, place), value(b, place)];
-const order = typeof x === typeof y ? (x < y ? -1 : x > y ? 1 : 0) : typeof x === "number" ? -1 : 1;
+const order =
+typeof x !== typeof y ? (typeof x === "number" ? -1 : 1)
+: typeof x === "number" ? x - y
+: x.localeCompare(y, undefined, { numeric: true });
 return down ? -order : order;
 });
 body.append(...rows);

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic
 from gan_probe.device import resolve_device
 from gan_probe.ending import in_words
@@ -88,6 +89,8 @@ class Job:
     on_error : str
         One of `ON_ERROR`.
     n_sample : int
+    embeddings, layers, pooling
+        Of the sample: see `gan_probe.scoring.score.score`.
     grids : tuple
         The bins of each column's histogram; found before the first shard.
     """
@@ -103,6 +106,9 @@ class Job:
     split: str | None = None
     on_error: str = "skip"
     n_sample: int = N_SAMPLE
+    embeddings: bool = True
+    layers: tuple[str, ...] | None = None
+    pooling: str = POOLING
     grids: tuple[tuple[str, Grid], ...] = ()
 
     @cached_property
@@ -249,7 +255,7 @@ def _planned(job: Job, shards: Sequence[Shard], data: Sequence[str | Path], *, o
         "shards": [[shard.name, shard.n] for shard in shards],
         "settings": {
             "controls": job.controls, "seen": list(job.seen), "size_px": job.size_px, "split": job.split,
-            "on_error": job.on_error, "n_sample": job.n_sample,
+            "on_error": job.on_error, "n_sample": job.n_sample, **_of_embedding(job, critic),
         },
     }  # fmt: skip
     marker = job.folder.path / MARKER
@@ -262,7 +268,8 @@ def _planned(job: Job, shards: Sequence[Shard], data: Sequence[str | Path], *, o
         while not marker.exists():  # another process of the same command may be first, and writes the same
             with suppress(FileExistsError, InUseError):
                 write_atomically(marker, record, overwrite=False)
-    there = job.folder.plan
+    there = dict(job.folder.plan)
+    there["settings"] = {**plan["settings"], **there["settings"]}  # older plans say less
     differing = [name for name in plan if name != "schema" and plan[name] != there[name]]
     if differing:
         raise InputError(
@@ -270,6 +277,13 @@ def _planned(job: Job, shards: Sequence[Shard], data: Sequence[str | Path], *, o
             " or replace this one with --overwrite."
         )
     return replace(job, grids=tuple((name, (grid[0], grid[1])) for name, grid in there["grids"].items()))
+
+
+def _of_embedding(job: Job, critic: Critic) -> dict[str, Any]:
+    """Return what the plan says of the sample's embedding; unknown names are refused before any shard is scored."""
+    if not (job.embeddings and critic.config.layers):
+        return {"layers": [], "pooling": ""}
+    return {"layers": list(critic.chosen_layers(job.layers)), "pooling": critic.chosen_pooling(job.pooling)}
 
 
 def _pilot(job: Job, shards: Sequence[Shard]) -> dict[str, Grid]:

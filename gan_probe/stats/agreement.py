@@ -25,7 +25,7 @@ class Components:
         Of class means; of runs' means (gauge); of classes within runs (class x run); of images within classes, common
         to the runs; of single scores.
     p_class : float
-        Of the F test that the runs share no difference of classes.
+        Of the F test that the runs share no difference of classes, whatever single images differ by in all of them.
     share : float
         Class / (class + class x run), whether it is significant or not. Class means that differ less than class x run
         makes them differ give a negative one, -1 at least: an interval that stops at 0 too early misses small shares.
@@ -77,8 +77,12 @@ def _components(scores: Scores, labels: Labels, means: Values) -> Components:
     conflict = mixed - rest / size
     class_ = by_class.var(ddof=1) - mixed / n_runs - max(image, 0) / size
     run = by_run.var(ddof=1) - mixed / n_classes
-    ratio = n_runs * by_class.var(ddof=1) / max(mixed, 1e-300)
-    p_class = float(fdtrc(n_classes - 1, (n_runs - 1) * (n_classes - 1), ratio))  # the F distribution's tail
+    squares = [(mixed, (n_runs - 1) * (n_classes - 1)), (n_runs * max(image, 0) / size, n_images - n_classes)]
+    by_chance = sum(square for square, _ in squares)
+    spread = sum(square**2 / degrees for square, degrees in squares if degrees)  # Satterthwaite 1946
+    ratio = n_runs * by_class.var(ddof=1) / max(by_chance, 1e-300)
+    degrees = by_chance**2 / spread if spread > 0 else squares[0][1]
+    p_class = float(fdtrc(n_classes - 1, degrees, ratio))  # the F distribution's tail
     both = max(0.0, class_) + max(0.0, conflict)
     share = max(-1.0, float(class_ / both)) if both > 0 else 0.0
     class_, run, conflict, image = (max(0.0, float(value)) for value in (class_, run, conflict, image))

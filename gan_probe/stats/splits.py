@@ -9,10 +9,10 @@ import pandas as pd
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from gan_probe.errors import InputError
+from gan_probe.names import TEST, VALIDATION, split_role
 from gan_probe.types import Indices, Labels, Mask
 
 MAX_POOL, MAX_VALIDATION, MAX_TEST = 20_000, 2000, 10_000
-TEST_NAMES, VALIDATION_NAMES = ("test",), ("validation", "valid", "val", "dev")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def split_rows(labels: Labels, splits: Labels | None = None, *, max_pool: int = 
     ----------
     labels : ndarray, shape (n,)
     splits : ndarray of str, optional
-        Where the data names them: "test" rows are tested on, "validation" rows (also "valid", "val", "dev") choose the
+        Where the data names them, as `split_role` understands them: test rows are tested on, validation rows choose the
         setting, the others are the pool. Without, or where all rows have one name: 30 % test, and of the rest 20 % (at
         most 2,000) validation, by class.
     max_pool : int
@@ -49,15 +49,15 @@ def split_rows(labels: Labels, splits: Labels | None = None, *, max_pool: int = 
     if counts.min() < 4:
         raise InputError(f"class {counts.idxmin()!r} has {counts.min()} images; a probe needs at least four of each.")
     rest = np.arange(len(labels))
-    names = np.full(len(labels), "") if splits is None else np.asarray(splits).astype(str)
-    test = rest[np.isin(names, TEST_NAMES)]
+    roles = np.array([split_role(str(name)) for name in (np.full(len(labels), "") if splits is None else splits)])
+    test = rest[roles == TEST]
     if 0 < len(test) < len(rest):
-        rest = rest[~np.isin(names, TEST_NAMES)]
+        rest = rest[roles != TEST]
     else:
         rest, test = _apart(rest, labels, 0.3, seed)
-    validation = rest[np.isin(names[rest], VALIDATION_NAMES)]
+    validation = rest[roles[rest] == VALIDATION]
     if 0 < len(validation) < len(rest):
-        rest = rest[~np.isin(names[rest], VALIDATION_NAMES)]
+        rest = rest[roles[rest] != VALIDATION]
     else:
         rest, validation = _apart(rest, labels, min(0.2, MAX_VALIDATION / max(1, len(rest))), seed + 1)
     for name, part in (("test", test), ("pool", rest)):
@@ -95,10 +95,10 @@ def stratified_folds(labels: Labels, n_folds: int, *, seed: int = 0) -> list[tup
     return list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(labels, labels))
 
 
-def halves(labels: Labels, *, seed: int = 0) -> Mask:
-    """Return which half of each class alignments are fitted on."""
+def halves(labels: Labels, *, seed: int = 0, last: str = "") -> Mask:
+    """Return which half of each class alignments are fitted on; class ``last`` changes nothing for the others."""
     rng, fit = np.random.default_rng(seed), np.zeros(len(labels), dtype=bool)
-    for name in np.unique(labels):
+    for name in sorted(set(labels.tolist()), key=lambda name: (name == last, name)):
         rows = rng.permutation(np.flatnonzero(labels == name))
         fit[rows[: len(rows) // 2]] = True
     return fit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -22,18 +22,36 @@ MAX_LEVELS = 8  # a factor with more values is cut into as many equal parts
 
 
 def levels(values: Sequence[Any] | npt.NDArray[Any] | pd.Series, *, most: int = MAX_LEVELS) -> Codes:
-    """Return the level of each value, 0 to at most ``most`` - 1: as they are where few, in equal parts where many."""
+    """Return the level of each value, 0 to at most ``most`` - 1: as they are where few, in equal parts where many.
+
+    Of many, one that more than a part of the rows have is a level of its own: zero, say, where most show nothing.
+    """
     series = pd.Series(np.asarray(values))
     if series.isna().any():
         raise InputError(f"{int(series.isna().sum())} of {len(series)} values of a factor are missing.")
     if series.nunique() <= most or not pd.api.types.is_numeric_dtype(series):
         return np.asarray(pd.factorize(series, sort=True)[0], dtype=np.intp)
-    return np.asarray(pd.qcut(series, most, labels=False, duplicates="drop"), dtype=np.intp)
+    counts = series.value_counts()
+    common = counts.index[counts > len(series) / most]  # a value that would fill a part is a level of its own
+    is_common = series.isin(common)
+    parts = pd.qcut(series[~is_common], max(1, most - len(common)), labels=False, duplicates="drop")
+    first = series.where(is_common, series[~is_common].groupby(parts).transform("min"))
+    return np.asarray(pd.factorize(first, sort=True)[0], dtype=np.intp)
 
 
-def varying(columns: Mapping[str, pd.Series]) -> dict[str, Codes]:
-    """Return the levels of every factor, by its name: 2 at least, at most one for two images."""
-    found = {name: levels(column) for name, column in columns.items()}
+def varying(columns: Mapping[str, pd.Series], warn: Callable[[str], object] = lambda _: None) -> dict[str, Codes]:
+    """Return the levels of every factor, by its name: 2 at least, at most one for two images.
+
+    What has gaps, or several values an image, is left out, and ``warn`` is told.
+    """
+    found: dict[str, Codes] = {}
+    for name, column in columns.items():
+        if column.isna().any():
+            warn(f"{column.name} has missing values; the factor was left out.")
+        elif not column.map(np.isscalar).all():
+            warn(f"{column.name} holds more than one value an image; the factor was left out.")
+        else:
+            found[name] = levels(column)
     return {name: codes for name, codes in found.items() if 0 < codes.max(initial=0) < len(codes) / 2}
 
 

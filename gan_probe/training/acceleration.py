@@ -94,7 +94,8 @@ def _compiled(state: State, batch: StepBatch, config: TrainConfig, *, precision:
     """Return a step whose critic gradients come from one compiled function."""
     if config.tasks:
         return None, "auxiliary tasks have heads of their own."
-    if any(True for _ in state.critic.buffers()) or NETWORKS[config.network].batch_dependent:
+    kept = state.critic.state_dict().keys()  # other buffers are constants
+    if any(name in kept for name, _ in state.critic.named_buffers()) or NETWORKS[config.network].batch_dependent:
         return None, "the critic changes buffers as it runs (batch or spectral normalisation)."
     if config.semi_supervised:
         return None, "what labels add to the loss is not compiled."

@@ -123,7 +123,7 @@ def draw(config: TrainConfig, step: int, n_images: int, *, sees_reals: bool, n_l
         critic.append(UpdateBatch(z, torch.rand(n, generator=rng), chosen, views=draw_views(config, rng)))
     z, chosen_by_generator = latents(), rows() if sees_reals or config.conditional else None
     generator = UpdateBatch(z, rows=chosen_by_generator, views=draw_views(config, rng))
-    if n_labelled:  # last, so that all else is drawn as without labels
+    if n_labelled:  # last, so that all else is drawn as without labels, but for augmentation's numbers
         critic = [replace(c, labelled=torch.randint(n_labelled, (n,), generator=rng)) for c in critic]
     return StepBatch(tuple(critic), generator)
 

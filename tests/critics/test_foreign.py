@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from gan_probe.cli import app
 from gan_probe.critics.attribution import integrated_gradients
 from gan_probe.critics.critic import Critic
+from gan_probe.critics.features import pool, watched
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.estimators import CriticClassifier, CriticScorer
 from gan_probe.images.image_set import ImageSet
@@ -84,6 +85,19 @@ def test_conditional_discriminators_need_the_number_of_labels_and_are_averaged(t
     with torch.inference_mode():
         each = [module(to_network(images), torch.full((3,), k)).squeeze(1) for k in range(5)]
     assert critic.score(images) == pytest.approx(torch.stack(each).mean(0).numpy(), abs=1e-5)
+
+
+def test_features_of_a_conditional_discriminator_are_means_over_its_labels_as_scores_are(test_set: ImageSet) -> None:
+    images, module = test_set.images[:3], foreign.Conditional().eval()
+    critic = Critic.from_module(module, SHAPE, n_labels=5)
+    (layer, *_), each = critic.config.layers, []
+    with torch.inference_mode():
+        for k in range(5):
+            with watched(module, [layer]) as caught:
+                module(to_network(images), torch.full((3,), k))
+            each.append(caught[layer])
+    expected = pool(torch.stack(each).mean(0), "mean").numpy()
+    assert np.allclose(critic.embed(images, layers=[layer], pooling="mean"), expected, atol=1e-5)
 
 
 def test_a_foreign_critic_is_scored_beside_its_own_random_inits(test_set: ImageSet) -> None:

@@ -55,6 +55,26 @@ def test_many_values_are_cut_into_equal_parts() -> None:
     assert list(varying({name: table[c] for name, c in factor_columns(table).items()})) == ["noise"]
 
 
+def test_a_value_that_many_have_is_a_level_of_its_own() -> None:
+    values = np.concatenate([np.zeros(90), np.linspace(1, 2, 10)])
+    cut = levels(values)
+    assert (cut[:90] == 0).all()
+    assert cut[90:].min() == 1
+    assert cut.max() == 7
+    middle = levels(np.concatenate([np.full(60, 5.0), np.arange(40.0) / 4]))
+    assert len(set(middle[:60])) == 1
+
+
+def test_factors_with_gaps_or_several_values_are_left_out_with_a_word() -> None:
+    table = pd.DataFrame({"a": [1, 2] * 4, "b": [1.0, np.nan] * 4, "c": [[1], [2]] * 4})
+    told: list[str] = []
+    assert list(varying(dict(table.items()), told.append)) == ["a"]
+    assert told == [
+        "b has missing values; the factor was left out.",
+        "c holds more than one value an image; the factor was left out.",
+    ]
+
+
 def test_one_dimension_a_factor_is_disentangled_and_a_rotation_of_it_is_not() -> None:
     rows = np.c_[A, B] + RNG.normal(size=(600, 2)) / 100
     angle = np.pi / 5

@@ -16,6 +16,7 @@ from gan_probe.images.readers.entries import Entries, Refusal, decode_entry, som
 from gan_probe.images.readers.files import Listing, list_folder, printable
 from gan_probe.images.readers.formats import IMAGE_SUFFIXES, is_picture, looks_like_picture, may_hold_images
 from gan_probe.images.readers.metadata import metadata_files, read_metadata
+from gan_probe.names import split_role
 
 # What our own commands write beside images, by the file that marks such a folder.
 OURS = {
@@ -47,7 +48,6 @@ PASSED_OVER: tuple[tuple[str, str], ...] = (
 
 # Folders that people put masks in, and those that they put the pictures in which these belong to.
 MASKS = ("mask", "masks", "ground_truth", "groundtruth", "segmentation", "segmentations", "annotation", "annotations")
-SPLITS = ("train", "training", "validation", "val", "valid", "dev", "test", "testing")  # of folders; not all are needed
 PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos")
 
 
@@ -170,7 +170,7 @@ def told_by_folders(names: Sequence[str]) -> ToldByFolders:
     """
     folders = [tuple(printable(part) for part in PurePosixPath(name).parts[:-1]) for name in names]
     tops, splits, said = list(dict.fromkeys(folder[0] for folder in folders if folder)), list[str](), list[str]()
-    if len(tops) > 1 and all(folders) and all(top.lower() in SPLITS for top in tops):
+    if len(tops) > 1 and all(folders) and all(map(split_role, tops)):
         splits, folders = [folder[0] for folder in folders], [folder[1:] for folder in folders]
         said.append(f"the outermost folders are taken as splits: {some(tops)}. Choose one with --split.")
     labels = [folder[-1] if folder else None for folder in folders]

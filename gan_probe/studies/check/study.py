@@ -18,6 +18,7 @@ from gan_probe.critics.critic import Critic
 from gan_probe.critics.features import watched
 from gan_probe.critics.foreign import AdaptedCritic
 from gan_probe.critics.generator import Generator
+from gan_probe.device import products_of
 from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet, fit_channels
 from gan_probe.images.nulls import null_images
@@ -210,7 +211,7 @@ class Subject:
 
             both = torch.cat([pixels(self.images), pixels(self.fakes)])  # one batch: what hangs on it is the same
             try:
-                with torch.inference_mode():
+                with torch.inference_mode(), products_of("fp32"):
                     parts = [self.critic.module(part) for part in both.split(self.batch_size or len(both))]
                 values = torch.cat(parts).float().cpu().numpy()
             except InputError:  # it refuses pixels outside of its range, so it was not meant
@@ -279,7 +280,7 @@ class Subject:
             names = [prefix + name for name in member.config.layers]
             shown = f"{number:02d}." if len(self.critic.members) > 1 else ""
             parts: dict[str, list[Tensor]] = {name: [] for name in names}
-            with watched(member.module, names) as caught, torch.inference_mode():
+            with watched(member.module, names) as caught, torch.inference_mode(), products_of("fp32"):
                 for batch in self.batches():
                     member.module(batch)
                     for name in names:

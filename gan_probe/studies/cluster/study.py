@@ -34,7 +34,7 @@ def cluster_scores(scores: ScoreTable, *, seed: int = 0, on_step: OnPart = quiet
     on_step : callable, optional
         Called with the name of what was clustered.
     """
-    notes = Notes()
+    notes = Notes(scores.provenance.get("warnings", ()))
     found = cluster_all(scores, notes, seed=seed, on_step=on_step)
     origin = {k: v for k, v in scores.provenance.items() if k != "warnings"}
     return ClusterResult(table=scores.without_embeddings(), clusterings=found, provenance=origin, warnings=notes)

@@ -133,7 +133,7 @@ class Interval:
     n: int
 
 
-def interval(values: Values, *, is_share: bool = False) -> Interval:
+def interval(values: Values, *, is_share: bool = False, is_difference: bool = False) -> Interval:
     """Return the mean and its 95 % interval over images, Student's; those without a value (NaN) are left out.
 
     Parameters
@@ -142,6 +142,8 @@ def interval(values: Values, *, is_share: bool = False) -> Interval:
     is_share : bool
         Values are 0 or 1, or differences of such: one image more for each end keeps the interval open where all images
         agree. Of other numbers it has no width there, which says that they agree, and not that others will.
+    is_difference : bool
+        They are differences, whose ends are -1 and 1.
 
     Notes
     -----
@@ -150,6 +152,6 @@ def interval(values: Values, *, is_share: bool = False) -> Interval:
     found = values[~np.isnan(values)]
     if len(found) < 2:
         return Interval(float(found.mean()) if len(found) else math.nan, math.nan, math.nan, len(found))
-    extra = (-1.0, 1.0) if (found < 0).any() else (0.0, 0.0, 1.0, 1.0)
+    extra = (-1.0, 1.0) if is_difference else (0.0, 0.0, 1.0, 1.0)
     value, low, high = mean_over_margins(found, [], extra=extra if is_share else ())
     return Interval(value, low, high, len(found))

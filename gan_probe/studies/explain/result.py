@@ -227,15 +227,18 @@ def compare_maps(maps: Mapping[str, MapsOf], masks: Masks | None, changed: Masks
             for (region, name), values in image_measures(chosen, masks[good]).items():
                 less = {f"{CRITIC} - {of}": values[CRITIC] - values[of] for of in _CONTROLS if of in values}
                 what = {"method": method, "region": region, "measure": name}
-                rows += _rows(what, values, least=0.0) + _rows(what, less)
+                rows += _rows(what, values, least=0.0) + _rows(what, less, are_differences=True)
         for region, values in correlations(some, changed).items():
             rows += _rows({"method": method, "region": region, "measure": CORRELATION}, values)
     return pd.DataFrame(rows, columns=["method", "region", "measure", "of", "value", "ci_low", "ci_high", "n"])
 
 
-def _rows(what: Mapping[str, str], values: Mapping[str, Values], *, least: float = -1.0) -> list[dict[str, Any]]:
+def _rows(
+    what: Mapping[str, str], values: Mapping[str, Values], *, least: float = -1.0, are_differences: bool = False
+) -> list[dict[str, Any]]:
     """Return one row a kind of map: measures lie between 0 and 1, correlations and differences between -1 and 1."""
-    found = {of: interval(some, is_share=what["measure"] == POINTING) for of, some in values.items()}
+    is_share = what["measure"] == POINTING
+    found = {of: interval(some, is_share=is_share, is_difference=are_differences) for of, some in values.items()}
     return [
         {**what, "of": of, **dataclasses.asdict(i), "ci_low": max(least, i.ci_low), "ci_high": min(1.0, i.ci_high)}
         for of, i in found.items()

@@ -174,16 +174,10 @@ def _split(critic: Critic, reals: ImageSet, seed: int) -> tuple[ImageSet, ImageS
             )
         calibrates = is_kept
     else:
-        order = np.random.default_rng(seed).permutation(len(reals))
-        calibrates = np.isin(np.arange(len(reals)), order[: len(reals) // 2])
-        n_half = int(calibrates.sum())
-        notes.append(
-            f"the critic keeps all but {n_others} of these reals, too few to fit on: a random half ({n_half})"
-            " calibrates."
-            if is_kept.sum() >= MIN_REFERENCE
-            else f"the critic keeps none of these reals: a random half ({n_half}) calibrates, and must be images that"
-            " it was not trained on."
-        )
+        which, images = pd.factorize(reals.table["sample_id"])  # copies of an image stay together
+        order = np.random.default_rng(seed).permutation(len(images))
+        calibrates = np.isin(which, order[: len(images) // 2])
+        notes.append(_of_half(int(calibrates.sum()), n_kept=int(is_kept.sum()), n_others=n_others))
     smallest = 1 / (int(calibrates.sum()) + 1)
     if smallest > 0.01:
         notes.append(
@@ -191,6 +185,24 @@ def _split(critic: Critic, reals: ImageSet, seed: int) -> tuple[ImageSet, ImageS
             " alarms at 1 %."
         )
     return reals.take(~calibrates), reals.take(calibrates), notes
+
+
+def _of_half(n_half: int, *, n_kept: int, n_others: int) -> str:
+    """Return what is to be said where a random half of the reals calibrates."""
+    if n_kept >= MIN_REFERENCE:
+        return (
+            f"the critic keeps all but {n_others} of these reals, too few to fit on: a random half ({n_half})"
+            " calibrates."
+        )
+    if n_kept:
+        return (
+            f"the critic's training held out {n_kept} of these reals, so it may have been trained on others: a random"
+            f" half ({n_half}) calibrates, and false alarms may be more than is said. Give others (--reals)."
+        )
+    return (
+        f"the critic keeps none of these reals: a random half ({n_half}) calibrates, and must be images that it was not"
+        " trained on."
+    )
 
 
 def _with_seen(critic: Critic, data: ImageSet, reals: ImageSet) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gan_probe.errors import InputError
 from gan_probe.names import check_name
-from gan_probe.scoring.reference import read_held_out
+from gan_probe.scoring.reference import read_held_out, read_kept
 from gan_probe.scoring.table import ScoreTable
 from gan_probe.stats.conformal import DIRECTIONS, FDR, MIN_REFERENCE
 from gan_probe.studies.outliers.result import OutlierResult, find
@@ -67,9 +67,19 @@ def outliers(
         if not is_real.all():
             result.warnings.append(f"{int((~is_real).sum())} images of unseen classes in the reference are not used.")
         return _with_origin(result, scores)
-    held_out = read_held_out(scores.provenance.get("critic_source") or "", scores)
+    source = scores.provenance.get("critic_source") or ""
+    held_out = read_held_out(source, scores)
     if held_out is not None and len(held_out) >= MIN_REFERENCE:
-        return _with_origin(find(table, held_out, direction=direction, fdr=fdr, seed=seed), scores)
+        is_kept = _ids(table).isin(read_kept(source, scores.provenance.get("critic_hash", ""))).to_numpy()
+        if is_kept.all():
+            raise InputError("all images of the table are held-out reals, which others are compared with.")
+        result = find(table[~is_kept], held_out, direction=direction, fdr=fdr, seed=seed)
+        if is_kept.any():
+            result.warnings.append(
+                f"{int(is_kept.sum())} images of the table are the held-out reals that others are compared with; they"
+                " are not tested."
+            )
+        return _with_origin(result, scores)
     if "seen" not in table or not table["seen"].any():
         raise InputError(
             "no held-out reals are known: beside the critic there are fewer than ten, or its folder was not found as it"
@@ -87,5 +97,10 @@ def outliers(
     return _with_origin(result, scores)
 
 
+def _ids(table: pd.DataFrame) -> pd.Series:
+    return table.get("sample_id", pd.Series("", index=table.index)).astype(str)
+
+
 def _with_origin(result: OutlierResult, scores: ScoreTable) -> OutlierResult:
-    return replace(result, provenance={k: v for k, v in scores.provenance.items() if k != "warnings"})
+    said = [*scores.provenance.get("warnings", ()), *result.warnings]
+    return replace(result, warnings=said, provenance={k: v for k, v in scores.provenance.items() if k != "warnings"})

@@ -6,14 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
+from gan_probe.images.readers.entries import some
 from gan_probe.images.readers.reading import as_images
+from gan_probe.names import TEST, split_role
 from gan_probe.scoring import imagenet
 from gan_probe.scoring.controls import PROBED, SEEDS, random_inits
 from gan_probe.scoring.engines import LOCAL, Engine, Wanted
@@ -85,6 +89,7 @@ def probe(
     labels = data.table["label"].astype(str).to_numpy()
     splits = data.table["split"].to_numpy() if "split" in data.table else None
     split = split_rows(labels, splits, max_pool=max_pool, seed=seed)
+    notes = _of_splits(splits)
     used = np.sort(np.concatenate([split.pool, split.validation, split.test]))
     images, labels = data.images[used], labels[used]
     split = Split(*(np.searchsorted(used, part) for part in (split.pool, split.validation, split.test)))
@@ -118,7 +123,7 @@ def probe(
         references=references,
         sizes=sizes,
         provenance=provenance,
-        warnings=[*data.warnings, *(f"the critic was {note}" for note in critic.notes), *told, *warnings],
+        warnings=[*data.warnings, *(f"the critic was {note}" for note in critic.notes), *notes, *told, *warnings],
         auxiliary="" if critic.config.without_generator else critic.config.auxiliary,
     )
     more = []
@@ -130,6 +135,17 @@ def probe(
             classifiers=(classifier,), seen=seen, seed=seed,
         )  # fmt: skip
     return replace(result, more=more)
+
+
+def _of_splits(splits: npt.NDArray[Any] | None) -> list[str]:
+    """Return what is to be said where the data names several splits, and none that is tested on."""
+    names = [] if splits is None else sorted({str(name) for name in splits})
+    if len(names) < 2 or any(split_role(name) == TEST for name in names):
+        return []
+    return [
+        f"no split is called test ({some(names)}): a random part of all images is tested on, whatever their split; a"
+        " critic may have been trained on some."
+    ]
 
 
 def check_task_alone(control: Critic, critic: Critic) -> list[str]:

@@ -274,11 +274,7 @@ def _shares(scores: ScoreTable, labels: Labels, notes: Notes, *, seed: int = 0) 
     found: dict[Source, list[Share]] = {}
     with notes.part("factors"):
         table = scores.table.iloc[rows]
-        missing = [c for c in columns.values() if table[c].isna().any()]
-        notes.extend(f"{column} has missing values; the factor was left out." for column in missing)
-        nested = [c for c in columns.values() if not table[c].map(np.isscalar).all() and c not in missing]
-        notes.extend(f"{column} holds more than one value an image; the factor was left out." for column in nested)
-        factors = varying({name: table[c] for name, c in columns.items() if c not in (*missing, *nested)})
+        factors = varying({name: table[c] for name, c in columns.items()}, notes.append)
         embeddings = scores.embeddings
         for source in EXPLAINED:
             if source not in scores.sources:

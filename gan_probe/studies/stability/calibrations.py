@@ -46,7 +46,7 @@ def make_panel(labels: Labels, seen: Mask | None = None, *, seed: int = 0) -> Pa
     nulls, nobody = labels == NULL, np.zeros(len(labels), dtype=bool)
     reals = nobody if seen is None else np.asarray(seen, dtype=bool) & ~nulls
     negatives = nulls if nulls.any() else nobody if seen is None else ~reals
-    return Panel(labels, halves(labels, seed=seed), reals, negatives)
+    return Panel(labels, halves(labels, seed=seed, last=NULL), reals, negatives)
 
 
 def density_ratio(scores: Scores, panel: Panel) -> Scores:

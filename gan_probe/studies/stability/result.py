@@ -122,6 +122,10 @@ def alignment_levels(
     labels = np.asarray(labels).astype(str)
     _check(scores, labels)
     panel, scores = make_panel(labels, seen, seed=seed), scores.astype(np.float64)
+    if flat := np.flatnonzero(np.ptp(scores[:, panel.fit], axis=1) == 0).tolist():
+        raise InputError(
+            f"run {flat[0] + 1} scores all images of the half that alignments are fitted on the same; leave it out."
+        )
     if regressors is not None:
         scores = regressed_out(scores, regressors, panel.fit)
     missing = left_out(panel)

@@ -113,10 +113,16 @@ def stability(
         made, notes = random_inits(critics)
         warnings.extend(notes)
         if by_name := {name: other for name, other in zip(critics, made, strict=False) if name in own.names}:
-            inits = _look(
-                by_name, data, skip_diverged=False, run=how, warn=lambda _: None,
-                tell=lambda name: tell(f"control of {name}"),
-            )  # fmt: skip
+            try:
+                inits = _look(
+                    by_name, data, skip_diverged=False, run=how, warn=lambda _: None,
+                    tell=lambda name: tell(f"control of {name}"),
+                )  # fmt: skip
+            except InputError:
+                warnings.append(
+                    "no randomly initialised critics stand beside these: one scores every image the same, or not by"
+                    " finite numbers."
+                )
     if against is not None:
         _check_pairs(critics, against)
         beside = _look(against, data, skip_diverged=skip_diverged, run=how, warn=warnings.append, tell=tell)
@@ -237,7 +243,12 @@ def _result(
         others[RANDOM_CRITICS] = alignment_levels(inits.scores, labels, seen=seen, seed=seed)
         n = min(len(own.scores), len(inits.scores))
         beside_random = compare_runs(own.scores[:n], inits.scores[:n], labels, of=RANDOM_CRITICS, seed=seed)
-    if statistics is not None:
+    if statistics is not None and panel.fit.sum() < 2 * (len(statistics) + 1):
+        warnings.append(
+            f"image statistics are not regressed out: {len(statistics)} of them fit {int(panel.fit.sum())} images too"
+            " well to leave anything."
+        )
+    elif statistics is not None:
         others[STATISTICS_OUT] = alignment_levels(own.scores, labels, seen=seen, regressors=statistics, seed=seed)
     alike = {
         name: similarities(look.scores, look.embeddings, labels, panel.fit, seed=seed) for name, look in looks.items()
@@ -407,7 +418,8 @@ def agreed_snapshots(
     Raises
     ------
     InputError
-        For fewer than two runs, or a run without snapshots.
+        For fewer than two runs, or a run without snapshots, or without one whose scores are finite and differ. Those
+        that are not are passed over.
     """
     if len(runs) < 2:
         raise InputError("agreement is about several runs; give at least two.")
@@ -415,10 +427,15 @@ def agreed_snapshots(
     fit = halves(data.table["label"].astype(str).to_numpy(), seed=seed)
     paths, scores = {}, {}
     for name, run in runs.items():
-        paths[name] = list(RunFolder(run).late_snapshots().values())
-        critics = [Critic.load(path, device) for path in paths[name]]
+        late = list(RunFolder(run).late_snapshots().values())
+        critics = [Critic.load(path, device) for path in late]
         images = fit_channels(data.images[fit], critics[0].config.image_shape[2])
-        scores[name] = np.stack([found.scores for found in LOCAL.run(critics, images, batch_size=batch_size)])
+        found = np.stack([one.scores for one in LOCAL.run(critics, images, batch_size=batch_size)])
+        usable = np.isfinite(found).all(1) & (np.ptp(found, axis=1) > 0)
+        if not usable.any():
+            raise InputError(f"{name} diverged: no late snapshot of it has finite scores that differ. Leave it out.")
+        paths[name] = [path for path, is_usable in zip(late, usable, strict=True) if is_usable]
+        scores[name] = found[usable]
     chosen = {name: len(paths[name]) - 1 for name in runs}
     for _ in range(MAX_ROUNDS):
         before = dict(chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby
 from pathlib import Path
@@ -179,13 +179,15 @@ def centred(
     return moved / np.where(spread > 0, spread, 1.0)
 
 
-def shares_by_step(steps: Sequence[int], scores: Values, table: pd.DataFrame) -> pd.DataFrame:
+def shares_by_step(
+    steps: Sequence[int], scores: Values, table: pd.DataFrame, warn: Callable[[str], object] = lambda _: None
+) -> pd.DataFrame:
     """Return `gan_probe.stats.variance.epsilon_squared` of every factor that varies, and of the class, at every step.
 
     One row a step, one column a factor. Where factors go together in the data their shares overlap: they do not add up
     to the share of ``class``. Scores that are all the same have no variance to share: 0.
     """
-    found = varying({name: table[c] for name, c in factor_columns(table).items()}) | {
+    found = varying({name: table[c] for name, c in factor_columns(table).items()}, warn) | {
         CLASS: levels(table["label"].astype(str))
     }
     labels = table["label"].astype(str).to_numpy()

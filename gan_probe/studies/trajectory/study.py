@@ -147,7 +147,7 @@ def trajectory(
         table=table,
         reference=reference or next((c for c in last.config.training_classes if c in classes), classes[0]),
         courses=courses(steps, stacked, labels),
-        shares=shares_by_step(steps, stacked, table),
+        shares=shares_by_step(steps, stacked, table, notes.append),
         random_init=random_init,
         statistics=statistics,
         sheets=record.sheets,

@@ -123,3 +123,11 @@ def test_maps_that_all_point_right_leave_room_for_one_that_does_not() -> None:
     assert interval(np.ones(40), is_share=True).ci_low == pytest.approx(0.89, abs=0.02)
     below = interval(np.r_[np.ones(39), -1.0], is_share=True)
     assert below.ci_low < below.value < below.ci_high
+
+
+def test_intervals_of_differences_do_not_hang_on_their_sign() -> None:
+    """Three of a hundred images that one map points at and the other does not: nothing to tell the two apart by."""
+    ahead = np.where(np.arange(100) < 3, 1.0, 0.0)
+    one, other = (interval(sign * ahead, is_share=True, is_difference=True) for sign in (1, -1))
+    assert (one.ci_low, one.ci_high) == pytest.approx((-other.ci_high, -other.ci_low))
+    assert one.ci_low < 0 < one.ci_high

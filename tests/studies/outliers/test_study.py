@@ -1,11 +1,19 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from gan_probe.critics.critic import Critic
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.images.image_set import ImageSet
+from gan_probe.scoring.reference import read_kept
+from gan_probe.scoring.score import score
 from gan_probe.scoring.table import ScoreTable
 from gan_probe.stats.auroc import auroc
 from gan_probe.stats.conformal import DIRECTIONS
+from gan_probe.studies.cluster.study import cluster_scores
 from gan_probe.studies.outliers.result import find
 from gan_probe.studies.outliers.study import outliers
 
@@ -107,3 +115,24 @@ def test_of_equal_p_values_the_most_unlike_comes_first(direction: str, scores: S
     values = table["critic_score"] if direction == "low" else -(table["critic_score"] - np.median(reals.scores)).abs()
     for _, rows in values.groupby(table["p_value"]):
         assert rows.is_monotonic_increasing
+
+
+def test_what_the_table_says_of_itself_is_said_of_its_outliers_and_clusters(scores: ScoreTable) -> None:
+    told = "40 of 1,000 images are looked at here: a sample."
+    table = ScoreTable(scores.table.assign(seen=True), {**scores.provenance, "warnings": [told]})
+    assert outliers(ScoreTable(table.table, {"warnings": [told]})).warnings[0] == told
+    assert cluster_scores(table).warnings[0] == told
+
+
+def test_held_out_reals_in_the_table_are_not_tested(
+    run: Path, critic: Critic, train_set: ImageSet, tmp_path: Path
+) -> None:
+    table = score(critic, train_set, controls=False)
+    kept = read_kept(run, critic.hash)
+    more = pd.concat([pd.read_parquet(run / "critic" / "reference.parquet")] * 10)
+    shutil.copytree(run, tmp_path / "run")
+    more.attrs = {"critic_hash": critic.hash}
+    more.to_parquet(tmp_path / "run" / "critic" / "reference.parquet", index=False)
+    found = outliers(ScoreTable(table.table, {**table.provenance, "critic_source": str(tmp_path / "run")}))
+    assert len(found.table) == len(train_set) - len(kept)
+    assert f"{len(kept)} images of the table are the held-out reals" in found.warnings[-1]

@@ -271,3 +271,25 @@ def test_the_share_that_is_linear_in_nuisances() -> None:
     assert linear_share(np.stack([regressors[0], 3 + regressors.sum(0)]), regressors) == pytest.approx(1)
     assert linear_share((regressors[0] + rest)[None], regressors) == pytest.approx(0.5, abs=0.07)
     assert linear_share(rest[None], regressors) < 0.03
+
+
+def test_what_single_images_share_over_runs_is_no_difference_of_classes() -> None:
+    """Classes are names alone, images differ alike in all runs: the test is fooled in one set of twenty."""
+    p = np.array([components(runs(seed, n=5, class_=0.0, image=1.0, rest=0.3), LABELS).p_class for seed in range(200)])
+    assert 0.01 <= (p <= 0.05).mean() <= 0.10
+    found = components(runs(1, n=5, class_=1.0, image=1.0, rest=0.3), LABELS)
+    assert found.p_class < 1e-3
+    assert found.reproducible > 0.9
+
+
+def test_halves_of_classes_are_the_same_beside_nulls() -> None:
+    more = np.concatenate([LABELS, np.repeat("a-null", 40)])  # the first by name
+    assert (halves(LABELS) == halves(more, last="a-null")[: len(LABELS)]).all()
+    assert (halves(LABELS) != halves(more)[: len(LABELS)]).any()
+
+
+def test_a_run_that_is_flat_where_alignments_are_fitted_is_refused() -> None:
+    scores = runs(0, n=4)
+    scores[2, make_panel(LABELS).fit] = 1.0
+    with pytest.raises(InputError, match="run 3 scores all images of the half that alignments are fitted on the same"):
+        alignment_levels(scores, LABELS)

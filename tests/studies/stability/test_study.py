@@ -233,6 +233,14 @@ def test_the_snapshot_that_agrees_with_the_others_is_chosen_without_labels(
 
     last = [tmp_path / name / "snapshots" / "step-000080" for name in critics]
     assert agreement(list(found.values())) >= agreement(last)
+    flat = next(iter(runs))  # its last snapshot diverged: the others choose as if it were not there
+    broken = Critic.load(runs[flat] / "snapshots" / "step-000080")
+    for weight in broken.module.parameters():
+        weight.data.fill_(np.nan)
+    broken.save(runs[flat] / "snapshots" / "step-000080", overwrite=True)
+    again = agreed_snapshots(runs, data)
+    assert again[flat].name in ("step-000040", "step-000060")
+    assert agreement(list(again.values())) >= agreement(last[1:])
     with pytest.raises(InputError, match="at least two"):
         agreed_snapshots({"seed-0": runs["seed-0"]}, data)
     with pytest.raises(InputError, match="none is not a run folder"):
