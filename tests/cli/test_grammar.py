@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from gan_probe.cli.app import PANELS, VERBS, _command, app
-from gan_probe.cli.verb import EVERY_VERB, OLD_WORDS
+from gan_probe.cli.verb import EVERY_VERB, OLD_WORDS, _toml
 from gan_probe.critics.critic import Critic
 from gan_probe.images.image_set import ImageSet
 from tests.cli.conftest import call, call_json
@@ -91,6 +91,11 @@ def test_options_come_from_a_file_and_typed_ones_count_more(run: Path, pictures:
     assert wrong.exit_code == 2
     assert "unknown option 'poling'. Did you mean 'pooling'?" in " ".join(wrong.stderr.split())
     assert call("score", "--config", tmp_path / "none.toml").exit_code == 2
+
+
+def test_what_is_written_down_of_a_command_can_be_read_again() -> None:
+    texts = ["Report \U0001f389", 'a "quoted" \\ path', "tab\there", "del\x7f"]
+    assert tomllib.loads(f"texts = {_toml(texts)}")["texts"] == texts
 
 
 def test_a_file_of_options_is_not_replaced_and_no_part_of_it_passed_over(

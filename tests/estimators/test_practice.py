@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import joblib
@@ -65,6 +66,17 @@ def test_a_pipeline_learns_cross_validates_in_two_processes_and_searches(
     grid = {"criticembedder__layers": [["stem"], ["blocks.0", "blocks.1"]], "criticembedder__pooling": ["mean", "max"]}
     search = GridSearchCV(model, grid, cv=2).fit(X, y)
     assert search.best_params_["criticembedder__pooling"] in ("mean", "max")
+
+
+def test_threads_do_not_see_each_other_s_features(run: Path, X: np.ndarray) -> None:
+    """Eight copies of one estimator share a network; each gets the features of its own rows."""
+    embedders = [CriticEmbedder(str(run), batch_size=4).fit(X) for _ in range(8)]
+    parts = [X[k : k + 40] for k in range(8)]
+    expected = [embedders[0].transform(part) for part in parts]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            found = list(pool.map(lambda pair: pair[0].transform(pair[1]), zip(embedders, parts, strict=True)))
+            assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_fitted_estimators_pickle_clone_hash_and_cache(run: Path, X: np.ndarray, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from gan_probe.report.explorer import MAX_POINTS, Points, packed
-from gan_probe.report.page import ICONS
+from gan_probe.report.page import ICONS, Section, _inline
 from gan_probe.report.separation import FIGURES
+from gan_probe.report.tables import FORMS
 from gan_probe.scoring.table import ScoreTable
 from gan_probe.studies.judgement import TOLD
 from gan_probe.studies.levels import USES
@@ -217,3 +218,15 @@ def read(path: Path) -> str:
         assert time.monotonic() < end, f"{path.name} was not saved"
         time.sleep(0.05)
     return path.read_text(encoding="utf-8")
+
+
+def test_black_becomes_the_page_s_ink_and_names_stay() -> None:
+    svg = '<svg><path style="fill: #000000; stroke: #262626"/><path fill="#000000"/><text style="font: 9px">#000000</text></svg>'
+    found = _inline(svg, Section("one", "One", "", lambda _: None))
+    assert found.count("currentColor") == 4  # a text has the page's ink, too
+    assert "#262626" not in found
+    assert ">#000000</text>" in found
+
+
+def test_counts_are_written_out() -> None:
+    assert [FORMS["plain"](value) for value in (1_234_567, np.int64(1_234_567), 0.5)] == ["1234567", "1234567", "0.5"]

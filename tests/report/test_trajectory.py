@@ -37,6 +37,19 @@ def many_classes(n: int) -> TrajectoryResult:
     )  # fmt: skip
 
 
+def test_every_class_is_in_the_legend_by_a_name_that_fits_and_a_mark_of_its_own() -> None:
+    result = many_classes(14)
+    names = dict(zip(sorted(set(result.labels))[1:], ["_hidden", "x" * 90], strict=False))
+    table = result.table.assign(label=result.table["label"].replace(names))
+    result = replace(result, table=table, courses=courses((0, 1), result.scores, table["label"].to_numpy()))
+    axis = page.class_courses(result).axes[0]
+    texts = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert len(texts) == 14
+    assert max(map(len, texts)) <= 30
+    looks = {(line.get_color(), line.get_marker()) for line in axis.lines}
+    assert len(looks) == 14
+
+
 @pytest.mark.slow
 def test_the_folder_holds_the_page_the_figures_and_every_number(folder: Path, result: TrajectoryResult) -> None:
     record = json.loads((folder / "report.json").read_text())

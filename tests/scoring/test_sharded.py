@@ -131,11 +131,22 @@ def test_a_folder_of_something_else_is_not_gone_on_with(run: Path, array: Path, 
     for change, said in (
         ({"n_rows": 31}, "of other data, or of shards of another size"),
         ({"on_error": "nan"}, "scores of another command"),
+        ({"pooling": "mean"}, "scores of another command"),
+        ({"layers": ("stem",)}, "scores of another command"),
     ):
         with pytest.raises(InputError, match=said):
             made(run, array, tmp_path / "s", **change)
     with pytest.raises(InputError, match="holds scores of another critic"):
         made(tmp_path / "other", array, tmp_path / "s")
+
+
+def test_names_that_are_unknown_end_the_work_before_it_begins(run: Path, array: Path, tmp_path: Path) -> None:
+    for change, said in (({"pooling": "men"}, "Did you mean 'mean'"), ({"layers": ("steam",)}, "Did you mean 'stem'")):
+        with pytest.raises(ConfigError, match=said):
+            made(run, array, tmp_path / "s", **change)
+    assert not list((tmp_path / "s").glob("**/*.parquet"))
+    made(run, array, tmp_path / "s")
+    made(run, array, tmp_path / "s", pooling="pyramid")  # which "auto" stands for
 
 
 def test_processes_of_an_array_share_the_shards_and_the_last_one_finishes(

@@ -57,6 +57,10 @@ def test_parts_are_apart_and_hold_every_class() -> None:
     assert set(named.test) == set(range(0, 300, 3))
     three = split_rows(LABELS, np.array(["train", "val", "test"])[np.arange(300) % 3])
     assert set(three.validation) == set(range(1, 300, 3))
+    spelt = split_rows(LABELS, np.array(["Training", "Valid", "TESTING"])[np.arange(300) % 3])
+    assert [part.tolist() for part in (spelt.pool, spelt.validation, spelt.test)] == [
+        part.tolist() for part in (three.pool, three.validation, three.test)
+    ]
     assert len(split_rows(LABELS, max_pool=30).pool) == 30
     one_name = split_rows(LABELS, np.full(300, "test"))
     assert np.array_equal(one_name.test, SPLIT.test)
