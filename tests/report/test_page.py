@@ -221,7 +221,8 @@ def read(path: Path) -> str:
 
 
 def test_black_becomes_the_page_s_ink_and_names_stay() -> None:
-    svg = '<svg><path style="fill: #000000; stroke: #262626"/><path fill="#000000"/><text style="font: 9px">#000000</text></svg>'
+    paths = '<path style="fill: #000000; stroke: #262626"/><path fill="#000000"/>'
+    svg = f'<svg>{paths}<text style="font: 9px">#000000</text></svg>'
     found = _inline(svg, Section("one", "One", "", lambda _: None))
     assert found.count("currentColor") == 4  # a text has the page's ink, too
     assert "#262626" not in found
