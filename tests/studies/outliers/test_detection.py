@@ -17,7 +17,7 @@ from gan_probe.images.image_set import ImageSet, from_synthetic
 from gan_probe.report.outliers import PAGE
 from gan_probe.stats.novelty import DETECTORS
 from gan_probe.studies.outliers.choice import choose_detectors
-from gan_probe.studies.outliers.detection import CANDIDATES, CHOSEN, NOT_CHOSEN, detect_outliers
+from gan_probe.studies.outliers.detection import CANDIDATES, CHOSEN, NOT_CHOSEN, _split, detect_outliers
 from gan_probe.studies.outliers.result import OutlierResult
 from synthetic import make_dataset
 from tests.conftest import small_spec
@@ -208,3 +208,10 @@ def test_detectors_are_combined_only_where_that_is_better(
     choice = choose_detectors(view, reals.images[:n], None, candidates=rows)
     assert all(row["behind_low"] <= 0 for row in choice.rows)
     assert {row.name for row in choice.used} == used
+
+
+def test_copies_of_a_real_lie_on_one_side(critic: Critic, reals: ImageSet) -> None:
+    doubled = reals.take(np.repeat(np.arange(len(reals)), 2))
+    fitted, calibrating, _ = _split(critic, doubled, 0)
+    assert len(fitted) == len(calibrating) == len(reals)
+    assert not set(fitted.table["sample_id"]) & set(calibrating.table["sample_id"])
