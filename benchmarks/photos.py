@@ -100,14 +100,14 @@ def main() -> None:
         for name in arguments.candidates:
             change = CANDIDATES[name]
             run = arguments.runs / f"{name.replace(' ', '-')}-{seed}"
-            before = time.process_time()
+            before, is_new = time.process_time(), not (run / "critic").exists()
             critic = train(training, run, recipe(change, steps=arguments.steps, seed=seed), resume=True)
             health = RunFolder(run).read_health()
             rows.append(
                 {
                     "candidate": name,
                     "seed": seed,
-                    "cpu_s": round(time.process_time() - before),
+                    **({"cpu_s": round(time.process_time() - before)} if is_new else {}),
                     "accuracy": probed(critic, data),
                     "diversity": health[-1]["diversity"] if health else None,
                     "n_covered": health[-1].get("n_covered") if health else None,
