@@ -19,7 +19,7 @@ VARIED = ("all", "init", "order", "sample")  # what differs between several runs
 NORMS = ("paper", "article")  # of the slope in the gradient penalty
 OBJECTIVES = ("wasserstein", "minimax", "non-saturating", "least-squares", "hinge", "relativistic")
 PENALTIES = ("none", "gradient", "r1", "r2", "r1r2")
-AUGMENTATIONS = ("diffaugment", "crop", "flip", "colour", "grey", "cutout", "shift")
+AUGMENTATIONS = ("diffaugment", "crop", "flip", "colour", "grey", "cutout", "translation")
 
 
 class Task(NamedTuple):

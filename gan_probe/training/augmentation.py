@@ -41,7 +41,7 @@ def translated(images: Tensor, numbers: Tensor) -> Tensor:
     return _resampled(images, *_moved(images.shape[-1], numbers))
 
 
-def shift(images: Tensor, numbers: Tensor) -> Tensor:
+def translation(images: Tensor, numbers: Tensor) -> Tensor:
     """Return images moved by whole pixels, up to 1/8 of the side each way; what comes in repeats the edge."""
     last = images.shape[-1] - 1
     return _resampled(images, *(at.clamp(0, last) for at in _moved(last + 1, numbers)))
@@ -132,7 +132,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "colour":      Augmentation(colour, 5, needs_colour=True),
     "grey":        Augmentation(grey, 1, needs_colour=True),
     "cutout":      Augmentation(cutout, 2),
-    "shift":       Augmentation(shift, 2),
+    "translation": Augmentation(translation, 2),
 }  # fmt: skip
 
 

@@ -118,9 +118,9 @@ def test_a_translation_moves_whole_pixels_and_fills_with_mid_grey() -> None:
     assert torch.allclose(translated(x, numbers(0.5, 0.5)), x)
 
 
-def test_a_shift_repeats_the_edge() -> None:
+def test_a_translation_repeats_the_edge() -> None:
     x = images(1)
-    found = AUGMENTATIONS["shift"].apply(x, numbers(0.99, 0.0))  # down and left, by an eighth of 16 pixels each
+    found = AUGMENTATIONS["translation"].apply(x, numbers(0.99, 0.0))  # down and left, by an eighth of 16 pixels each
     assert torch.allclose(found[..., 2:, :-2], x[..., :-2, 2:])
     assert torch.allclose(found[..., :2, :-2], x[..., :1, 2:].expand(-1, -1, 2, -1))
     assert torch.allclose(found[..., 2:, -2:], x[..., :-2, -1:].expand(-1, -1, -1, 2))

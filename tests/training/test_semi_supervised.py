@@ -99,7 +99,7 @@ def test_labelled_images_come_with_their_own_classes_and_all_else_is_drawn_as_wi
 
 def test_labelled_images_are_augmented_by_numbers_of_their_own(few: ImageSet) -> None:
     """The critic's class loss is that of the images as they are shown; reals and fakes take other numbers."""
-    config, device = SHORT.updated({"augment": "shift"}), torch.device("cpu")
+    config, device = SHORT.updated({"augment": "translation"}), torch.device("cpu")
     classes = tuple(sorted(set(few.table["label"]) - {NO_LABEL}))
     source = with_labelled(ImageSource.of(few.images, device), few, classes)
     update = next(batches(source, config, first=1, sees_reals=True)).critic[0]
@@ -108,7 +108,7 @@ def test_labelled_images_are_augmented_by_numbers_of_their_own(few: ImageSet) ->
     assert update.views.shape[1] == 3  # of reals, fakes, labelled
     state = new_state(config, few.image_shape, device, n_classes=len(classes))
     found = critic_gradients(state, update, config, "fp32")["class_loss"]
-    shown = [augmented(to_network(update.labelled, device), update.views[:, k], ("shift",)) for k in range(3)]
+    shown = [augmented(to_network(update.labelled, device), update.views[:, k], ("translation",)) for k in range(3)]
     losses = [class_loss(state.critic.class_scores(images), update.targets).item() for images in shown]
     assert found.item() == pytest.approx(losses[2], rel=1e-5)
     assert found.item() not in [pytest.approx(loss, rel=1e-5) for loss in losses[:2]]
