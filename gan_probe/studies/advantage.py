@@ -145,13 +145,13 @@ VERDICTS: tuple[Verdict[Advantage], ...] = (
         name="knows more",
         when="the interval of critic and control together minus that control alone lies above 0",
         holds=lambda a: _is(a.both, "ahead"),
-        says="It knows something that {known} alone does not: both together gain {beyond}.",
+        says="It knows something that {known} does not: both together gain {beyond}.",
     ),
     Verdict(
         name="knowledge not shown",
         when="that interval holds 0",
         holds=lambda a: _is(a.both, "not to be told apart"),
-        says="Nothing shows that it knows what {known} alone does not: both together gain {beyond}.",
+        says="Nothing shows that it knows what {known} does not: both together gain {beyond}.",
     ),
     Verdict(
         name="disturbs",
