@@ -119,7 +119,9 @@ def stability(
             split=split,
         )
         if step == AGREED:
-            named = agreed_snapshots(named, images, seed=seed, device=resolve_device(device))
+            named = agreed_snapshots(
+                named, images, seed=seed, device=resolve_device(device), warn=lambda told: session.warn([told])
+            )
             session.metrics["snapshots"] = {name: path.name for name, path in named.items()}
         elif step is not None:
             named = at_step(named, _number(step))

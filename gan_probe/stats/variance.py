@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from scipy.stats import norm
 from gan_probe.errors import InputError
 from gan_probe.stats.information import group_jackknife
 from gan_probe.stats.intervals import LEVEL
-from gan_probe.types import Codes, Values
+from gan_probe.types import Codes, Values, Warn
 
 MAX_LEVELS = 8  # a factor with more values is cut into as many equal parts
 
@@ -39,7 +39,7 @@ def levels(values: Sequence[Any] | npt.NDArray[Any] | pd.Series, *, most: int = 
     return np.asarray(pd.factorize(first, sort=True)[0], dtype=np.intp)
 
 
-def varying(columns: Mapping[str, pd.Series], warn: Callable[[str], object] = lambda _: None) -> dict[str, Codes]:
+def varying(columns: Mapping[str, pd.Series], warn: Warn = lambda _: None) -> dict[str, Codes]:
     """Return the levels of every factor, by its name: 2 at least, at most one for two images.
 
     What has gaps, or several values an image, is left out, and ``warn`` is told.

@@ -398,6 +398,7 @@ def agreed_snapshots(
     seed: int = 0,
     device: torch.device | str = "cpu",
     batch_size: int | None = None,
+    warn: Warn = quiet,
 ) -> dict[str, Path]:
     """Return the late snapshot of each run that agrees best with the other runs, found without labels.
 
@@ -414,6 +415,8 @@ def agreed_snapshots(
         That of `stability`.
     device, batch_size
         Of the scoring.
+    warn : callable, optional
+        Told which snapshots are passed over.
 
     Raises
     ------
@@ -434,6 +437,9 @@ def agreed_snapshots(
         usable = np.isfinite(found).all(1) & (np.ptp(found, axis=1) > 0)
         if not usable.any():
             raise InputError(f"{name} diverged: no late snapshot of it has finite scores that differ. Leave it out.")
+        if not usable.all():
+            left = ", ".join(path.name for path, is_usable in zip(late, usable, strict=True) if not is_usable)
+            warn(f"snapshots of {name} are passed over, whose scores are not finite or all the same: {left}.")
         paths[name] = [path for path, is_usable in zip(late, usable, strict=True) if is_usable]
         scores[name] = found[usable]
     chosen = {name: len(paths[name]) - 1 for name in runs}

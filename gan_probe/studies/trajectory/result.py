@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby
 from pathlib import Path
@@ -25,7 +25,7 @@ from gan_probe.studies.advantage import advantage_of, margin_record
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.judgement import Judgement, Opening, judge, sources
 from gan_probe.studies.trajectory.metrics import TrajectoryMetrics
-from gan_probe.types import Values
+from gan_probe.types import Values, Warn
 from gan_probe.verdicts import Verdict, conclude
 
 NEVER, STAYS, LOST, CHANGES = "never", "stays", "lost", "comes and goes"
@@ -180,7 +180,7 @@ def centred(
 
 
 def shares_by_step(
-    steps: Sequence[int], scores: Values, table: pd.DataFrame, warn: Callable[[str], object] = lambda _: None
+    steps: Sequence[int], scores: Values, table: pd.DataFrame, warn: Warn = lambda _: None
 ) -> pd.DataFrame:
     """Return `gan_probe.stats.variance.epsilon_squared` of every factor that varies, and of the class, at every step.
 

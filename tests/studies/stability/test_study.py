@@ -238,7 +238,10 @@ def test_the_snapshot_that_agrees_with_the_others_is_chosen_without_labels(
     for weight in broken.module.parameters():
         weight.data.fill_(np.nan)
     broken.save(runs[flat] / "snapshots" / "step-000080", overwrite=True)
-    again = agreed_snapshots(runs, data)
+    told: list[str] = []
+    again = agreed_snapshots(runs, data, warn=told.append)
+    assert [f"snapshots of {flat} are passed over" in line for line in told] == [True]
+    assert told[0].endswith(": step-000080.")
     assert again[flat].name in ("step-000040", "step-000060")
     assert agreement(list(again.values())) >= agreement(last[1:])
     with pytest.raises(InputError, match="at least two"):
