@@ -124,7 +124,7 @@ def all(
             dry_run,
             {
                 "train": f"{len(pair[0])} images of {'x'.join(map(str, pair[0].image_shape))} in {train}",
-                "test": f"{len(pair[1])} images {f'in {test}' if test else f'held out of {train}'}",
+                "test": f"{len(pair[1])} images {f'in {test}' if test else f'of {train}, not trained on'}",
                 "recipe": f"{preset}, {config.steps} steps",
                 "device": device,
                 "out": f"{out}{', which is gone on with' if goes_on else ''}",

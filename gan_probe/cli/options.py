@@ -54,7 +54,7 @@ def refuse_given(given: Mapping[str, object], why: str) -> None:
     """Raise `ConfigError` where options that would be passed over are given: those with a value that is not false."""
     names = [name for name, value in given.items() if value]
     if names:
-        raise ConfigError(f"{' and '.join(names)} {why}")
+        raise ConfigError(f"{' and '.join(names)}: {why}")
 
 
 def command_line(*more: str) -> str:

@@ -90,7 +90,7 @@ def outliers(
                     "--title": title, "--size": size, "--device": device != "auto", "--trust-code": trust_code,
                     "--no-controls": not controls,
                 },
-                "are for a critic and images (CRITIC DATA); a table of scores needs none of them.",
+                "for a critic and images (CRITIC DATA); leave it out with a table of scores.",
             )  # fmt: skip
             out = out or Path("outliers.csv")
             result = _of_scores(

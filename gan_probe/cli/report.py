@@ -70,7 +70,7 @@ def report(
                     "--run": run, "--data": data, "--reference": reference, "--projection": projection != "pca",
                     "--no-thumbnails": not thumbnails,
                 },
-                "are of one critic's report; leave them out, or leave out --compare.",
+                "of one critic's report; leave it out, or leave out --compare.",
             )  # fmt: skip
             return _compare(session, scores, out, title=title, overwrite=overwrite, dry_run=dry_run, seed=seed,
                             fail_if=fail_if)  # fmt: skip
@@ -79,7 +79,7 @@ def report(
         session.plan(dry_run, {"scores": named, "images": n_images, "trainings": len(loaded), "out": out})
         session.hold(out)
         if not has_classes(loaded[0]):
-            refuse_given({"--reference": reference}, "names a class, and these scores have no two of them.")
+            refuse_given({"--reference": reference}, "a class, and these scores have no two of them.")
             with session.progress("analysing"):
                 bare = unlabelled(
                     loaded[0], run=run, data=data, projection=projection, thumbnails=thumbnails, seed=seed

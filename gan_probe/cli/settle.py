@@ -70,7 +70,8 @@ def settle(
         from synthetic.files import atomic_path, check_free, remove_temporaries
 
         refuse_given(
-            {"--n-fakes": bank and n_fakes != N_FAKES}, "is the size of a bank that is drawn, and --bank is given."
+            {"--n-fakes": bank and n_fakes != N_FAKES},
+            "of a bank that is drawn, and --bank is given; leave one out.",
         )
         named = run_names(runs)
         if len(named) < 2:

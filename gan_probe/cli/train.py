@@ -377,7 +377,7 @@ def _check_runs(out: Path, runs: int, *, vary: str, jobs: int | None) -> None:
 
     check_name("difference", vary, VARIED)
     if runs == 1:
-        refuse_given({"--vary": vary != "all", "--jobs": jobs}, "are for several trainings: --runs N.")
+        refuse_given({"--vary": vary != "all", "--jobs": jobs}, "for several trainings (--runs N), and this is one.")
     elif (out / MARKER).is_file():
         raise InputError(f"{out} is a run folder itself; choose another --out for --runs.")
 

@@ -47,7 +47,7 @@ def test_words_of_the_two_ways_are_not_mixed(
     cases = (
         ((score_file, "--reals", few_images, "--out", tmp_path / "o.csv"), "score"),
         ((score_file, "--detector", "nearest-mean"), "--detector is for a critic and images"),
-        ((score_file, "--title", "A", "--no-controls"), "--title and --no-controls are for a critic and images"),
+        ((score_file, "--title", "A", "--no-controls"), "--title and --no-controls: for a critic and images"),
         ((run, few_images), "name some with --reals"),
         ((run, few_images, "--reals", reals, "--two-sided", "--detector", "slope"), "choose one"),
         ((run, few_images, "--reals", few_images), "are among the reals, pixel by pixel"),

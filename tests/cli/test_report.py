@@ -120,3 +120,11 @@ def test_the_verdict_is_the_last_line_and_the_gate_of_words(score_file: Path, tm
     last = done.stdout.splitlines()[-1]
     assert last.startswith("verdict: ")
     assert "What the training added cannot be known" in last
+
+
+def test_options_of_one_report_are_refused_where_critics_are_compared(tables: list[Path], tmp_path: Path) -> None:
+    words = ("--compare", "--reference", REFERENCE, "--no-thumbnails", "--out", tmp_path / "r")
+    refused = call("report", *tables, *words)
+    assert refused.exit_code == 3
+    assert "--reference and --no-thumbnails: of one critic's report" in refused.stderr
+    assert not (tmp_path / "r").exists()

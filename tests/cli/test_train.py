@@ -218,6 +218,14 @@ def test_several_processes_settle_on_no_number_of_steps(
     assert "measured by one process; with torchrun give --steps or --epochs" in refused.stderr
 
 
+@pytest.mark.parametrize("words", [("--jobs", "2"), ("--vary", "init")])
+def test_options_of_several_trainings_are_refused_for_one(images: Path, tmp_path: Path, words: tuple[str, str]) -> None:
+    refused = call("train", images, "--out", tmp_path / "r", *words)
+    assert refused.exit_code == 3
+    assert f"{words[0]}: for several trainings (--runs N), and this is one." in refused.stderr
+    assert not (tmp_path / "r").exists()
+
+
 @pytest.mark.parametrize("other", [("--steps", "3"), ("--epochs", "3")])
 def test_a_training_has_one_length(images: Path, tmp_path: Path, other: tuple[str, str]) -> None:
     refused = call("train", images, "--out", tmp_path / "r", "--minutes", "1", *other)
