@@ -12,8 +12,7 @@ from gan_probe.report.style import (
     CONTROL_COLOUR,
     CRITIC_COLOUR,
     MAX_LEGEND,
-    class_colours,
-    class_hatches,
+    class_fills,
     legend_name,
     short_name,
 )
@@ -61,8 +60,7 @@ def _point(axis: Axes, value: float, ends: tuple[float, float], place: float) ->
 
 def scores_by_critic(result: ComparisonResult) -> Figure:
     """Return the scores of each critic by class, each on its own axis."""
-    colours, rows = class_colours(result.table), class_rows(result.table["label"].astype(str).to_numpy())
-    hatches = class_hatches(result.table)
+    fills, rows = class_fills(result.table), class_rows(result.table["label"].astype(str).to_numpy())
     n_down = -(-len(result.columns) // N_ACROSS)
     n_across = min(N_ACROSS, len(result.columns))
     figure = canvas(3.6 * n_across + 1, 2.4 * n_down)
@@ -70,9 +68,8 @@ def scores_by_critic(result: ComparisonResult) -> Figure:
     for axis, column in zip(axes, result.columns, strict=False):
         low, high = float(column.scores.min()), float(column.scores.max())
         for label, found in rows.items():
-            paint = {"facecolor": colours[label], "hatch": hatches[label], "edgecolor": "white", "linewidth": 0}
-            axis.hist(column.scores[found], bins=N_BINS, range=(low, high), alpha=0.85, histtype="stepfilled",
-                      label=legend_name(label), **paint)  # fmt: skip
+            axis.hist(column.scores[found], bins=N_BINS, range=(low, high), histtype="stepfilled",
+                      label=legend_name(label), **fills[label])  # fmt: skip
         axis.set_title(short_name(column.name), fontsize=9)
         axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axis.tick_params(labelsize=8)

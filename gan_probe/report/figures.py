@@ -24,8 +24,9 @@ from gan_probe.report.style import (
     MAX_LEGEND,
     Colour,
     class_colours,
-    class_hatches,
+    class_fills,
     class_marks,
+    filled,
     legend_name,
     short_name,
 )
@@ -102,11 +103,10 @@ def score_histogram(analysis: Described) -> Figure:
     figure = canvas(10, 3.6 + 0.27 * len(order))
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3.0, 0.27 * len(order) + 0.4])
     bins = np.histogram_bin_edges(table["critic_score"].astype(np.float64), bins=N_BINS)
-    hatches = class_hatches(table)
+    fills = class_fills(table)
     for name, rows, colour in _histograms(analysis, every, colours):
         counts = np.histogram(table.loc[rows, "critic_score"].astype(np.float64), bins=bins)[0]
-        paint = {"facecolor": colour, "hatch": hatches.get(name, ""), "edgecolor": "white", "linewidth": 0}
-        top.stairs(counts, bins, fill=True, alpha=0.85, label=legend_name(name), **paint)
+        top.stairs(counts, bins, fill=True, label=legend_name(name), **fills.get(name, filled(colour)))
     top.set_ylim(bottom=0)
     top.set_ylabel("images")
     top.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -5,6 +5,8 @@ Any two of the ten colours stay apart for every kind of eye (a test measures it)
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.colors import to_rgb
 
@@ -45,10 +47,18 @@ def class_colours(table: pd.DataFrame) -> dict[str, Colour]:
     return {label: to_rgb(PALETTE[place % len(PALETTE)]) for place, label in enumerate(labels)}
 
 
-def class_hatches(table: pd.DataFrame) -> dict[str, str]:
-    """Return a hatching for each label: none for the first ten, another for each round of the colours after them."""
-    labels = list(dict.fromkeys(table["label"].astype(str)))
-    return {label: HATCHES[min(place // len(PALETTE), len(HATCHES) - 1)] for place, label in enumerate(labels)}
+def class_fills(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return how the histogram of each label is filled: in its colour, from the eleventh label on hatched in white."""
+    rounds = {label: place // len(PALETTE) for place, label in enumerate(dict.fromkeys(table["label"].astype(str)))}
+    return {
+        label: filled(colour, HATCHES[min(rounds[label], len(HATCHES) - 1)])
+        for label, colour in class_colours(table).items()
+    }
+
+
+def filled(colour: Any, hatch: str = "") -> dict[str, Any]:
+    """Return what fills an area with a colour, and what hatches it in white."""
+    return {"facecolor": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0, "alpha": 0.85}
 
 
 def class_marks(table: pd.DataFrame) -> dict[str, str]:

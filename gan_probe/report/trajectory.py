@@ -20,7 +20,7 @@ from gan_probe.report.style import (
     CRITIC_COLOUR,
     MAX_LEGEND,
     class_colours,
-    class_hatches,
+    class_fills,
     class_marks,
     legend_name,
     short_name,
@@ -80,8 +80,8 @@ def histogram_steps(result: TrajectoryResult) -> dict[str, Figure]:
 def _rows(result: TrajectoryResult, chosen: Sequence[int]) -> Figure:
     """Return one row for each of some snapshots."""
     pictures = _pictures(result, chosen)
-    colours, rows = class_colours(result.table), class_rows(result.labels)
-    moved, hatches = centred(result.scores, result.labels, result.reference), class_hatches(result.table)
+    fills, rows = class_fills(result.table), class_rows(result.labels)
+    moved = centred(result.scores, result.labels, result.reference)
     figure = canvas(12 if pictures else 8.5, max(1.85 * len(chosen) + 0.4, 2.9))
     n_columns = 2 if pictures else 1
     axes = figure.subplots(len(chosen), n_columns, squeeze=False, width_ratios=[1.5, 1][:n_columns])
@@ -89,8 +89,7 @@ def _rows(result: TrajectoryResult, chosen: Sequence[int]) -> Figure:
         values = moved[result.steps.index(step)]
         bins = np.histogram_bin_edges(values, bins=N_BINS)
         for label, found in rows.items():
-            paint = {"facecolor": colours[label], "hatch": hatches[label], "edgecolor": "white", "linewidth": 0}
-            row[0].hist(values[found], bins=bins, label=legend_name(label), alpha=0.85, histtype="stepfilled", **paint)
+            row[0].hist(values[found], bins=bins, label=legend_name(label), histtype="stepfilled", **fills[label])
         row[0].set_ylabel(f"step {step}\nimages", fontsize=9)
         row[0].tick_params(labelsize=8)
         row[0].yaxis.set_major_locator(MaxNLocator(4, integer=True))

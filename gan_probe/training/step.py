@@ -320,7 +320,8 @@ def critic_gradients(state: State, batch: UpdateBatch, config: TrainConfig, prec
     if config.tasks:
         losses.append(critic_tasks(sight(state, score, batch, precision, **inputs._asdict()), config.tasks))
         metrics["auxiliary_loss"] = losses[-1].detach()
-    if batch.labelled is not None and batch.targets is not None:
+    if batch.labelled is not None:
+        assert batch.targets is not None
         labelled = view(to_network(batch.labelled, batch.labelled.device), batch, LABELLED, config)
         of_labels, more = semi_supervised.supervised_part(
             state.critic, labelled, batch.targets, weight=config.label_weight, precision=precision
