@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from gan_probe.errors import ConfigError
 from synthetic.errors import unknown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLIT_ROLES = {
@@ -24,6 +28,24 @@ def split_role(name: str) -> str:
     ('test', '')
     """
     return SPLIT_ROLES.get(name.strip().lower(), "")
+
+
+def set_aside(table: pd.DataFrame, names: Iterable[object]) -> pd.DataFrame:
+    """Return a table whose columns of these names, which are wanted for others, are called ``own.NAME``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> list(set_aside(pd.DataFrame(columns=["source", "label"]), ["source", "path"]))
+    ['own.source', 'label']
+    """
+    renamed = {}
+    for name in names:
+        aside = f"own.{name}"
+        while aside in table:
+            aside = f"own.{aside}"
+        renamed[name] = aside
+    return table.rename(columns=renamed)
 
 
 def check_name(kind: str, name: str, known: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from synthetic.draw import draw_factors, draw_images
 from synthetic.errors import SpecError, unknown_name
 from synthetic.presets import PRESETS
 from synthetic.spec import Spec, is_integer, load_spec
+
+N_LISTED = 3  # classes that a word on them names
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,32 @@ class Dataset:
     table: pd.DataFrame
     spec: Spec
     seed: int
+
+    def doubts(self) -> tuple[str, ...]:
+        """Return what labels promise and images do not show: shapes without a pixel, blank images, equal classes."""
+        label, n = self.table["label"], len(self.table)
+        unseen = np.asarray(~self.masks.any(axis=(1, 2)))
+        blank = np.asarray((self.images == self.images[:, :1, :1]).all(axis=(1, 2, 3)))
+        said = [
+            f"{int(rows.sum())} of {n} images {what}: {_listed(label.to_numpy()[rows])}. {advice}"
+            for rows, what, advice in (
+                (unseen, "show nothing of their shape", "It is too small, or lies outside."),
+                (blank & ~unseen, "have one colour all over", "Let base, or the noise, differ from the background."),
+            )
+            if rows.any()
+        ]
+        classes = self.table.groupby("sample_id")["label"].unique()
+        shared = classes[classes.map(len) > 1]
+        if len(shared):
+            said.append(
+                f"{len(shared)} images are equal, pixel for pixel, in several classes: {_listed(shared.iloc[0])}."
+            )
+        return tuple(said)
+
+
+def _listed(labels: Iterable[str]) -> str:
+    different = list(dict.fromkeys(labels))
+    return ", ".join(different[:N_LISTED]) + (", ..." if len(different) > N_LISTED else "")
 
 
 def sample_id(image: npt.NDArray[np.uint8]) -> str:

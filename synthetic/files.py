@@ -317,7 +317,7 @@ def check_free(out: str | Path, *, marker: str, overwrite: bool) -> None:
         )
     if out.is_dir() and _is_empty(out):
         return
-    if out.is_dir() and _is_ours(out / marker):
+    if out.is_dir() and is_ours(out / marker):
         if not overwrite:
             raise FileExistsError(
                 f"{out} exists. Choose another folder, or replace this one with --overwrite (overwrite=True)."
@@ -327,7 +327,7 @@ def check_free(out: str | Path, *, marker: str, overwrite: bool) -> None:
         raise FileExistsError(f"{out} {what}, so it is left alone. Choose another folder.")
 
 
-def _is_ours(marker: Path) -> bool:
+def is_ours(marker: Path) -> bool:
     """Return whether a file is JSON with a schema of ours; other programs write a ``config.json`` too."""
     try:
         schema = json.loads(marker.read_text(encoding="utf-8")).get("schema") if marker.is_file() else None
@@ -377,7 +377,7 @@ def _put_folder(new: Path, out: Path, *, marker: str, overwrite: bool) -> None:
             raise
         check_free(out, marker=marker, overwrite=overwrite)
     _exchange(new, out)
-    if not _is_ours(new / marker):  # it came between the look at it and the exchange
+    if not is_ours(new / marker):  # it came between the look at it and the exchange
         _exchange(new, out)
         raise FileExistsError(f"{out} appeared while this ran, so it is left alone. Choose another folder.")
 

@@ -11,6 +11,8 @@ from gan_probe.cli.options import DryRun, Json, Overwrite, Seed, check_file_free
 from gan_probe.cli.session import Session
 from gan_probe.errors import ConfigError
 
+N_LOOKED_AT = 1000  # of the images of shards, the first
+
 
 def synth(
     preset: Annotated[
@@ -64,12 +66,14 @@ def synth(
         )
         session.hold(out)
         if shard_size is not None:
+            session.warn(make_dataset(spec, seed=seed, indices=range(min(spec.n_images, N_LOOKED_AT))).doubts())
             with session.each("writing shards") as progress:
                 write_shards(
                     spec, out, seed=seed, format=format, shard_size=shard_size, overwrite=overwrite, progress=progress
                 )
         else:
             dataset = make_dataset(spec, seed=seed)
+            session.warn(dataset.doubts())
             with session.each("writing images") as progress:
                 write_dataset(dataset, out, format=format, masks=masks, overwrite=overwrite, progress=progress)
         session.outputs |= {"data": str(out), "contact_sheet": str(out / "contact-sheet.png")}

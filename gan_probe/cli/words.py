@@ -26,6 +26,7 @@ WORDS: Mapping[str, Sequence[str]] = {
         "sngan",
         "mlp",
         "mlp-deep",
+        "mlp-noisy",
     ),
     "train objective": OBJECTIVES,
     "train augment": AUGMENTATIONS,

@@ -16,6 +16,7 @@ from PIL import Image
 
 from gan_probe.errors import InputError
 from gan_probe.images.threads import on_threads
+from gan_probe.names import set_aside
 from gan_probe.types import Images
 from synthetic import Dataset, sample_id
 
@@ -237,23 +238,41 @@ def from_arrays(images: Images, labels: Sequence[Any] | None = None, *, name: st
     table["path"] = [f"{name}#{i}" for i in range(len(array))]
     said: tuple[str, ...] = ()
     if labels is not None:
-        if len(labels) != len(array):
-            raise InputError(f"{len(array)} images and {len(labels)} labels; give one label for each image.")
-        is_missing = [np.ndim(label) == 0 and bool(pd.isna(label)) for label in labels]
-        table["label"] = [NO_LABEL if gone else str(label) for label, gone in zip(labels, is_missing, strict=True)]
-        said = _without_label(sum(is_missing))
+        found = _one_each(labels, len(array))
+        is_missing = pd.isna(found)
+        table["label"] = [NO_LABEL if gone else str(label) for label, gone in zip(found, is_missing, strict=True)]
+        said = _without_label(int(is_missing.sum()))
     return ImageSet(array, table, Path(name), said)
+
+
+def _one_each(labels: Any, n: int) -> npt.NDArray[Any]:
+    """Return one label for each of n images: of a list, an array (n,) or (n, 1), a column or a tensor."""
+    given = labels.detach().cpu().numpy() if hasattr(labels, "detach") else labels
+    if not isinstance(given, np.ndarray | pd.Series):
+        given = np.fromiter(given, dtype=object, count=len(given))
+    array = np.asarray(given)
+    if len(array) != n:
+        raise InputError(f"{n} images and {len(array)} labels; give one label for each image.")
+    if array.shape not in ((n,), (n, 1)) or any(np.ndim(label) for label in array.ravel()):
+        raise InputError(
+            f"labels must be one value an image, ({n},), got {array.shape or type(labels).__name__} such as"
+            f" {array[:1].tolist()}. Of one-hot rows the classes are labels.argmax(1)."
+        )
+    flat = array.ravel()
+    return np.array([v.decode("utf-8") if isinstance(v, bytes) else v for v in flat], dtype=object)
 
 
 def from_synthetic(dataset: Dataset) -> ImageSet:
     """Return a data set of `synthetic` as an `ImageSet`, without a detour over the disk."""
     table = dataset.table.copy()
     table.insert(1, "path", [f"{dataset.spec.name}#{i}" for i in range(len(table))])
-    return ImageSet(dataset.images, table, Path(dataset.spec.name))
+    return ImageSet(dataset.images, table, Path(dataset.spec.name), dataset.doubts())
 
 
 def concatenate(sets: Sequence[ImageSet]) -> ImageSet:
     """Return several sets as one; with more than one a column ``source`` says where each image was read from.
+
+    A column of the data's own that is called so is ``own.source`` then.
 
     Where all are `LazyImages`, so is the result. Grey sets beside colour are repeated into three channels; that, images
     without a label, and a column ``seen`` that some of them lack, which is left out, stand in ``warnings``.
@@ -275,9 +294,10 @@ def concatenate(sets: Sequence[ImageSet]) -> ImageSet:
                 f"some data sets are grey and some are in colour ({_shapes(sets)}), and what is streamed is not"
                 " converted. Give one kind, or say --no-stream, which needs room for all images in memory."
             )
-        sets = [_in_colour(s) if s.image_shape[2] == 1 else s for s in sets]
+        sets = [replace(s, images=fit_channels(s.images, 3)) if s.image_shape[2] == 1 else s for s in sets]
         said.append(f"{sum(map(len, grey))} grey images were repeated into three channels.")
-    table = pd.concat([s.table.assign(source=str(s.source)) for s in sets], ignore_index=True)
+    tables = [set_aside(s.table, ["source"]).assign(source=str(s.source)) for s in sets]
+    table = pd.concat(tables, ignore_index=True)
     if "label" in table:
         said += _without_label(int(table["label"].isna().sum()))
         table["label"] = table["label"].fillna(NO_LABEL)
@@ -293,12 +313,6 @@ def concatenate(sets: Sequence[ImageSet]) -> ImageSet:
         tuple(said),
         sum(s.n_skipped for s in sets),
     )
-
-
-def _in_colour(data: ImageSet) -> ImageSet:
-    """Return a grey set repeated into three channels; ids are those of the pixels, as of a folder that holds both."""
-    images = fit_channels(data.images, 3)
-    return replace(data, images=images, table=data.table.assign(sample_id=[sample_id(image) for image in images]))
 
 
 def _without_label(n: int) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
 from PIL import Image
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet
@@ -76,7 +78,8 @@ def read_masks(path: str | Path, data: ImageSet, *, size_px: int | None = None) 
     Raises
     ------
     InputError
-        When masks are missing or cannot be read, or are not as many or as large as the images.
+        When masks are missing or cannot be read, are not as many or as large as the images, or tell more than inside
+        from outside: numbers of classes or instances.
     """
     path = Path(path)
     with foreign(f"the masks in {printable(path)} cannot be read"):
@@ -95,7 +98,24 @@ def read_masks(path: str | Path, data: ImageSet, *, size_px: int | None = None) 
                 f"the mask of {name} is {'x'.join(map(str, mask.shape))}, its image {height}x{width} (height x width)."
                 " Give masks of the images' size."
             )
+        _check_two_values(mask, str(name))
     return np.array([mask.astype(np.float32) * 2 > mask.max() for mask in found], dtype=bool)
+
+
+def _check_two_values(mask: npt.NDArray[np.uint8], name: str) -> None:
+    """Raise where a mask has areas, 3x3 pixels and more, of a value between its lowest and its largest.
+
+    Edges between the two are thinner, and JPEG strays by less than four.
+    """
+    low, high = int(mask.min()), int(mask.max())
+    strays = 3 if high > 127 else 0
+    flat = (maximum_filter(mask, 3) == minimum_filter(mask, 3)) & (mask > low + strays) & (mask < high - strays)
+    if flat.any():
+        between = ", ".join(map(str, np.unique(mask[flat])[:5]))
+        raise InputError(
+            f"the mask of {name} has areas of {between} between its lowest value, {low}, and its largest, {high}:"
+            " classes or instances perhaps, and which of them is inside is not known. Save masks as 0 outside and 255 inside."
+        )
 
 
 def _beside(folder: Path, name: str) -> Path:
@@ -139,8 +159,20 @@ def _from_parquet(path: Path, data: ImageSet, size_px: int | None) -> list[npt.N
     table = pd.read_parquet(path)
     if not {"image", "mask"} <= set(table.columns):
         raise InputError(f"{path} has no columns image and mask. Columns: {', '.join(table.columns)}.")
-    names = cell_names(table["image"].tolist(), path)
+    named = table["file_name"].tolist() if "file_name" in table else None
+    names = cell_names(table["image"].tolist(), path, named=named)
     cells = {name: cell for name, cell in zip(names, table["mask"], strict=True) if isinstance(cell, dict)}
+    several = next((name for name, count in Counter(names).items() if count > 1), "")
+    if several:
+        if names != data.table["path"].tolist():
+            raise InputError(
+                f"{path} holds several images by the name {several}, and not all of them are given, so whose mask is"
+                " whose is not known. Give images names of their own, such as cat/0001.png."
+            )
+        given = [cell["bytes"] for cell in table["mask"] if isinstance(cell, dict)]
+        if len(given) < len(names):
+            raise InputError(f"{path} has no mask for {len(names) - len(given)} of {len(names)} images.")
+        return [_decoded(cell, name, size_px) for cell, name in zip(given, names, strict=True)]
     missing = [name for name in data.table["path"] if name not in cells]
     if missing:
         raise InputError(f"{path} has no masks for {len(missing)} of {len(data)} images, such as {missing[0]}.")

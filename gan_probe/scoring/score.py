@@ -17,7 +17,7 @@ from gan_probe.names import check_name
 from gan_probe.scoring.controls import encode, first_components, measure_statistics, random_inits
 from gan_probe.scoring.engines import LOCAL, Engine, Wanted
 from gan_probe.scoring.image_statistics import pixel_components
-from gan_probe.scoring.table import PREDICTED, UNCERTAINTY, ScoreTable, columns_of, drop_ours
+from gan_probe.scoring.table import PREDICTED, UNCERTAINTY, ScoreTable, columns_of, without_ours
 from gan_probe.stats.beside import Beside
 from gan_probe.types import AnyData, Column, Progress, Rows
 from gan_probe.version import VERSION
@@ -97,7 +97,7 @@ def score(
     if embeddings:
         rows = Beside(critic=own.features, random_init=tuple(f.features for f in controls_found), baselines=baselines)
     columns = columns_of(scores, rows) | own_columns(critic, own)
-    table = drop_ours(data.table.reset_index(drop=True))
+    table = without_ours(data.table.reset_index(drop=True))
     if "label" in table and known:
         table = table.assign(seen=table["label"].astype(str).isin(known))
     if data.fingerprint == critic.config.data_fingerprint:

@@ -45,7 +45,7 @@ from gan_probe.scoring.summary import (
     summarise,
     write_summary,
 )
-from gan_probe.scoring.table import SCORE, ScoreTable, Source, columns_of, drop_ours, write_scores
+from gan_probe.scoring.table import SCORE, ScoreTable, Source, columns_of, without_ours, write_scores
 from gan_probe.stats.beside import Beside
 from gan_probe.text import as_csv
 from gan_probe.types import OnPart, Progress
@@ -371,7 +371,7 @@ def _score_block(job: Job, block: Block) -> pd.DataFrame:
     columns = columns_of(Beside(critic=own.scores, random_init=tuple(f.scores for f in found), baselines=statistics),
                          None)  # fmt: skip
     columns |= own_columns(critic, own)
-    table, seen = drop_ours(block.table), job.seen or critic.config.training_classes
+    table, seen = without_ours(block.table), job.seen or critic.config.training_classes
     if "label" in table and seen:
         table = table.assign(seen=table["label"].astype(str).isin(seen))
     return pd.concat([table.reset_index(drop=True), pd.DataFrame(columns)], axis=1)

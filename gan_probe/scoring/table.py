@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gan_probe.errors import InputError
+from gan_probe.names import set_aside
 from gan_probe.places import SCORES, hint
 from gan_probe.records import CHECKSUM, check_seal, read_table, seal
 from gan_probe.scoring.controls import CONTROLS, SCORED
@@ -198,9 +199,9 @@ def columns_of(scores: Beside[Any], rows: Beside[Any] | None) -> dict[str, Any]:
     return columns
 
 
-def drop_ours(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table without columns that have names of ours."""
-    return table.drop(columns=[c for c in table if c in (UNCERTAINTY, PREDICTED) or Source.parse(str(c)) is not None])
+def without_ours(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose columns with names of ours, such as older scores, are called ``own.NAME``."""
+    return set_aside(table, [c for c in table if c in (UNCERTAINTY, PREDICTED) or Source.parse(str(c)) is not None])
 
 
 def write_scores(scores: ScoreTable, path: str | Path, *, overwrite: bool = True) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_probe.errors import InputError
-from gan_probe.images.image_set import ImageSet
+from gan_probe.images.image_set import ImageSet, from_arrays
 from gan_probe.images.masks import find_masks, read_masks
 from gan_probe.images.readers.reading import read_images
 from synthetic import Dataset, make_dataset, write_dataset
@@ -146,3 +147,35 @@ def test_parquet_files_that_do_not_match_are_refused(written: Path, tmp_path: Pa
     table.iloc[:5].to_parquet(tmp_path / "few.parquet")
     with pytest.raises(InputError, match="has no masks for 15 of 20 images, such as images/"):
         read_masks(tmp_path / "few.parquet", data)
+
+
+@pytest.mark.parametrize("values", [(0, 15, 255), (1, 2, 3), (0, 1, 2)])
+def test_masks_of_classes_or_instances_are_refused(values: tuple[int, int, int], tmp_path: Path) -> None:
+    mask = np.full((1, 16, 16), values[0], np.uint8)
+    mask[:, 2:8, 2:8], mask[:, 10:14, 10:14] = values[1], values[2]
+    np.save(tmp_path / "masks.npy", mask)
+    data = from_arrays(np.zeros((1, 16, 16, 3), np.uint8))
+    with pytest.raises(InputError, match=f"areas of {values[1]} between .* Save masks as 0 outside and 255 inside"):
+        read_masks(tmp_path / "masks.npy", data)
+
+
+def test_soft_edges_and_jpeg_are_no_classes(tmp_path: Path) -> None:
+    big = Image.new("L", (64, 64))
+    big.paste(255, (9, 9, 40, 44))
+    image = np.zeros((1, 16, 16, 3), np.uint8)
+    (tmp_path / "masks").mkdir()
+    big.resize((16, 16), Image.Resampling.BOX).save(tmp_path / "masks" / "0.jpg", quality=90)
+    data = from_arrays(image)
+    data = replace(data, table=data.table.assign(path=["0.jpg"]))
+    assert read_masks(tmp_path / "masks", data).sum() == pytest.approx(31 * 35 / 16, rel=0.1)
+
+
+def test_parquet_masks_of_images_that_share_a_name_go_by_their_rows(shapes: Dataset, tmp_path: Path) -> None:
+    write_dataset(shapes, tmp_path / "d", format="parquet", masks=True)
+    table = pd.read_parquet(tmp_path / "d" / "images.parquet")
+    table["image"] = [{"bytes": cell["bytes"], "path": f"{row % 3}.png"} for row, cell in enumerate(table["image"])]
+    table.drop(columns="file_name", errors="ignore").to_parquet(tmp_path / "same.parquet")
+    data = read_images(tmp_path / "same.parquet")
+    assert np.array_equal(read_masks(tmp_path / "same.parquet", data), shapes.masks)
+    with pytest.raises(InputError, match="several images by the name 0.png"):
+        read_masks(tmp_path / "same.parquet", data.take(np.arange(5)))

@@ -17,6 +17,7 @@ from gan_probe.images.readers.entries import Decode, Entries
 from gan_probe.images.readers.files import stamp_of
 from gan_probe.images.readers.metadata import metadata_files, read_metadata
 from gan_probe.types import Images
+from synthetic.files import is_ours
 
 IMAGES = ("x", "images", "arr_0")  # names of arrays in .npz, in any case of letters
 LABELS = ("y", "label", "labels")
@@ -63,7 +64,7 @@ def read_npy(path: Path, split: str | None) -> Entries:
     images = check_array(array, path)
     fetch = partial(_fetch, (file, array.offset, images.shape[1:])) if array.flags.c_contiguous else _fetch_no_row
     table, said = read_metadata(path) if path.is_dir() else (None, ())
-    if table is None and path.is_dir() and (path / "dataset.json").is_file():
+    if table is None and path.is_dir() and is_ours(path / "dataset.json"):
         said = (*said, f"{path} is a data set of gan-probe synth, and its metadata are gone: no labels are known.")
     if path.is_file() and path.name.lower() == "images.npy" and (beside := metadata_files(path.parent)):
         said = (f"{beside[0].name} beside {path.name} was not read. To read both, give their folder.",)

@@ -17,6 +17,7 @@ from gan_probe.images.readers.files import Listing, list_folder, printable
 from gan_probe.images.readers.formats import IMAGE_SUFFIXES, is_picture, looks_like_picture, may_hold_images
 from gan_probe.images.readers.metadata import metadata_files, read_metadata
 from gan_probe.names import split_role
+from synthetic.files import is_ours
 
 # What our own commands write beside images, by the file that marks such a folder.
 OURS = {
@@ -47,8 +48,12 @@ PASSED_OVER: tuple[tuple[str, str], ...] = (
 
 
 # Folders that people put masks in, and those that they put the pictures in which these belong to.
-MASKS = ("mask", "masks", "ground_truth", "groundtruth", "segmentation", "segmentations", "annotation", "annotations")
-PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos")
+MASKS = (
+    "mask", "masks", "ground_truth", "groundtruth", "gt", "gtfine", "gtcoarse", "seg", "segs", "segmentation",
+    "segmentations", "segmentationclass", "segmentationobject", "annot", "annots", "annotation", "annotations", "label",
+    "labels",
+)  # fmt: skip
+PICTURES = ("image", "images", "img", "imgs", "jpegimages", "leftimg8bit", "picture", "pictures", "photo", "photos")
 
 
 def read_folder(folder: Path, split: str | None) -> Entries:
@@ -151,7 +156,7 @@ def _unnamed(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
 
 def own_files(folder: Path) -> set[str]:
     """Return the names in a folder that our own commands gave, and that are no images of a data set."""
-    return {name for mark, names in OURS.items() if (folder / mark).is_file() for name in names}
+    return {name for mark, names in OURS.items() if is_ours(folder / mark) for name in names}
 
 
 class ToldByFolders(NamedTuple):
@@ -165,15 +170,21 @@ class ToldByFolders(NamedTuple):
 def told_by_folders(names: Sequence[str]) -> ToldByFolders:
     """Return what the names of folders say of pictures.
 
-    The innermost folder is the class. Where all the outermost are called train, test and the like, these are splits. A
-    folder of one name under several others, such as cats/images and dogs/images, says no class.
+    The innermost folder is the class. Where all the outermost are called train, test and the like, or all the
+    innermost, these are splits. A folder of one name under several others, such as cats/images and dogs/images, says
+    no class, and neither does images/ above splits.
     """
     folders = [tuple(printable(part) for part in PurePosixPath(name).parts[:-1]) for name in names]
-    tops, splits, said = list(dict.fromkeys(folder[0] for folder in folders if folder)), list[str](), list[str]()
-    if len(tops) > 1 and all(folders) and all(map(split_role, tops)):
-        splits, folders = [folder[0] for folder in folders], [folder[1:] for folder in folders]
-        said.append(f"the outermost folders are taken as splits: {some(tops)}. Choose one with --split.")
+    splits, said = list[str](), list[str]()
+    for place, where in ((0, "outermost"), (-1, "innermost")):
+        ends = list(dict.fromkeys(folder[place] for folder in folders if folder))
+        if not splits and len(ends) > 1 and all(folders) and all(map(split_role, ends)):
+            splits = [folder[place] for folder in folders]
+            folders = [folder[1:] if place == 0 else folder[:-1] for folder in folders]
+            said.append(f"the {where} folders are taken as splits: {some(ends)}. Choose one with --split.")
     labels = [folder[-1] if folder else None for folder in folders]
+    if splits and len(set(labels)) == 1 and str(labels[0]).lower() in PICTURES:
+        labels = [None] * len(names)
     above = list(dict.fromkeys("/".join(folder[:-1]) for folder in folders))
     if len(above) > 1 and len(set(labels)) == 1 and labels[0] is not None:
         said.append(
@@ -287,15 +298,21 @@ def _like_masks(folder: Path, pictures: Sequence[str]) -> str:
     InputError
         Where the folder of the pictures that they belong to stands beside it.
     """
-    tops = {name.split("/")[0]: name.split("/")[0].lower() for name in pictures if "/" in name}
-    masks = next((top for top, name in tops.items() if name in MASKS), "")
-    images = next((top for top, name in tops.items() if name in PICTURES), "")
-    if masks and images:
-        raise InputError(
-            f"{folder} holds {images}/ and {masks}/ and no metadata that tell them apart, so masks would be read as"
-            f" pictures. Give {folder / images} (and to gan-probe explain --masks {folder / masks})."
-        )
-    return masks
+    beside = dict[str, dict[str, None]]()  # the folders in each folder
+    for name in pictures:
+        parts = name.split("/")[:-1]
+        for depth, part in enumerate(parts):
+            beside.setdefault("/".join(parts[:depth]), {})[part] = None
+    for above, inner in beside.items():
+        masks = next((name for name in inner if name.lower() in MASKS), "")
+        images = next((name for name in inner if name.lower() in PICTURES), "")
+        if masks and images:
+            raise InputError(
+                f"{folder / above} holds {images}/ and {masks}/ and no metadata that tell them apart, so masks would be"
+                f" read as pictures. Give {folder / above / images} (and to gan-probe explain --masks"
+                f" {folder / above / masks})."
+            )
+    return next((name for name in beside.get("", {}) if name.lower() in MASKS), "")
 
 
 def _no_images(folder: Path, split: str | None, found: _Found | None = None) -> InputError:

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gan_probe.errors import InputError
-from gan_probe.images.readers.files import foreign
+from gan_probe.images.readers.files import foreign, list_folder
+from gan_probe.images.readers.formats import is_picture
 
 TEXT = ("file_name", "label", "split")  # read as written: 007, NA, 1.0 and true are names
 # How columns are read, for the docs.
@@ -30,6 +31,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("headers", "without the blanks around them; the four above in any case of letters; two of one name are refused"),
 )  # fmt: skip
 KNOWN = (*TEXT, "seen", "sample_id")  # columns with a meaning; found whatever blanks and capitals their header has
+STYLEGAN = "dataset.json"
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls it in a file
 OTHER_LABELS = (  # what may be meant for label
     "labels", "class", "classes", "class_name", "category", "target", "y", "fine_label", "coarse_label",
@@ -67,7 +69,8 @@ def label_meant(table: pd.DataFrame, name: str) -> tuple[str, ...]:
 def metadata_files(folder: Path) -> list[Path]:
     """Return the metadata files in a folder, in whatever case of letters, in the order of `METADATA`."""
     by_name = {path.name.lower(): path for path in sorted(folder.iterdir(), reverse=True) if path.is_file()}
-    return [by_name[name] for name in METADATA if name in by_name]
+    found = [by_name[name] for name in METADATA if name in by_name]
+    return [file for file in found if file.name.lower() != STYLEGAN or _lists_labels(file)]
 
 
 def _read(file: Path) -> pd.DataFrame:
@@ -167,16 +170,53 @@ def _jsonl(file: Path) -> pd.DataFrame:
             raise InputError(f"{file}, line {number} is not an object {{...}}.")
         rows.append(row)
     names = dict.fromkeys(name for row in rows for name in row)
-    return pd.DataFrame({name: _json_column(name, [row.get(name) for row in rows]) for name in names})
+    return pd.DataFrame({name: json_column(name, [row.get(name) for row in rows]) for name in names})
 
 
-def _json_column(name: str, values: list[Any]) -> pd.Series:
+def json_column(name: str, values: list[Any]) -> pd.Series:
     """Return values as numbers or true and false where all of them are, else as text."""
     kinds = {type(value) for value in values if value is not None}
     if name.strip().lower() not in TEXT and (kinds <= {int, float} or (kinds == {bool} and None not in values)):
         return pd.Series(values)
     texts = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
     return pd.Series(texts, dtype=object)
+
+
+# --- JSON of StyleGAN --------------------------------------------------------------------------------------------
+
+
+def _lists_labels(file: Path) -> bool:
+    """Return whether a ``dataset.json`` is one that StyleGAN's dataset_tool writes, with labels or null for them."""
+    try:
+        told = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(told, dict) and isinstance(told.get("labels", 0), list | None)
+
+
+def _stylegan(file: Path) -> pd.DataFrame:
+    """Return ``{"labels": [["00000/img00000000.png", 6], ...]}`` as a table; folders are parts, and no classes.
+
+    Where labels are null, all pictures below the folder are named, without one.
+
+    References
+    ----------
+    Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data"; ``dataset_tool.py`` of its code.
+    """
+    rows = json.loads(file.read_text(encoding="utf-8-sig"))["labels"]
+    if rows is None:
+        rows = [[name, None] for name in list_folder(file.parent).files if is_picture(name)]
+    wrong = next((row for row in rows if not (isinstance(row, list) and len(row) == 2)), None)
+    if wrong is not None:
+        raise InputError(f"{file}: labels must be a list of [file name, label], got {json.dumps(wrong)[:60]}.")
+    several = next((label for _, label in rows if isinstance(label, list | dict)), None)
+    if several is not None:
+        raise InputError(
+            f"{file} gives an image {json.dumps(several)[:60]} for a label, and one class is wanted. Write a"
+            " metadata.csv with file_name and label."
+        )
+    names, labels = zip(*rows, strict=True) if rows else ((), ())
+    return pd.DataFrame({"file_name": pd.Series(names, dtype=object), "label": json_column("label", list(labels))})
 
 
 # --- Parquet -----------------------------------------------------------------------------------------------------
@@ -218,4 +258,5 @@ METADATA: dict[str, Callable[[Path], pd.DataFrame]] = {
     "metadata.parquet": read_parquet,  # it keeps types
     "metadata.csv": read_csv,
     "metadata.jsonl": _jsonl,
+    STYLEGAN: _stylegan,
 }

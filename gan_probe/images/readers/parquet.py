@@ -40,9 +40,10 @@ def encoded_entries(rows: pd.DataFrame, file: Path, *, first: int = 0, origin: P
     cells = table["image"].tolist()
     if not any(isinstance(cell, dict) for cell in cells):
         raise InputError(f"{path}: the column image must hold structs {{bytes, path}} with the encoded image in bytes.")
+    named = table["file_name"].tolist() if "file_name" in table else None
     return Entries(
         sources=[_encoded(cell) for cell in cells],
-        names=cell_names(cells, file, first=first),
+        names=cell_names(cells, file, first=first, named=named),
         table=table.drop(columns=["image", "mask", "file_name"], errors="ignore"),
         decode=decode_entry,
         origin=file,
@@ -50,10 +51,12 @@ def encoded_entries(rows: pd.DataFrame, file: Path, *, first: int = 0, origin: P
     )
 
 
-def cell_names(cells: Sequence[Any], file: Path, *, first: int = 0) -> list[str]:
-    """Return what each image goes by: the path in its cell, or the row of the file."""
+def cell_names(cells: Sequence[Any], file: Path, *, first: int = 0, named: Sequence[Any] | None = None) -> list[str]:
+    """Return what each image goes by: the path in its cell, its ``file_name`` beside it, or the row of the file."""
     paths = [cell.get("path") if isinstance(cell, dict) else None for cell in cells]
-    return [str(path or f"{file.name}#{row}") for row, path in enumerate(paths, start=first)]
+    beside = [None if pd.isna(name) else name for name in named or [None] * len(paths)]
+    rows = enumerate(zip(paths, beside, strict=True), start=first)
+    return [str(path or name or f"{file.name}#{row}") for row, (path, name) in rows]
 
 
 def _encoded(cell: Any) -> bytes | Refusal:

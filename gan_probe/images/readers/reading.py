@@ -21,6 +21,7 @@ from gan_probe.images.readers.files import foreign, printable
 from gan_probe.images.readers.metadata import as_text
 from gan_probe.images.readers.table import find_entries
 from gan_probe.images.threads import on_threads
+from gan_probe.names import set_aside
 from gan_probe.places import DATA, hint
 from gan_probe.types import Images, OneImage, Progress
 from synthetic import sample_id
@@ -209,6 +210,7 @@ def _decoded(entries: Entries, origin: Path, size_px: int | None, *, skip_bad: b
     n_channels = max(shape[2] for shape in shapes)
     n_grey = sum(shape[2] < n_channels for shape in shapes)
     grey = [f"{n_grey} grey images were repeated into three channels."] if n_grey else []
+    ids = [sample_id(array) for array, _ in good]
     images = np.empty((len(good), *shapes[0][:2], n_channels), np.uint8)
     for row in range(
         len(good) - 1, -1, -1
@@ -221,7 +223,7 @@ def _decoded(entries: Entries, origin: Path, size_px: int | None, *, skip_bad: b
         warnings=(*skipped, *entries.warnings, *notes, *grey),
         n_left_out=entries.n_left_out + len(bad),
     )
-    return name_rows(images, kept_entries, origin)
+    return name_rows(images, kept_entries, origin, ids=ids)
 
 
 def converted(notes: Iterable[tuple[str, ...]]) -> list[str]:
@@ -244,8 +246,11 @@ def check_sizes(shapes: Sequence[tuple[int, ...]], origin: Path) -> None:
 def name_rows(
     images: Images | LazyImages, entries: Entries, origin: Path, *, ids: Sequence[str] | None = None
 ) -> ImageSet:
-    """Return images and what is known about them as a set: with ids, names, labels as text, and warnings."""
-    table, warnings = entries.table.drop(columns=["sample_id", "path"], errors="ignore"), list(entries.warnings)
+    """Return images and what is known about them as a set: with ids, names, labels as text, and warnings.
+
+    An image's id is that of its own channels, before they become those of the set: it follows from the image alone.
+    """
+    table, warnings = set_aside(_without_names(entries), ["sample_id", "path"]), list(entries.warnings)
     if "label" in table:
         missing = table["label"].isna()
         table["label"] = as_text(table["label"]).where(~missing, NO_LABEL).astype(str)
@@ -262,6 +267,16 @@ def name_rows(
     return ImageSet(images, table, origin, tuple(warnings), entries.n_left_out)
 
 
+def _without_names(entries: Entries) -> pd.DataFrame:
+    """Return the table without the columns ``sample_id`` and ``path`` where they say what is said anew."""
+    table = entries.table
+    if "sample_id" in table and table["sample_id"].astype(str).str.fullmatch(OUR_ID).all():
+        table = table.drop(columns="sample_id")
+    if "path" in table and table["path"].astype(str).tolist() == list(entries.names):
+        table = table.drop(columns="path")
+    return table
+
+
 def _is_seen(column: pd.Series, origin: Path) -> pd.Series:
     """Return the column ``seen`` as true and false; as text "no" would count as true."""
     if column.dtype == bool:
@@ -273,4 +288,5 @@ def _is_seen(column: pd.Series, origin: Path) -> pd.Series:
     return meant.astype(bool)
 
 
+OUR_ID = "[0-9a-f]{16}"  # see `synthetic.sample_id`
 SEEN = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, "yes": True, "no": False}

@@ -55,13 +55,12 @@ def stream_images(
     seen = list(progress(on_threads(partial(_look, entries.decode, size_px), sources)))
     if not seen:
         raise InputError(f"{printable(path)} holds no images.")
-    shapes = [shape for shape, *_ in seen]
+    shapes, ids = [shape for shape, _, _ in seen], [sample for _, sample, _ in seen]
     check_sizes(shapes, path)
     n_channels = max(shape[2] for shape in shapes)
     fetch = partial(_fetch, entries.decode, size_px, n_channels)
     lazy = LazyImages(sources, fetch, (*shapes[0][:2], n_channels))
-    ids = [wide if n_channels == 3 else own for _, own, wide, _ in seen]
-    entries = replace(entries, warnings=(*entries.warnings, *converted(notes for *_, notes in seen)))
+    entries = replace(entries, warnings=(*entries.warnings, *converted(notes for _, _, notes in seen)))
     return keep_split(name_rows(lazy, entries, path, ids=ids), split)
 
 
@@ -110,10 +109,10 @@ def _watched(entries: Entries) -> list[Watched]:
     return [Watched(*row) for row in zip(entries.names, entries.sources, files, stamps, strict=True)]
 
 
-def _look(decode: Decode, size_px: int | None, source: Watched) -> tuple[tuple[int, ...], str, str, tuple[str, ...]]:
-    """Return an image's shape, its id as it is and in three channels, and what was converted."""
+def _look(decode: Decode, size_px: int | None, source: Watched) -> tuple[tuple[int, ...], str, tuple[str, ...]]:
+    """Return an image's shape, its id, and what was converted."""
     image, notes = source.decode(decode, size_px)
-    return image.shape, sample_id(image), sample_id(fit_channels(image, 3)), notes
+    return image.shape, sample_id(image), notes
 
 
 def _fetch(decode: Decode, size_px: int | None, n_channels: int, source: Watched) -> Images:

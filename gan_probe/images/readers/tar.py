@@ -19,7 +19,7 @@ from gan_probe.images.readers.decode import Decoded
 from gan_probe.images.readers.entries import Entries, Refusal, decode_entry, some
 from gan_probe.images.readers.files import is_litter, printable, stamp_of
 from gan_probe.images.readers.formats import is_picture
-from gan_probe.images.readers.metadata import label_meant, named_columns
+from gan_probe.images.readers.metadata import json_column, label_meant, named_columns
 
 MAX_BYTES = 2**28  # of one member that is read: more is a mistake or an attack
 LABELS = ("cls", "label", "txt")  # members beside a picture that hold its class, the first of them that is there
@@ -136,15 +136,20 @@ def _facts(sample: _Sample, path: Path, others: list[str]) -> dict[str, Any]:
             raise InputError(f"{printable(path)}: a member .json is not JSON ({error}).") from error
         if isinstance(told, dict):
             facts |= {k: v for k, v in told.items() if isinstance(v, str | int | float | bool)}
+            if isinstance(told.get("label"), list | dict):
+                others.append("a label in .json that is several values")
         else:
             others.append("a .json that holds no object")
     for kind in LABELS:
-        if kind in sample.beside and "label" not in facts:
-            facts["label"] = sample.beside[kind].read().decode("utf-8", "backslashreplace").strip()
+        if kind not in sample.beside:
+            continue
+        text = sample.beside[kind].read().decode("utf-8", "backslashreplace").strip()
+        if str(facts.setdefault("label", text)) != text and kind == LABELS[0]:
+            others.append("a .cls that says otherwise than the label in .json")
     return facts
 
 
 def _table(facts: list[dict[str, Any]]) -> pd.DataFrame:
     names = dict.fromkeys(name for row in facts for name in row)
-    return pd.DataFrame({name: pd.Series([row.get(name) for row in facts], dtype=object).infer_objects()
-                         for name in names}, index=range(len(facts)))  # fmt: skip
+    columns = {name: json_column(name, [row.get(name) for row in facts]) for name in names}
+    return pd.DataFrame(columns, index=range(len(facts)))

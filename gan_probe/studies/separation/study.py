@@ -157,7 +157,7 @@ def _as_scored(wanted: pd.DataFrame, sources: Sequence[Path], size_px: int | Non
 
 
 def _with_id(image: OneImage, sample: str) -> OneImage:
-    """Return an image as it was scored, in its own channels or, among pictures in colour, in three."""
+    """Return an image as it was scored; older tables name a grey one among pictures in colour by three channels."""
     for candidate in (image, fit_channels(image, 3)):
         if sample_id(candidate) == sample:
             return candidate

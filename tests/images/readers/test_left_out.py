@@ -121,7 +121,7 @@ def test_a_contact_sheet_is_passed_over_beside_its_data_set_only(tmp_path: Path)
     save(tmp_path / "contact-sheet.png")
     save(tmp_path / "0.png")
     assert len(read_images(tmp_path)) == 2
-    (tmp_path / "dataset.json").write_text("{}")
+    (tmp_path / "dataset.json").write_text('{"schema": "synthetic.dataset"}')
     assert read_images(tmp_path).warnings == ()
     assert len(read_images(tmp_path)) == 1
 

@@ -1,13 +1,16 @@
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from gan_probe.errors import InputError
-from gan_probe.images.image_set import ImageSet, concatenate
+from gan_probe.images.image_set import NO_LABEL, ImageSet, concatenate, from_arrays
 from gan_probe.images.readers.reading import read_images, read_named
 from gan_probe.images.readers.sizes import image_sizes
 from gan_probe.images.readers.streaming import stream_images
@@ -353,3 +356,82 @@ def test_a_folder_of_one_name_under_several_says_no_class(tmp_path: Path) -> Non
         "every picture lies in a folder called images, which says no class. If those above it do (cats, dogs), move the"
         " pictures up, or name labels in a metadata.csv.",
     )
+
+
+def test_innermost_folders_that_are_called_so_are_splits_and_the_class_is_above(tmp_path: Path) -> None:
+    for number, name in enumerate(("cat/train/0", "cat/val/0", "dog/train/0", "dog/val/0")):
+        save(tmp_path / "a" / f"{name}.png", np.full((8, 8), number, np.uint8))
+    found = read_images(tmp_path / "a")
+    assert found.table["label"].tolist() == ["cat", "cat", "dog", "dog"]
+    assert found.table["split"].tolist() == ["train", "val"] * 2
+    assert found.warnings == ("the innermost folders are taken as splits: train, val. Choose one with --split.",)
+    for number, name in enumerate(("images/train/0", "images/val/0")):
+        save(tmp_path / "b" / f"{name}.png", np.full((8, 8), number, np.uint8))
+    other = read_images(tmp_path / "b")
+    assert other.table["split"].tolist() == ["train", "val"]
+    assert "label" not in other.table
+
+
+@pytest.mark.parametrize("names", [("images", "labels"), ("JPEGImages", "SegmentationClass"), ("x/images", "x/masks")])
+def test_masks_beside_pictures_are_refused_by_whatever_name(tmp_path: Path, names: tuple[str, str]) -> None:
+    for number, name in enumerate(names):
+        save(tmp_path / name / "0.png", np.full((8, 8), number, np.uint8))
+    with pytest.raises(InputError, match="no metadata that tell them apart, so masks would be read as pictures"):
+        read_images(tmp_path)
+
+
+def test_what_dataset_tool_of_stylegan_writes_is_read_with_its_labels(tmp_path: Path) -> None:
+    names = ["00000/img00000000.png", "00000/img00000001.png", "00001/img00001000.png"]
+    for number, name in enumerate(names):
+        save(tmp_path / name, np.full((8, 8), number, np.uint8))
+    told = [[name, label] for name, label in zip(names, (6, 0, 6), strict=True)]
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": told}))
+    found = read_images(tmp_path)
+    assert found.table["label"].tolist() == ["6", "0", "6"]
+    assert found.table["path"].tolist() == names
+    (tmp_path / "dataset.json").write_text('{"labels": null}')
+    without = read_images(tmp_path)
+    assert set(without.table["label"]) == {NO_LABEL}
+    assert len(without) == 3
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": [[names[0], [0.5, 1.0]]]}))
+    with pytest.raises(InputError, match="and one class is wanted"):
+        read_images(tmp_path)
+    (tmp_path / "dataset.json").write_text("{}")  # of another program
+    assert any("1 other files were not looked at: 1 .json" in text for text in read_images(tmp_path).warnings)
+
+
+def test_an_id_follows_from_the_picture_alone(tmp_path: Path) -> None:
+    """A grey one has the same among grey ones, among colour, streamed, and in blocks."""
+    for name, mode in (("grey/0", "L"), ("both/0", "L"), ("both/1", "RGB")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new(mode, (8, 8), 7).save(tmp_path / f"{name}.png")
+    ids = [
+        read_images(tmp_path / "grey").table["sample_id"].iloc[0],
+        read_images(tmp_path / "both").table["sample_id"].iloc[0],
+        stream_images(tmp_path / "both").table["sample_id"].iloc[0],
+    ]
+    assert len(set(ids)) == 1
+
+
+def test_columns_of_the_user_s_with_names_of_ours_are_kept(tmp_path: Path) -> None:
+    for part in "ab":
+        save(tmp_path / part / "0.png", picture())
+        (tmp_path / part / "metadata.csv").write_text("file_name,source,sample_id,path\n0.png,north,S-12,/x/0.png\n")
+    one, both = read_images(tmp_path / "a"), concatenate([read_images(tmp_path / part) for part in "ab"])
+    assert one.table["source"].tolist() == ["north"]
+    assert one.table["own.sample_id"].tolist() == ["S-12"]
+    assert one.table["own.path"].tolist() == ["/x/0.png"]
+    assert both.table["own.source"].tolist() == ["north", "north"]
+    assert both.table["source"].tolist() == [str(tmp_path / "a"), str(tmp_path / "b")]
+
+
+@pytest.mark.parametrize("labels", [[[1], [0]], np.array([[1], [0]]), torch.tensor([1, 0]), np.array([b"1", b"0"])])
+def test_labels_are_one_an_image_whatever_holds_them(labels: Any) -> None:
+    images = np.zeros((2, 8, 8), np.uint8)
+    if isinstance(labels, list):
+        with pytest.raises(InputError, match="labels must be one value an image"):
+            from_arrays(images, labels)
+        with pytest.raises(InputError, match="Of one-hot rows the classes are labels.argmax"):
+            from_arrays(images, np.eye(2))
+    else:
+        assert from_arrays(images, labels).table["label"].tolist() == ["1", "0"]

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from gan_probe.errors import InputError
+from gan_probe.images.image_set import NO_LABEL
 from gan_probe.images.readers.reading import read_images
 
 
@@ -103,3 +104,16 @@ def test_headers_of_json_are_read_as_those_of_tables(tmp_path: Path) -> None:
         "1 other members of b.tar were not looked at: a .json that holds no object.",
         "b.tar has no column label; if class is meant, call it label.",
     )
+
+
+def test_a_label_that_is_missing_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    members = {"0.png": png(1), "0.json": b'{"label": 1}', "1.png": png(2), "1.json": b'{"label": 2}', "2.png": png(3)}
+    assert read_images(packed(tmp_path / "a.tar", members)).table["label"].tolist() == ["1", "2", NO_LABEL]
+
+
+def test_a_class_that_is_told_twice_and_otherwise_is_said(tmp_path: Path) -> None:
+    members = {"0.png": png(1), "0.json": b'{"label": "a"}', "0.cls": b"b", "1.png": png(2), "1.json": b'{"label": [1]}'}
+    found = read_images(packed(tmp_path / "a.tar", members))
+    assert found.table["label"].tolist() == ["a", NO_LABEL]
+    assert any("a .cls that says otherwise than the label in .json" in text for text in found.warnings)
+    assert any("a label in .json that is several values" in text for text in found.warnings)
