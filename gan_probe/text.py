@@ -86,7 +86,13 @@ def placeless(record: Mapping[str, Any]) -> dict[str, Any]:
     >>> placeless({"data_source": "/home/ann/my data", "network": "compact"})
     {'data_source': 'my data', 'network': 'compact'}
     """
-    return {k: _last(v) if _is_whole(v) else v for k, v in record.items()}
+
+    def named(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [named(one) for one in value]
+        return _last(value) if _is_whole(value) else value
+
+    return {k: named(v) for k, v in record.items()}
 
 
 def without_places(table: pd.DataFrame) -> pd.DataFrame:

@@ -29,6 +29,11 @@
       const number = row.cells[place].classList.contains("n") ? parseFloat(text) : NaN;
       return Number.isNaN(number) ? text : number;
     };
+    // the number that a text begins with, such as "0.15 (0.10 to 0.20)"; "> 0.3" lies behind "0.3"
+    const begins = (text) => {
+      const found = /^([<>]?)\s*([+-]?\d*\.\d+)(?![\d.])/.exec(text);
+      return found ? parseFloat(found[2]) + (found[1] === ">" ? Number.EPSILON : 0) : 0;
+    };
     [...table.tHead.rows[0].cells].forEach((head, place) => {
       const button = make("button", { type: "button", class: "sort", text: head.textContent });
       head.replaceChildren(button);
@@ -41,6 +46,7 @@
           const order =
             typeof x !== typeof y ? (typeof x === "number" ? -1 : 1)
             : typeof x === "number" ? x - y
+            : begins(x) !== begins(y) ? begins(x) - begins(y)
             : x.localeCompare(y, undefined, { numeric: true });
           return down ? -order : order;
         });
@@ -118,6 +124,7 @@
     });
     const numbers = columns.filter((c) => !c.names);
     const kinds = columns.filter((c) => c.names);
+    const told = (c, i) => valueOf(c, i).toFixed(c.digits); // no more than its codes tell apart
     const valueOf = (c, i) => (c.codes[i] > LEVELS ? NaN : c.low + (c.codes[i] / LEVELS) * (c.high - c.low));
     const paths = new TextDecoder().decode(new Uint8Array(whole, head.paths)).split("\n");
     const score = numbers[0];
@@ -408,7 +415,7 @@
       const rest = (100 * rank[i]) / Math.max(1, n - 1);
       const lines = [
         make("b", { text: shorten(nameOf(i), 40) || "image" }),
-        make("span", { text: `score ${valueOf(score, i).toPrecision(4)}, percentile ${rest.toFixed(0)}` }),
+        make("span", { text: `score ${+(+told(score, i)).toPrecision(4)}, percentile ${rest.toFixed(0)}` }),
         make("span", { text: shorten(paths[i] || "", 44) }),
       ];
       tip.replaceChildren(...lines);
@@ -453,8 +460,7 @@
       const csv = () => {
         const head_ = ["path", "label", ...numbers.map((c) => c.name)].map(quoted).join(",");
         const text = ofChosen().map((i) => [quoted(paths[i] || ""), quoted(nameOf(i)), ...numbers.map((c) => {
-          const value = valueOf(c, i);
-          return Number.isNaN(value) ? "" : +value.toPrecision(6);
+          return Number.isNaN(valueOf(c, i)) ? "" : +told(c, i);
         })].join(","));
         save("chosen.csv", [head_, ...text].join("\n") + "\n");
       };

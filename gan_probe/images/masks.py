@@ -114,7 +114,8 @@ def _check_two_values(mask: npt.NDArray[np.uint8], name: str) -> None:
         between = ", ".join(map(str, np.unique(mask[flat])[:5]))
         raise InputError(
             f"the mask of {name} has areas of {between} between its lowest value, {low}, and its largest, {high}:"
-            " classes or instances perhaps, and which of them is inside is not known. Save masks as 0 outside and 255 inside."
+            " classes or instances perhaps, and which of them is inside is not known. Save masks as 0 outside and 255"
+            " inside."
         )
 
 

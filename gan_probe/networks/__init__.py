@@ -20,7 +20,7 @@ from gan_probe.networks.article import ArticleCritic, ArticleGenerator
 from gan_probe.networks.compact import CompactCritic, CompactGenerator
 from gan_probe.networks.dcgan import DcganCritic, DcganGenerator
 from gan_probe.networks.heads import CriticWithHeads, CriticWithOutputs
-from gan_probe.networks.mlp import MlpCritic, MlpGenerator, NoisyMlpCritic, NormalisedMlpGenerator
+from gan_probe.networks.mlp import MlpCritic, MlpGenerator
 from gan_probe.networks.oriented import OrientedCritic
 from gan_probe.networks.residual import ResidualCritic, ResidualGenerator
 from gan_probe.networks.sngan import SnganCritic, SnganGenerator
@@ -28,14 +28,13 @@ from gan_probe.types import ImageShape
 
 
 class Network(NamedTuple):
-    """A critic, its generator, the images that they take; whether training scores see the batch, or have noise."""
+    """A critic, its generator, the images that they take, and whether the critic's training scores see the batch."""
 
     critic: Callable[[ImageShape], nn.Module]
     generator: Callable[[ImageShape, int], nn.Module]
     sides_px: tuple[int, ...]
     help: str
     batch_dependent: bool = False
-    draws_noise: bool = False
 
 
 NETWORKS: dict[str, Network] = {
@@ -50,14 +49,13 @@ NETWORKS: dict[str, Network] = {
                         "as the WGAN-GP paper orders blocks: 4x4 kernels, 32 to 512 wide"),
     "dcgan":    Network(DcganCritic, DcganGenerator, (16, 32, 64, 128, 256), "strided, batch-normalised critic",
                         batch_dependent=True),
+    "dcgan-half": Network(partial(DcganCritic, divisor=2), partial(DcganGenerator, divisor=2),
+                        (16, 32, 64, 128, 256), "dcgan at half its widths", batch_dependent=True),
     "sngan":    Network(SnganCritic, SnganGenerator, (32,), "residual, as torch-mimicry's SNGAN and WGAN-GP"),
     "mlp":      Network(partial(MlpCritic, widths=(100,)), partial(MlpGenerator, widths=()), (16, 28, 32, 64),
                         "perceptrons, 784-100-1 and 100-784 for 28 pixels"),
     "mlp-deep": Network(partial(MlpCritic, widths=(240, 240), n_pieces=5), partial(MlpGenerator, widths=(1200, 1200)),
                         (16, 28, 32, 64), "perceptrons of 2014: maxout critic, generator 1200-1200"),
-    "mlp-noisy": Network(partial(NoisyMlpCritic, widths=(1000, 500, 250, 250, 250)),
-                        partial(NormalisedMlpGenerator, widths=(500, 500)), (16, 28, 32, 64),
-                        "perceptrons of 2016: noise at each of the critic's layers, for few labels", draws_noise=True),
 }  # fmt: skip
 
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 BASE_WIDTH, MAX_WIDTH, SMALLEST_PX = 64, 512, 4
 
 
-def _widths(size_px: int) -> tuple[int, ...]:
-    """Return the channels after each halving down to 4x4: 64, 128, 256, 512, 512, ..."""
+def _widths(size_px: int, divisor: int) -> tuple[int, ...]:
+    """Return the channels after each halving down to 4x4: 64, 128, 256, 512, 512, ..., over ``divisor``."""
     n_halvings = (size_px // SMALLEST_PX).bit_length() - 1
-    return tuple(min(BASE_WIDTH * 2**i, MAX_WIDTH) for i in range(n_halvings))
+    return tuple(min(BASE_WIDTH * 2**i, MAX_WIDTH) // divisor for i in range(n_halvings))
 
 
 def _start_like_dcgan(module: nn.Module) -> None:
@@ -37,10 +37,10 @@ class DcganCritic(nn.Module):
     Networks", section 3.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int]) -> None:
+    def __init__(self, image_shape: tuple[int, int, int], divisor: int = 1) -> None:
         super().__init__()
         size_px, _, n_channels = image_shape
-        ends = (n_channels, *_widths(size_px))
+        ends = (n_channels, *_widths(size_px, divisor))
         self.n_features = ends[-1] * SMALLEST_PX**2
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.Conv2d(i, o, 4, stride=2, padding=1, bias=k == 0), *([nn.BatchNorm2d(o)] if k else []))
@@ -63,10 +63,10 @@ class DcganCritic(nn.Module):
 class DcganGenerator(nn.Module):
     """The mirror of `DcganCritic`. Maps (n, latent_dim) to (n, c, side, side) in [-1, 1]."""
 
-    def __init__(self, image_shape: tuple[int, int, int], latent_dim: int) -> None:
+    def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, divisor: int = 1) -> None:
         super().__init__()
         size_px, _, n_channels = image_shape
-        widths = _widths(size_px)[::-1]
+        widths = _widths(size_px, divisor)[::-1]
         self.start = nn.ConvTranspose2d(latent_dim, widths[0], SMALLEST_PX, bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
         for i, o in pairwise(widths):

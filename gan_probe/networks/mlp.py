@@ -1,4 +1,4 @@
-"""Multilayer perceptrons, as the first GANs were, and those that few labels were first learned with."""
+"""Multilayer perceptrons, as the first GANs were."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import math
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_probe.networks.piecewise import leaky_relu
 
 SLOPE = 0.2
-NOISE_OF_PIXELS, NOISE_OF_UNITS = 0.6, 0.5  # standard deviations; theirs of pixels is 0.3 of [0, 1], so 0.6 of [-1, 1]
 
 
 class MlpCritic(nn.Module):
@@ -66,59 +64,3 @@ class MlpGenerator(nn.Module):
         for layer in hidden:
             z = torch.relu(layer(z))
         return (2 * torch.sigmoid(last(z)) - 1).view(len(z), *self.shape)
-
-
-class NoisyMlpCritic(nn.Module):
-    """Fully connected layers, each of which reads its input with Gaussian noise added, in training mode.
-
-    Maps (n, c, side, side) in [-1, 1] to (n,). The noise is torch's own: a training seeds it at every step. In
-    evaluation mode there is none.
-
-    References
-    ----------
-    Salimans et al. 2016, "Improved Techniques for Training GANs", appendix A, MNIST: widths 1000, 500, 250, 250, 250.
-    Theirs have weight normalisation as well.
-    """
-
-    def __init__(self, image_shape: tuple[int, int, int], widths: tuple[int, ...]) -> None:
-        super().__init__()
-        self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise((math.prod(image_shape), *widths)))
-        self.n_features = widths[-1]
-        self.head = nn.Linear(widths[-1], 1)
-        self.layers = tuple(f"hidden.{i}" for i in range(len(widths)))
-
-    def score_and_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x = x.flatten(1)
-        for number, layer in enumerate(self.hidden):
-            x = torch.relu(layer(self._noisy(x, NOISE_OF_UNITS if number else NOISE_OF_PIXELS)))
-        return self.head(x).squeeze(1), x
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.score_and_features(x)[0]
-
-    def _noisy(self, x: Tensor, deviation: float) -> Tensor:
-        return x + deviation * torch.randn_like(x) if self.training else x
-
-
-class NormalisedMlpGenerator(nn.Module):
-    """Fully connected layers, normalised over the batch, softplus. Maps (n, latent_dim) to (n, c, side, side).
-
-    The last unit is that of `MlpGenerator`.
-
-    References
-    ----------
-    Salimans et al. 2016, appendix A, MNIST: widths 500, 500.
-    """
-
-    def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, widths: tuple[int, ...]) -> None:
-        super().__init__()
-        height, width, channels = image_shape
-        self.shape = (channels, height, width)
-        self.maps = nn.ModuleList(nn.Linear(i, o, bias=False) for i, o in pairwise((latent_dim, *widths)))
-        self.norms = nn.ModuleList(nn.BatchNorm2d(o) for o in widths)  # 2d: several processes share its statistics
-        self.last = nn.Linear(widths[-1], math.prod(image_shape))
-
-    def forward(self, z: Tensor) -> Tensor:
-        for layer, norm in zip(self.maps, self.norms, strict=True):
-            z = F.softplus(norm(layer(z)[:, :, None, None]).flatten(1))
-        return (2 * torch.sigmoid(self.last(z)) - 1).view(len(z), *self.shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,10 +88,10 @@ def packed(points: Points, *, seed: int = 0) -> str:
     numbers = list(points.numbers.items())[: FEW_AXES if points.n > MANY_POINTS else None]
     columns, parts = [], []
     for name, values in numbers:
-        codes, low, high = _levels(values[rows], step=COARSE if points.n > MANY_POINTS else 1)
-        columns.append(
-            {"name": name, "title": visible(points.titles.get(name, name), keep=""), "low": low, "high": high}
-        )
+        step = COARSE if points.n > MANY_POINTS else 1
+        codes, low, high = _levels(values[rows], step=step)
+        title = visible(points.titles.get(name, name), keep="")
+        columns.append({"name": name, "title": title, "low": low, "high": high, "digits": _digits(high - low, step)})
         parts.append(codes)
     for name, values in points.kinds.items():
         text = values[rows].astype(str)
@@ -141,6 +142,11 @@ def _levels(values: Values, step: int = 1) -> tuple[npt.NDArray[np.uint16], floa
     if step > 1:
         codes[finite] = np.minimum(np.rint(codes[finite] / step), LEVELS // step) * step
     return codes, low, high
+
+
+def _digits(spread: float, step: int) -> int:
+    """Return how many decimals codes can tell apart."""
+    return max(0, min(20, math.ceil(-math.log10(spread * step / LEVELS)))) if spread > 0 else 6
 
 
 def _sprite(pictures: Sequence[npt.NDArray[np.uint8]]) -> dict[str, Any] | None:

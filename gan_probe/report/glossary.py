@@ -78,6 +78,7 @@ METRICS = {
     "eta squared": "The share of the variance between the levels of a factor, chance included.",
     "flips": "How often two runs put two classes in different order: 0 = never, 0.5 = chance.",
     "found at 1 % false alarms": "The share of an unseen class below the score that 1 % of seen images fall below.",
+    "the other FPR95": "Of seen images, the share rejected at the score that rejects 95 % of the unseen: 0 is best.",
     "FPR95": "Of unseen images, the share accepted at the score that accepts 95 % of the seen: 0 is best.",
     "homogeneity": "Whether each group holds images of one class only: 1 = yes.",
     "ICC(2,1)": "Agreement of single scores of runs, their shift and scale counted: 1 = the same.",
@@ -93,8 +94,8 @@ METRICS = {
     "other order": "The share of trainings in which this pair scores the other way round.",
     "over randomly initialised": "The critic less randomly initialised critics: what the training added.",
     "overlap": (
-        "The share that the two classes' distributions of scores have in common, were they normal: 0 = apart, "
-        "1 = the same."
+        "The share that the two classes' distributions of scores (densities by Gaussian kernels) have in common: 0 = "
+        "apart, 1 = the same."
     ),
     "own": "What all factors explain less what all others do.",
     "p-value": "The share of held-out reals that look as strange as this image, or stranger.",
@@ -138,7 +139,6 @@ ALIASES = {
     "points": "difference",
     "rank correlation with the mean of the others, found without labels": "agrees with the others",
     "reproducible fraction": "reproducible",
-    "the other FPR95": "FPR95",
     "here": "reproducible",
     "of the other training": "reproducible",
 }

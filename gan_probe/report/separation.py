@@ -18,7 +18,7 @@ from gan_probe.report.tables import Col, Table, control_of, pairs, shown
 from gan_probe.scoring.table import CRITIC_ROWS, CRITIC_SCORE, Source, factor_columns
 from gan_probe.stats.auroc import RULE, n_separated
 from gan_probe.stats.beside import RANDOM_INIT, title_of
-from gan_probe.stats.clustering import Clustering
+from gan_probe.stats.clustering import Clustering, is_one_to_one
 from gan_probe.studies.separation.findings import SeparationFacts
 from gan_probe.studies.separation.result import SeparationResult
 from gan_probe.text import without_places
@@ -90,7 +90,8 @@ def _wrong_way(m: SeparationResult) -> str:
 def _agrees(m: SeparationResult) -> bool:
     """Return whether the clusters chosen are the classes: a table of that says no more than a sentence."""
     found = [c for what in (CRITIC_SCORE, CRITIC_ROWS) for c in m.chosen(what)]
-    return bool(found) and all(c.ari == 1 for c in found)
+    labels = m.table["label"].astype(str).to_numpy()
+    return bool(found) and all(is_one_to_one(c.assignment, labels) for c in found)
 
 
 def _contingent(m: SeparationResult) -> str:
@@ -228,7 +229,18 @@ def _captions(m: SeparationResult) -> dict[str, str]:
     n = len(m.classes)
     colour = "" if n > MAX_LEGEND else f" Each class has a colour{' and a hatching' * (n > len(PALETTE))} of its own."
     trained = " The critic was trained on the seen ones only." if seen else " Which it was trained on is unknown."
-    return {"examples": trained, "scores": colour + (" A star marks classes of the training data." if seen else "")}
+    first = f" Of the first of {m.n_runs} trainings." if m.n_runs > 1 else ""
+    means = f" Means over {m.n_runs} trainings." if m.n_runs > 1 else ""
+    closest = f" The AUROC is the mean over {m.n_runs} trainings, the histogram the first's." if m.n_runs > 1 else ""
+    star = " A star marks classes of the training data." if seen else ""
+    of_first = ("factors", "distances", "unseen", "projection", "clusters", "contingency")
+    return {
+        "examples": trained,
+        "scores": colour + star + first,
+        "closest": closest,
+        **dict.fromkeys(("margins", "auroc", "controls"), means),
+        **dict.fromkeys(of_first, first),
+    }
 
 
 def _sections(m: SeparationResult) -> tuple[Section[SeparationResult], ...]:
@@ -274,7 +286,7 @@ def _pairs(m: SeparationResult) -> Table:
         f" below AUROC {null:.2f} in 19 data sets of 20."
     )
     if m.n_runs > 1:
-        note += f" Means over {m.n_runs} trainings; the figures above show the first."
+        note += f" Means over {m.n_runs} trainings."
     if len(ranked) > MAX_PAIRS:
         note += f" The {MAX_PAIRS} closest of {len(ranked)}; report.json has all."
     columns = [
@@ -308,7 +320,7 @@ def class_table(m: figures.Described) -> Table:
         Col(title="in training", of="seen" if seen else lambda row: "unknown", form="yes" if seen else "text"),
         *(Col(title=name, of=name, form="three") for name in ("mean", "std", "min", "max")),
     ]
-    clipped = CLIPPED if any(c == "base" for c in factor_columns(m.table)) else ""
+    clipped = CLIPPED if {"shape", "base", "sign"} <= set(factor_columns(m.table)) else ""  # `synthetic` wrote it
     return Table(name="classes", below="scores", note=clipped, columns=columns, rows=m.classes.to_dict("records"))
 
 

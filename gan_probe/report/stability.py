@@ -87,9 +87,11 @@ def variance_bars(result: StabilityResult) -> Figure:
     return figure
 
 
-def embeddings(result: StabilityResult) -> Figure:
+def embeddings(result: StabilityResult) -> Figure | None:
     """Return how alike embeddings and clusters of two runs are, trained beside random, with intervals and chance."""
     names = [s.measure for s in next(iter(result.similarities.values()))]
+    if not names:
+        return None
     figure = canvas(9, 0.45 * len(names) + 1.1)
     axis = figure.subplots()
     for number, (label, found) in enumerate(result.similarities.items()):

@@ -22,6 +22,10 @@ const text = row.cells[place].textContent.trim();
 const number = row.cells[place].classList.contains("n") ? parseFloat(text) : NaN;
 return Number.isNaN(number) ? text : number;
 };
+const begins = (text) => {
+const found = /^([<>]?)\s*([+-]?\d*\.\d+)(?![\d.])/.exec(text);
+return found ? parseFloat(found[2]) + (found[1] === ">" ? Number.EPSILON : 0) : 0;
+};
 [...table.tHead.rows[0].cells].forEach((head, place) => {
 const button = make("button", { type: "button", class: "sort", text: head.textContent });
 head.replaceChildren(button);
@@ -34,6 +38,7 @@ const [x, y] = [value(a, place), value(b, place)];
 const order =
 typeof x !== typeof y ? (typeof x === "number" ? -1 : 1)
 : typeof x === "number" ? x - y
+: begins(x) !== begins(y) ? begins(x) - begins(y)
 : x.localeCompare(y, undefined, { numeric: true });
 return down ? -order : order;
 });
@@ -99,6 +104,7 @@ return { ...c, codes };
 });
 const numbers = columns.filter((c) => !c.names);
 const kinds = columns.filter((c) => c.names);
+const told = (c, i) => valueOf(c, i).toFixed(c.digits);
 const valueOf = (c, i) => (c.codes[i] > LEVELS ? NaN : c.low + (c.codes[i] / LEVELS) * (c.high - c.low));
 const paths = new TextDecoder().decode(new Uint8Array(whole, head.paths)).split("\n");
 const score = numbers[0];
@@ -367,7 +373,7 @@ if (i < 0) return;
 const rest = (100 * rank[i]) / Math.max(1, n - 1);
 const lines = [
 make("b", { text: shorten(nameOf(i), 40) || "image" }),
-make("span", { text: `score ${valueOf(score, i).toPrecision(4)}, percentile ${rest.toFixed(0)}` }),
+make("span", { text: `score ${+(+told(score, i)).toPrecision(4)}, percentile ${rest.toFixed(0)}` }),
 make("span", { text: shorten(paths[i] || "", 44) }),
 ];
 tip.replaceChildren(...lines);
@@ -409,8 +415,7 @@ make("td", { class: "n", text: counts[code] }), make("td", { class: "n", text: l
 const csv = () => {
 const head_ = ["path", "label", ...numbers.map((c) => c.name)].map(quoted).join(",");
 const text = ofChosen().map((i) => [quoted(paths[i] || ""), quoted(nameOf(i)), ...numbers.map((c) => {
-const value = valueOf(c, i);
-return Number.isNaN(value) ? "" : +value.toPrecision(6);
+return Number.isNaN(valueOf(c, i)) ? "" : +told(c, i);
 })].join(","));
 save("chosen.csv", [head_, ...text].join("\n") + "\n");
 };

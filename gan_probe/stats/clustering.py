@@ -459,6 +459,13 @@ def choose(found: Sequence[Clustering]) -> list[Clustering]:
     return [replace(c, is_chosen=number == best) for number, c in enumerate(found)]
 
 
+def is_one_to_one(assignment: Codes, labels: npt.NDArray[Any]) -> bool:
+    """Return whether each cluster is one class and each class one cluster, of all images; those in none count."""
+    pairs = set(zip(assignment.tolist(), np.asarray(labels).tolist(), strict=True))
+    n = len(pairs)
+    return NOISE not in {c for c, _ in pairs} and n == len({c for c, _ in pairs}) == len({name for _, name in pairs})
+
+
 def contingency(assignment: Codes, labels: npt.NDArray[Any], order: Sequence[str]) -> pd.DataFrame:
     """Return how many images of each class (rows, in ``order``) lie in each cluster, clusters sorted by main class."""
     table = pd.crosstab(np.asarray(labels), assignment).reindex(list(order), fill_value=0)

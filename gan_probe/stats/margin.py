@@ -20,7 +20,7 @@ from gan_probe.stats.beside import RANDOM_INIT, Difference
 from gan_probe.stats.information import MAX_FITTED, MAX_ROWS, N_FOLDS, chosen_rows, folds, named_by_score
 from gan_probe.stats.intervals import mean_over_margins
 from gan_probe.stats.linear import fit_best
-from gan_probe.types import Labels, Rows
+from gan_probe.types import Indices, Labels, Rows
 
 FEW, N_DRAWS = 5, 20  # labels a class, and how often they are drawn
 MATCHED = 50  # dimensions that every representation is reduced to
@@ -144,7 +144,7 @@ def margins(
         Measures of which the critic and its best control together are measured, too.
     seed : int
     """
-    rows = chosen_rows(labels, most=MAX_FITTED if critic[0].ndim > 1 else MAX_ROWS, seed=seed)
+    rows = measured_rows(critic[0], labels, seed=seed)
     names = np.unique(labels[rows], return_inverse=True)[1]  # numbers: texts take longer to compare
     chance = float(np.unique(names, return_counts=True)[1].max() / len(names))
     found = []
@@ -169,6 +169,11 @@ def margins(
             )
         )  # fmt: skip
     return found
+
+
+def measured_rows(values: Rows, labels: Labels, *, seed: int = 0) -> Indices:
+    """Return the images that a measure looks at: of embeddings fewer than of scores."""
+    return chosen_rows(labels, most=MAX_FITTED if values.ndim > 1 else MAX_ROWS, seed=seed)
 
 
 def joined_rows(*parts: Rows) -> Rows:

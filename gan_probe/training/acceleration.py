@@ -26,7 +26,6 @@ from gan_probe.training.step import (
     critic_gradients,
     critic_inputs,
     critic_objective,
-    draws_noise,
     set_rates,
     train_step,
 )
@@ -63,9 +62,6 @@ def accelerate(
     def eager(batch: StepBatch) -> dict[str, Tensor]:
         return train_step(state, batch, config, precision=precision, ranks=ranks)
 
-    if wanted != "eager" and draws_noise(config):
-        say(f"acceleration: eager, not {wanted}: the critic draws noise of its own, anew at every step.")
-        wanted = "eager"
     if wanted == "eager":
         return eager
     attempt = {"compiled": _compiled, "graph": _graph}[wanted]

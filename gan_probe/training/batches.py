@@ -10,7 +10,6 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -87,14 +86,6 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     """Return the source of a step's random numbers, which follow from (seed, step) and nothing else."""
     digest = hashlib.sha256(f"{seed}/{step}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
-
-
-@contextmanager
-def noise_of_step(seed: int, step: int, rank: int, device: torch.device) -> Iterator[None]:
-    """Let what networks draw by themselves follow from (seed, step) and the process; torch's state is left alone."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(step_generator(seed, step).initial_seed() + rank)
-        yield
 
 
 def draw_views(config: TrainConfig, rng: torch.Generator) -> Tensor | None:

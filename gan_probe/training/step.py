@@ -1,9 +1,8 @@
-"""The two updates of a GAN, as functions of one state and one batch, which brings its random numbers."""
+"""The two updates of a GAN, as functions of one state and one batch. No random numbers are drawn here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
@@ -23,17 +22,7 @@ from gan_probe.training import objectives, semi_supervised
 from gan_probe.training.adam import AdamInMemoryOrder
 from gan_probe.training.augmentation import augmented
 from gan_probe.training.auxiliary import Sight, build_heads, critic_tasks, generator_tasks, stops_gradient
-from gan_probe.training.batches import (
-    CHOICE,
-    FAKE,
-    FAKE_AGAIN,
-    LABELLED,
-    REAL,
-    REAL_AGAIN,
-    StepBatch,
-    UpdateBatch,
-    noise_of_step,
-)
+from gan_probe.training.batches import CHOICE, FAKE, FAKE_AGAIN, LABELLED, REAL, REAL_AGAIN, StepBatch, UpdateBatch
 from gan_probe.training.ranks import ALONE, Ranks
 from gan_probe.types import ImageShape
 
@@ -217,11 +206,6 @@ def generator_looks(config: TrainConfig) -> bool:
     return config.feature_matching or objectives.OBJECTIVES[config.objective].generator_sees_reals
 
 
-def draws_noise(config: TrainConfig) -> bool:
-    """Return whether a network of the training draws random numbers of its own."""
-    return NETWORKS[config.network].draws_noise
-
-
 def set_rates(state: State, config: TrainConfig) -> None:
     """Give both optimizers the learning rates of the step, and a plain average the weight of the step."""
     factor = decayed(state.step, config)
@@ -269,10 +253,7 @@ def train_step(
     """
     state.step += 1
     set_rates(state, config)
-    device = batch.generator.z.device
-    own = noise_of_step(config.seed, state.step, ranks.rank, device) if draws_noise(config) else nullcontext()
-    with own:
-        return both_updates(state, batch, config, precision=precision, ranks=ranks, gradients=gradients)
+    return both_updates(state, batch, config, precision=precision, ranks=ranks, gradients=gradients)
 
 
 def both_updates(

@@ -21,8 +21,8 @@ def test_synth_writes_lists_and_plans(tmp_path: Path) -> None:
 
 def test_what_labels_promise_and_images_do_not_show_is_said(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(
-        "per_class = 2\n[[type]]\nlabel = \"white\"\nbase = 1.0\nsign = 0\nnoise = 0.0\n"
-        "[[type]]\nlabel = \"dot\"\nshape = \"ring\"\nsize = 0.02\nnoise = 0.0\n"
+        'per_class = 2\n[[type]]\nlabel = "white"\nbase = 1.0\nnoise = 0.0\n'
+        '[[type]]\nlabel = "dot"\nshape = "ring"\nsize = 0.02\nnoise = 0.0\n'
     )
     record = call_json("synth", tmp_path / "own.toml", "--out", tmp_path / "d")
     assert any("2 of 4 images show nothing of their shape: dot" in text for text in record["warnings"])

@@ -155,6 +155,8 @@ class TestInABrowser:
         assert len(rows) == 61
         assert rows[0].startswith('"path","label","critic_score"')
         assert any('"\'=1+1"' in row for row in rows)  # no formula for a spreadsheet
+        written = sorted(row.split(",")[-3] for row in rows[1:])  # scores of 0 to 2.5, told apart by 2.5 / 65534
+        assert max(len(text.partition(".")[2]) for text in written) == 5
 
     def test_the_strip_chooses_by_score(self, opened: Tab) -> None:
         b = opened.box("#explorer-strip")
@@ -191,6 +193,14 @@ class TestInABrowser:
         assert column == sorted(column)
         opened.click("#pairs tbody tr button")
         assert opened.value("document.querySelector('#explorer-count').textContent") == "40 of 60 images chosen"
+
+    def test_texts_that_begin_with_numbers_sort_by_them(self, opened: Tab) -> None:
+        opened.value("document.querySelector('#pairs').open = true")
+        texts = ["> 0.3", "0.2", "0.15 (0.1 to 0.2)"]
+        cells = "[...document.querySelectorAll('#pairs td:nth-child(1)')]"
+        opened.value(f"{cells}.forEach((c, i) => (c.textContent = {json.dumps(texts)}[i]))")
+        opened.click("#pairs th:nth-child(1) button")
+        assert opened.value(f"{cells}.map(c => c.textContent)") == texts[::-1]
 
     def test_without_script_every_static_figure_is_there(self, tab: Tab, page: Path) -> None:
         tab.open(page, script=False)

@@ -8,6 +8,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from gan_probe.errors import ConfigError, InputError, MissingError
 from gan_probe.stats import clustering as clusters
 from gan_probe.stats.clustering import (
+    NOISE,
     Clustering,
     best_space,
     choose,
@@ -15,6 +16,7 @@ from gan_probe.stats.clustering import (
     contingency,
     fewest,
     hungarian_accuracy,
+    is_one_to_one,
     prepare,
     stable_bits,
 )
@@ -227,3 +229,11 @@ def test_the_adjusted_rand_index_is_scikit_learn_s_bit_by_bit() -> None:
         for a, b in [(one, other), (one, one), (other, one), (np.arange(n), np.arange(n)[::-1]), (np.arange(n), one)]:
             assert clusters.adjusted_rand(a, b) == adjusted_rand_score(a, b)
             assert clusters.adjusted_rand(a.astype(str), b) == adjusted_rand_score(a.astype(str), b)
+
+
+def test_clusters_that_are_the_classes_are_told_of_all_images() -> None:
+    labels = np.repeat(["a", "b"], 50)
+    same = (labels == "b").astype(np.intp)
+    one_wrong, in_none = same.copy(), same.copy()
+    one_wrong[7], in_none[labels == "b"] = 1, NOISE
+    assert [is_one_to_one(found, labels) for found in (same, one_wrong, in_none)] == [True, False, False]

@@ -236,16 +236,23 @@ def draw_shares(called: Mapping[str, Sequence[str]], expected: str) -> list[Draw
     return found
 
 
+COMES_OUT = {
+    "better": "The sum does what no control does.",
+    "as good": "The sum does no better than its best control.",
+    "worse": "The sum does worse than its best control.",
+    "unknown": "Whether the sum does better than its best control cannot be told from so few draws.",
+}
+
+
 def _sentences(result: ArithmeticResult) -> list[str]:
     """Return what came out, in plain words."""
     equation, (total, *controls) = result.equation, result.shares
     best = max(controls, key=lambda share: share.share)
-    ahead = result.opening().judgement.tone == "better"
     lines = [
         f"{equation.a} - {equation.b} + {equation.c}: {total.share:.0%} of {result.sizes['draws']} draws are called"
         f" {equation.expected} (95 % interval over draws {total.ci_low:.0%} to {total.ci_high:.0%}); best control,"
         f" {best.name}: {best.share:.0%} ({best.ci_low:.0%} to {best.ci_high:.0%}).",
-        "The sum does what no control does." if ahead else "The sum does no better than its best control.",
+        COMES_OUT[result.opening().judgement.tone],
         f"Names are given by a linear classifier on the critic's own features, right on"
         f" {result.classifier_accuracy:.1%} of {result.sizes['tested on']} labelled images that it did not see.",
         f"On walks between samples the largest of {result.walks.shape[1] - 1} steps is"

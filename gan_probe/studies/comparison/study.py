@@ -14,8 +14,7 @@ from gan_probe.errors import InputError
 from gan_probe.scoring.table import CRITIC_ROWS, ScoreTable, in_one_order
 from gan_probe.stats.auroc import n_separated, separate
 from gan_probe.stats.beside import Difference
-from gan_probe.stats.information import chosen_rows
-from gan_probe.stats.margin import SCORE_MEASURES, Right, difference, linear_probe, margins
+from gan_probe.stats.margin import SCORE_MEASURES, Right, difference, linear_probe, margins, measured_rows
 from gan_probe.studies.base import quiet
 from gan_probe.studies.comparison.result import EMBEDDING, SCORE, Column, ComparisonResult, Contrast
 from gan_probe.types import Labels, OnPart, Rows
@@ -94,12 +93,15 @@ def _column(name: str, run: ScoreTable, labels: Labels, seed: int) -> Column:
 
 
 def _right(run: ScoreTable, labels: Labels, seed: int) -> dict[str, Right]:
-    """Return which images each measure gets right, in the same folds for every critic."""
-    rows = chosen_rows(labels, seed=seed)
+    """Return which images each measure gets right, in the same folds for every critic; images as `margins` takes."""
     found: dict[str, Rows] = {SCORE: run.scores}
     if CRITIC_ROWS in run.sources:
         found[EMBEDDING] = run.embeddings[CRITIC_ROWS]
-    return {measure: MEASURES[measure](values[rows], labels[rows], seed) for measure, values in found.items()}
+    right = {}
+    for measure, values in found.items():
+        rows = measured_rows(values, labels, seed=seed)
+        right[measure] = MEASURES[measure](values[rows], labels[rows], seed)
+    return right
 
 
 def _provenance(columns: Sequence[Column]) -> dict[str, Any]:

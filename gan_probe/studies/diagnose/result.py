@@ -12,6 +12,7 @@ import pandas as pd
 from gan_probe.studies.base import StudyResult, plain
 from gan_probe.studies.diagnose.metrics import DiagnoseMetrics
 from gan_probe.studies.judgement import NO_USE, Answer, Judgement, Opening
+from gan_probe.text import placeless
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +84,8 @@ class DiagnoseResult(StudyResult):
         return {
             "runs": {
                 name: {
-                    "settings": dict(run.settings),
-                    "facts": dict(run.facts),
+                    "settings": placeless(run.settings),
+                    "facts": placeless(run.facts),
                     "diagnosis": list(run.diagnosis),
                     "health": [plain(row) for row in run.health],
                     "seconds": float(run.metrics["elapsed_s"].iloc[-1]) if len(run.metrics) else None,

@@ -359,7 +359,8 @@ VERDICTS: tuple[Verdict[FactorsFacts], ...] = (
         name="score follows nothing",
         when="there are factors, and none is such",
         holds=lambda f: bool(f.of_score) and not f.followed,
-        says=f"What the score follows, as shares of its variance: no factor reaches {FOLLOWED:g}.",
+        says=f"What the score follows, as shares of its variance: no factor reaches {FOLLOWED:g} with its interval"
+        " above 0.",
     ),
     Verdict(
         name="score ignores",

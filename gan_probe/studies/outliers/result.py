@@ -173,8 +173,18 @@ class OutlierResult(StudyResult):
         if self.advantage is not None:
             return judge({"The AUROC of unseen images against seen ones": self.advantage})
         n = int(self.table["is_outlier"].sum())
-        says = "How many of them are unlike the training data cannot be known: these images name no seen classes."
+        says = f"How well the score tells unseen classes from seen ones cannot be known: {self._why_unknown()}."
         return Judgement(answer=Answer(headline=f"{n:,} of {len(self.table):,} images are called outliers", says=says))
+
+    def _why_unknown(self) -> str:
+        if "seen" not in self.table:
+            return "these images name no seen classes"
+        n_seen = int(self.table["seen"].sum())
+        if n_seen in (0, len(self.table)):
+            return f"all images are of {'seen' if n_seen else 'unseen'} classes"
+        return (
+            f"{n_seen:,} images are of seen classes and {len(self.table) - n_seen:,} of unseen ones, or have no label"
+        )
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``outliers``: p-value and verdict of each image, the smallest p-value first."""

@@ -550,10 +550,12 @@ class ProbeFacts:
         return answers(self.result.advantage(self.classifier, self.group))
 
     @property
-    def ahead_of_random(self) -> str:
-        """Numbers of labels at which the critic is ahead of randomly initialised critics."""
+    def of_random(self) -> str:
+        """Numbers of labels at which the critic is ahead of randomly initialised ones; empty where there are none."""
         rows = [row for row in self.result.lead() if (row["classifier"], row["classes"]) == self._key]
-        return _numbers([row["labels_per_class"] for row in rows if row.get("added_low", -1) > 0])
+        compared = [row for row in rows if "added_low" in row]
+        where = _numbers([row["labels_per_class"] for row in compared if row["added_low"] > 0])
+        return f"ahead of randomly initialised critics at {where}; " if compared else ""
 
     @property
     def ahead_of_best(self) -> str:
@@ -657,8 +659,8 @@ VERDICTS: tuple[Verdict[ProbeFacts], ...] = (
         name="at each number of labels",
         when="there are controls",
         holds=lambda f: bool(f.result.controls),
-        says="{classifier}{where}, at which numbers of labels: ahead of randomly initialised critics at"
-        " {ahead_of_random}; ahead of the best control at {ahead_of_best}; behind it at {behind_best}.",
+        says="{classifier}{where}, at which numbers of labels: {of_random}ahead of the best control at {ahead_of_best};"
+        " behind it at {behind_best}.",
     ),
 )
 GAME: tuple[Verdict[ProbeFacts], ...] = (

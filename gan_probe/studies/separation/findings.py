@@ -123,10 +123,10 @@ class SeparationFacts:
 
     @property
     def above(self) -> list[str]:
-        """Unseen classes with a higher mean score than some seen one."""
+        """Unseen classes whose mean score is no lower than that of some seen one."""
         classes = self.analysis.classes
         lowest = classes.loc[classes["seen"], "mean"].min()
-        return [str(name) for name in classes.loc[~classes["seen"] & (classes["mean"] > lowest), "label"]]
+        return [str(name) for name in classes.loc[~classes["seen"] & (classes["mean"] >= lowest), "label"]]
 
     @property
     def wrong(self) -> list[str]:
@@ -314,10 +314,10 @@ VERDICTS: tuple[Verdict[SeparationFacts], ...] = (
     ),
     Verdict(
         name="unseen above seen",
-        when="an unseen class has a higher mean score than a seen one",
-        holds=lambda f: f.knows_seen and bool(f.above),
-        says="{n_above} of {n_unseen} unseen classes score higher, on average, than a class of the training data"
-        " ({above_named}): a low score alone does not mean unseen.",
+        when="an unseen class has a mean score as high as a seen one or higher, and scores differ",
+        holds=lambda f: f.knows_seen and bool(f.above) and not f.is_constant,
+        says="{n_above} of {n_unseen} unseen classes score as high, on average, as a class of the training data, or"
+        " higher ({above_named}): a low score alone does not mean unseen.",
     ),
     Verdict(
         name="unseen below seen",
@@ -382,7 +382,8 @@ VERDICTS: tuple[Verdict[SeparationFacts], ...] = (
         name="several trainings",
         when="there are several",
         holds=lambda f: f.n_runs > 1,
-        says="The intervals are over new images and new trainings, of which there are {n_runs}.",
+        says="Accuracies and pairs are means over {n_runs} trainings, their intervals over"
+        " new images and new trainings. All else is of the first training, its intervals over new images.",
     ),
 )
 

@@ -149,11 +149,13 @@ def _as_scored(wanted: pd.DataFrame, sources: Sequence[Path], size_px: int | Non
         for of in dict.fromkeys(sources):
             names = [name for place, name in keys if place == of]
             named |= {(of, n): image for n, image in zip(names, read_named(of, names, size_px=size_px), strict=True)}
-        return [_with_id(named[key], sample) for key, sample in zip(keys, samples, strict=True)]
+        found = [_with_id(named[key], sample) for key, sample in zip(keys, samples, strict=True)]
     except (InputError, KeyError):
         sets = [read_images(of, size_px=size_px, skip_bad=True) for of in dict.fromkeys(sources)]
         by_id = {sample: image for s in sets for sample, image in zip(s.table["sample_id"], s.images, strict=True)}
-        return [by_id[sample] for sample in samples]
+        found = [by_id[sample] for sample in samples]
+    n_channels = max(image.shape[-1] for image in found)
+    return [fit_channels(image, n_channels) for image in found]
 
 
 def _with_id(image: OneImage, sample: str) -> OneImage:

@@ -465,11 +465,11 @@ class StabilityFacts:
 
     @property
     def added(self) -> str:
-        """The same in words, with the fraction of randomly initialised critics."""
+        """The same in words, with both fractions: of the trainings that randomly initialised critics stand beside."""
         found = self.result.beside_random
         assert found is not None
         assert self.training is not None
-        return f"{self.training.plain()} beside randomly initialised critics ({found.there:.3f})"
+        return f"{self.training.plain()}; {found.here:.3f} beside {found.there:.3f} of randomly initialised critics"
 
     @property
     def without_statistics(self) -> AlignmentLevel | None:

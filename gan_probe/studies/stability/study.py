@@ -242,6 +242,11 @@ def _result(
         looks[RANDOM_CRITICS] = inits
         others[RANDOM_CRITICS] = alignment_levels(inits.scores, labels, seen=seen, seed=seed)
         n = min(len(own.scores), len(inits.scores))
+        if n < len(own.scores):
+            warnings.append(
+                f"randomly initialised critics stand beside {n} of the {len(own.scores)} trainings: what the training"
+                f" added to agreement is that of {', '.join(own.names[:n])}."
+            )
         beside_random = compare_runs(own.scores[:n], inits.scores[:n], labels, of=RANDOM_CRITICS, seed=seed)
     if statistics is not None and panel.fit.sum() < 2 * (len(statistics) + 1):
         warnings.append(
@@ -253,6 +258,8 @@ def _result(
     alike = {
         name: similarities(look.scores, look.embeddings, labels, panel.fit, seed=seed) for name, look in looks.items()
     }
+    if not any(alike.values()):
+        warnings.append(f"embeddings and clusters are not compared: there are no embeddings, and {len(labels)} images.")
     tell("embeddings and clusters")
     return StabilityResult(
         levels=levels,

@@ -112,7 +112,13 @@ def test_a_label_that_is_missing_leaves_the_others_as_they_are(tmp_path: Path) -
 
 
 def test_a_class_that_is_told_twice_and_otherwise_is_said(tmp_path: Path) -> None:
-    members = {"0.png": png(1), "0.json": b'{"label": "a"}', "0.cls": b"b", "1.png": png(2), "1.json": b'{"label": [1]}'}
+    members = {
+        "0.png": png(1),
+        "0.json": b'{"label": "a"}',
+        "0.cls": b"b",
+        "1.png": png(2),
+        "1.json": b'{"label": [1]}',
+    }
     found = read_images(packed(tmp_path / "a.tar", members))
     assert found.table["label"].tolist() == ["a", NO_LABEL]
     assert any("a .cls that says otherwise than the label in .json" in text for text in found.warnings)

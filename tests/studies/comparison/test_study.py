@@ -7,8 +7,9 @@ import pytest
 
 from gan_probe.errors import InputError
 from gan_probe.scoring.table import ScoreTable, write_scores
+from gan_probe.stats import margin
 from gan_probe.stats.margin import difference
-from gan_probe.studies.comparison.result import SCORE, ComparisonResult
+from gan_probe.studies.comparison.result import EMBEDDING, SCORE, ComparisonResult
 from gan_probe.studies.comparison.study import column_names, comparison
 from tests.cli.conftest import call
 from tests.studies.separation.test_result import NOISE, STEPS, table
@@ -48,6 +49,15 @@ def test_the_same_numbers_of_two_critics_differ_by_nothing_and_by_no_width() -> 
     unpaired = difference(np.ones((1, 60)), np.zeros((1, 60)))
     assert d.ci_high - d.ci_low <= 2 * (unpaired[0] - unpaired[1])  # whose upper end is cut at 1
     assert same.opening().judgement.headline == "No critic is ahead of all others"
+
+
+def test_of_many_images_values_and_differences_are_of_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(margin, "MAX_FITTED", 30)
+    rows = {name: list(np.stack([values, NOISE[::-1]], axis=1).astype(np.float32))
+            for name, values in (("a", STEPS + 0.6 * NOISE), ("b", STEPS + 2 * NOISE))}  # fmt: skip
+    both = comparison({name: scored(STEPS, name, **{"embedding.critic": found}) for name, found in rows.items()})
+    one, other = (column.margins[EMBEDDING].value for column in both.columns)
+    assert both.against(EMBEDDING, "a")["b"].value == pytest.approx(one - other)
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,7 @@ def test_findings_say_when_a_control_wins_and_when_nothing_is_decided() -> None:
     assert "The best control, pixels (100.0%), is of more use" in behind
     assert "behind it at 1, 5" in behind
     assert "What the training added cannot be known" in behind
+    assert "ahead of randomly initialised critics" not in behind
     tied = " ".join(result_of(outcomes, ("twin",)).findings())
     assert "Nothing shows that it is of more use than the best control, twin" in tied
     assert "Whether it is useful cannot be known" in " ".join(result_of(outcomes, ()).findings())

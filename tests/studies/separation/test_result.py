@@ -83,8 +83,18 @@ def test_a_tie_with_a_control_is_no_win() -> None:
 def test_unseen_classes_that_score_high_are_named() -> None:
     wrong = analyse(table(STEPS, seen=[True, False, True]), clusters=False).findings()
     right = analyse(table(STEPS, seen=[False, False, True]), clusters=False).findings()
-    assert any("1 of 1 unseen classes score higher" in line and "(b)" in line for line in wrong)
+    constant = analyse(table(np.zeros(60), seen=[False, True, True]), clusters=False).findings()
+    assert any("1 of 1 unseen classes score as high" in line and "(b)" in line for line in wrong)
     assert any("Every unseen class (2) has a lower mean score" in line for line in right)
+    assert not any("lower mean score" in line or "score as high" in line for line in constant)
+
+
+def test_of_several_trainings_it_is_said_what_is_of_the_first() -> None:
+    runs = [ScoreTable(table(scores).table.assign(sample_id=[f"{n:02d}" for n in range(60)]), {"critic_hash": name})
+            for name, scores in (("x", STEPS), ("y", STEPS + 0.1 * NOISE))]  # fmt: skip
+    text = " ".join(analyse(runs[0], runs[1:], clusters=False).findings())
+    assert "Accuracies and pairs are means over 2 trainings" in text
+    assert "All else is of the first training, its intervals over new images." in text
 
 
 def test_parts_that_cannot_be_done_are_noted_not_silent() -> None:

@@ -9,6 +9,7 @@ from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
 from gan_probe.images.image_set import ImageSet, from_synthetic
 from gan_probe.images.nulls import scrambled
+from gan_probe.report.stability import embeddings
 from gan_probe.scoring.score import score
 from gan_probe.stats.agreement import agreement_with_others
 from gan_probe.stats.alignment import ALIGNMENTS
@@ -81,6 +82,17 @@ def test_of_scores_that_are_there_the_same_comes_out(critics: dict[str, Critic],
     assert set(found.others) == {RANDOM_CRITICS, "image statistics regressed out"}
     assert found.beside_random is not None
     assert found.explained is not None
+    fourth = Critic.from_network("compact", (32, 32, 3), seed=3)
+    more = stability_of_scores({**tables, "seed-3": score(fourth, data, pooling="mean")})
+    assert any(
+        "stand beside 3 of the 4 trainings" in w and "that of seed-0, seed-1, seed-2." in w for w in more.warnings
+    )
+    few = np.concatenate([np.flatnonzero(data.table["label"] == name)[:4] for name in data.table["label"].unique()[:2]])
+    small = {name: replace(table, table=table.without_embeddings().iloc[few].reset_index(drop=True))
+             for name, table in tables.items()}  # fmt: skip
+    unfit = stability_of_scores(small)
+    assert any("embeddings and clusters are not compared: there are no embeddings" in w for w in unfit.warnings)
+    assert embeddings(unfit) is None
     bare = {name: replace(table, table=table.without_embeddings()[["sample_id", "label", "critic_score"]])
             for name, table in tables.items()}  # fmt: skip
     alone = stability_of_scores(bare)
