@@ -179,8 +179,8 @@ Masks are read in the same way; one that is transparent, has several frames or u
 
 ## Metadata
 
-{metadata}, in this order, with `file_name` in each row. JSON lines hold one object a line. `dataset.json` is that of StyleGAN's
-`dataset_tool`: its labels are read, and its folders are parts, no classes; others of that name are not looked at.
+{metadata}, in this order, with `file_name` in each row. JSON lines hold one object a line.
+`dataset.json` is that of StyleGAN's `dataset_tool`: its labels are read, and its folders are parts, no classes.
 A CSV file is UTF-8 with commas.
 
 {columns}

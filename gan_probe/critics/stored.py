@@ -69,6 +69,19 @@ class StoredModule(nn.Module):
         raise NotImplementedError
 
 
+def _module_names(outputs: Sequence[str]) -> dict[str, str]:
+    """Return a graph's outputs by names that modules can have: letters, digits and _, each another, none of torch's."""
+    found, taken = dict[str, str](), nn.ModuleDict()
+    for output in outputs:
+        name = plain = "".join(c if c.isalnum() else "_" for c in output)
+        number = 1
+        while name in found or hasattr(taken, name):
+            number += 1
+            name = f"{plain}_{number}"
+        found[name] = output
+    return found
+
+
 class OnnxModule(StoredModule):
     """An ONNX graph, run by onnxruntime on the CPU in the precision of its input. The format holds no code.
 
@@ -99,7 +112,7 @@ class OnnxModule(StoredModule):
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         self.input, self.labels = _images_and_labels(self.session.get_inputs())
-        self.tap_outputs = {"".join(c if c.isalnum() else "_" for c in name): name for name in inner}
+        self.tap_outputs = _module_names(inner)
         self.taps = nn.ModuleDict({name: Tap() for name in self.tap_outputs})
 
     @property

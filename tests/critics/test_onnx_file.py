@@ -346,3 +346,14 @@ def test_what_is_no_graph_of_images_is_refused(tmp_path: Path) -> None:
     for path, message in cases:
         with pytest.raises((InputError, ConfigError), match=message):
             Critic.from_file(path, SHAPE, trust_code=True)
+
+
+def test_layers_whose_names_torch_has_or_that_differ_in_punctuation_are_all_there(tmp_path: Path) -> None:
+    square = np.eye(16, dtype=np.float32)
+    names = ["values", "c.1", "c_1", "y"]
+    nodes = [helper.make_node("MatMul", [one, "w" if other == "y" else "v"], [other])
+             for one, other in zip(["f", *names], names, strict=False)]  # fmt: skip
+    path = write(tmp_path / "m.onnx", nodes, [inside(), inside(square, "v")])
+    critic = Critic.from_file(path, SHAPE)
+    assert [name.rpartition(".")[2] for name in critic.chosen_layers()] == ["values_2", "c_1", "c_1_2"]
+    assert np.allclose(critic.score(IMAGES), (PIXELS @ W1).ravel(), atol=1e-3)
