@@ -28,6 +28,7 @@ class Task(NamedTuple):
     weight: float
     needs_augment: bool = False
     needs_generator: bool = False
+    needs_labels: bool = False
 
 
 # What a critic may learn beside the game: see `gan_probe.training.auxiliary`.
@@ -35,6 +36,7 @@ AUXILIARIES: dict[str, Task] = {
     "contrastive": Task(1.0, needs_augment=True),
     "rotation":    Task(1.0),
     "consistency": Task(10.0, needs_augment=True, needs_generator=True),
+    "pseudo-labels": Task(1.0, needs_augment=True, needs_labels=True),
 }  # fmt: skip
 
 
@@ -109,7 +111,8 @@ class TrainConfig:
         "What the critic learns beside the game, each with its weight: see `gan_probe.training.auxiliary`.",
         weighted=True)
     without_generator: bool = _switch(False,
-        "Train the critic by its auxiliary tasks alone: the control of a training with them. Its score means nothing.")
+        "Train the critic by its auxiliary tasks, or by labels, alone: the control of a training with them. Its score"
+        " means nothing.")
     semi_supervised: bool = _switch(False,
         "The critic has one output a class, and learns from the labels that there are, few or all, beside the game:"
         " its score is the log odds of being of any class (Salimans et al. 2016, section 5).")
@@ -171,19 +174,14 @@ class TrainConfig:
             self._check_alone()
 
     def _check_alone(self) -> None:
-        """Raise unless auxiliary tasks can teach the critic without a game."""
-        if not self.tasks:
+        """Raise unless auxiliary tasks or labels can teach the critic without a game."""
+        if not self.tasks and not self.semi_supervised:
             raise ConfigError(
                 "without_generator leaves nothing to learn from without an auxiliary task. Give --auxiliary contrastive"
                 " or rotation."
             )
         if self.conditional:
             raise ConfigError("without_generator and conditional do not fit: only the game knows the labels.")
-        if self.semi_supervised:
-            raise ConfigError(
-                "without_generator and semi_supervised do not fit: the control of a training with labels would need a"
-                " score for them. Leave one out."
-            )
 
     def _check_task(self, name: str) -> None:
         """Raise unless an auxiliary task fits the other settings."""
@@ -192,6 +190,11 @@ class TrainConfig:
             raise ConfigError(
                 f"auxiliary task {name!r} compares two augmented views of an image, and augment is empty, so they are"
                 " the same. Give --augment crop,flip, for example."
+            )
+        if task.needs_labels and not self.semi_supervised:
+            raise ConfigError(
+                f"auxiliary task {name!r} is learned beside the labels of a semi-supervised training. Give --labels, or"
+                " another task."
             )
         if task.needs_generator and self.without_generator:
             raise ConfigError(
@@ -380,9 +383,10 @@ PRESETS: dict[str, TrainConfig] = {
     "sngan":   TrainConfig(network="sngan", objective="hinge", penalty="none", spectral_norm=True, steps=50_000,
                            batch_size=64, n_critic=5, latent_dim=128, learning_rate_critic=2e-4,
                            learning_rate_generator=2e-4, beta1=0.0, beta2=0.9, decay_share=1.0, critic_average=0.0),
-    "semi-supervised": TrainConfig(semi_supervised=True, feature_matching=True, objective="non-saturating",
-                           penalty="none", steps=2000, batch_size=32, n_critic=1, latent_dim=64, beta1=0.5, beta2=0.99,
-                           learning_rate_critic=3e-4, learning_rate_generator=3e-4),
+    "semi-supervised": TrainConfig(network="dcgan-half", semi_supervised=True, feature_matching=True,
+                           objective="non-saturating", penalty="none", steps=3000, batch_size=32, n_critic=1,
+                           latent_dim=64, beta1=0.5, beta2=0.99, learning_rate_critic=3e-4,
+                           learning_rate_generator=3e-4, augment="translation", auxiliary="pseudo-labels"),
     "wgan-gp-32": TrainConfig(network="sngan", steps=100_000, batch_size=64, n_critic=5, latent_dim=128,
                            learning_rate_critic=1e-4, learning_rate_generator=1e-4, decay_share=1.0,
                            critic_average=0.0),

@@ -64,7 +64,9 @@ def train(
     ] = None,
     without_generator: Annotated[
         bool,
-        typer.Option("--without-generator", help="By --auxiliary alone: the control for a critic trained with it."),
+        typer.Option(
+            "--without-generator", help="By --auxiliary or --labels alone: the control for a critic trained with it."
+        ),
     ] = False,
     steps: Annotated[int | None, typer.Option(help="Generator updates, each with its critic updates.")] = None,
     epochs: Annotated[

@@ -375,8 +375,8 @@ class Critic:
         notes = []
         if self.config.without_generator:
             notes.append(
-                f"trained without a generator, by the auxiliary task alone ({self.config.auxiliary}): nothing taught"
-                " its score, which means nothing. Use its features."
+                f"trained without a generator, by {self.config.taught_by} alone: nothing taught its score, which means"
+                f" nothing. Use its features{' and its classes' if self.config.heads.get('n_outputs') else ''}."
             )
         if self.config.heads.get("n_kernels"):
             notes.append(

@@ -69,7 +69,7 @@ class CriticConfig:
     auxiliary : str
         Tasks that it learned beside the game; empty without.
     without_generator : bool
-        Whether it learned these alone, so that nothing taught its score.
+        Whether it learned these, or labels, alone, so that nothing taught its score.
     """
 
     network: str
@@ -87,6 +87,12 @@ class CriticConfig:
     heads: dict[str, int] = field(default_factory=dict)
     auxiliary: str = ""
     without_generator: bool = False
+
+    @property
+    def taught_by(self) -> str:
+        """What it learned by without a generator, in words."""
+        labels = ["labels"] if self.heads.get("n_outputs") else []
+        return " and ".join([*labels, *([f"the auxiliary task ({self.auxiliary})"] if self.auxiliary else [])])
 
     @property
     def is_conditional(self) -> bool:

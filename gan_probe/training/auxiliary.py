@@ -22,6 +22,7 @@ from gan_probe.training.ranks import gathered
 TEMPERATURE = 0.1  # of both contrastive losses, as ContraD has it
 HIDDEN, PROJECTED = 256, 128
 QUARTERS = 4
+SURE = 0.95  # probability of a class from which on it is taken for a label: FixMatch's
 SSGAN_GENERATOR = 0.2  # SSGAN's alpha beside beta = 1
 
 
@@ -37,6 +38,8 @@ class Sight:
         Images to the critic's scores (n,), as the game has them.
     heads : ModuleDict
         Those of all tasks.
+    class_scores : callable, optional
+        Images to the critic's outputs (n, k), of semi-supervised trainings.
     real, fake, real_again, fake_again : Tensor, shape (n, c, h, w), optional
         As the game sees them, and once more under other random numbers. No fakes without a generator.
     choice : Tensor, shape (n,), optional
@@ -46,6 +49,7 @@ class Sight:
     features: Score
     score: Score
     heads: nn.ModuleDict
+    class_scores: Score | None = None
     real: Tensor | None = None
     fake: Tensor | None = None
     real_again: Tensor | None = None
@@ -166,6 +170,24 @@ def _change(score: Score, one: Tensor | None, other: Tensor | None) -> Tensor:
     return (score(one) - score(other)).square().mean()
 
 
+def pseudo_labels(sight: Sight) -> Tensor:
+    """Return the cross-entropy of one view of reals under the classes that the critic, where sure, gives the other.
+
+    References
+    ----------
+    Lee 2013, "Pseudo-Label"; Sohn et al. 2020, "FixMatch: Simplifying Semi-Supervised Learning with Consistency and
+    Confidence", equation 4, with its threshold. There one view is augmented weakly and one strongly; here both are as
+    the game's.
+    """
+    assert sight.class_scores is not None
+    assert sight.real is not None
+    assert sight.real_again is not None
+    with torch.no_grad():
+        sure, classes = sight.class_scores(sight.real).softmax(1).max(1)
+    losses = F.cross_entropy(sight.class_scores(sight.real_again), classes, reduction="none")
+    return (losses * (sure >= SURE)).mean()
+
+
 def _projected(head: nn.Module, features: Tensor) -> Tensor:
     return F.normalize(head(features), dim=1)
 
@@ -206,6 +228,7 @@ AUXILIARIES: dict[str, Auxiliary] = {
     "contrastive": Auxiliary(contrastive, _projections, stops_gradient=True),
     "rotation":    Auxiliary(rotation, lambda n: {"rotation": nn.Linear(n, QUARTERS)}, rotation_of_fakes),
     "consistency": Auxiliary(consistency),
+    "pseudo-labels": Auxiliary(pseudo_labels),
 }  # fmt: skip
 
 

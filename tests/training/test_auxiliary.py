@@ -207,10 +207,10 @@ def test_without_a_generator_the_run_has_all_but_samples_and_says_so(train_set: 
     assert not (run.path / "samples").exists()
     assert sorted(run.snapshots()) == [0, 1, 4]
     assert critic.config.without_generator
-    said = "trained without a generator, by the auxiliary task alone (contrastive): nothing taught its score"
+    said = "trained without a generator, by the auxiliary task (contrastive) alone: nothing taught its score"
     assert critic.notes[0].startswith(said)
     card = (run.critic / "README.md").read_text()
-    assert "trained without a generator, by the auxiliary task alone" in card
+    assert "trained without a generator, by the auxiliary task (contrastive) alone" in card
     assert "without a generator |" in card  # in place of an objective
     assert run.diagnosis()[0].startswith("Trained without a generator, by contrastive alone")
     again = train(train_set, tmp_path / "run", config, resume=True)  # a finished run is returned as it is
@@ -252,8 +252,8 @@ def test_what_does_not_fit_is_refused_in_words() -> None:
         },
         "needs a batch_size of 2 or more, got 1": {**flipped, "auxiliary": "contrastive", "batch_size": 1},
         "without_generator leaves nothing to learn from": {"without_generator": True},
-        "without_generator and semi_supervised do not fit": {
-            "auxiliary": "rotation", "without_generator": True, "semi_supervised": True,
+        "'pseudo-labels' is learned beside the labels of a semi-supervised training": {
+            **flipped, "auxiliary": "pseudo-labels",
         },
         "only the game knows the labels": {"auxiliary": "rotation", "without_generator": True, "conditional": True},
     }  # fmt: skip

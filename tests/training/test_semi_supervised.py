@@ -19,6 +19,7 @@ from gan_probe.networks import build_critic
 from gan_probe.scoring.score import score
 from gan_probe.training import RunFolder, train
 from gan_probe.training.augmentation import augmented
+from gan_probe.training.auxiliary import Sight, pseudo_labels
 from gan_probe.training.batches import ImageSource, batches
 from gan_probe.training.loop import check_trainable, split_held_out
 from gan_probe.training.objectives import OBJECTIVES
@@ -227,3 +228,37 @@ def test_what_is_no_table_and_no_number_is_refused(train_set: ImageSet, tmp_path
     )
     with pytest.raises(ConfigError, match="unknown class 'sqare.*Did you mean 'square"):
         with_few_labels(train_set, str(tmp_path / "slip.csv"))
+
+
+def test_pseudo_labels_are_the_classes_of_the_other_view_where_the_critic_is_sure() -> None:
+    first, again = (
+        torch.tensor([[9.0, 0.0], [1.0, 0.9], [0.0, 9.0]]),
+        torch.tensor([[1.0, 2.0], [5.0, 0.0], [3.0, 3.0]]),
+    )
+    first.requires_grad_()
+    again.requires_grad_()
+    sight = Sight(features=abs, score=abs, heads=torch.nn.ModuleDict(), class_scores=lambda x: x, real=first,
+                  real_again=again)  # fmt: skip
+    loss = pseudo_labels(sight)
+    sure = [logsumexp([1.0, 2.0]) - 1.0, logsumexp([3.0, 3.0]) - 3.0]  # the second is sure of nothing
+    assert loss.item() == pytest.approx(sum(sure) / 3)
+    loss.backward()
+    assert first.grad is None
+    assert again.grad[1].abs().sum() == 0
+
+
+def test_labels_alone_teach_without_a_generator(few: ImageSet, tmp_path: Path) -> None:
+    """The control of a training with the game: the same network, labels and pseudo-labels, and no fakes."""
+    for auxiliary in ("", "pseudo-labels"):
+        config = SHORT.updated(
+            {"without_generator": True, "auxiliary": auxiliary, "augment": "translation", "steps": 60, "n_snapshots": 1}
+        )
+        critic = train(few, tmp_path / f"run{auxiliary}", config)
+        rows = np.flatnonzero(has_label(few))
+        assert (critic.predict(few.images[rows]) == few.table["label"].to_numpy()[rows]).all()
+        assert critic.notes[0].startswith("trained without a generator, by labels")
+        assert critic.notes[0].endswith("Use its features and its classes.")
+        run = RunFolder(tmp_path / f"run{auxiliary}")
+        assert not run.generator.exists()
+        assert run.diagnosis()[0].startswith("Trained without a generator, by labels")
+        assert ("auxiliary_loss" in run.read_metrics().dropna(axis=1)) == bool(auxiliary)

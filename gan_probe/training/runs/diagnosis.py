@@ -119,6 +119,12 @@ class TrainingCourse:
         return "lower" if rate is None else f"{rate / 3:.1g}"
 
     @property
+    def taught_by(self) -> str:
+        """What the critic learned by without a generator."""
+        labels = ["labels"] if self.settings.get("semi_supervised") else []
+        return " and ".join([*labels, *filter(None, [self.settings.get("auxiliary")])])
+
+    @property
     def other_preset(self) -> str:
         """A recipe of another network to try."""
         return "compact" if self.settings.get("network") != "compact" else "wgan-gp-32"
@@ -161,9 +167,9 @@ class TrainingCourse:
 TROUBLE: tuple[Verdict[TrainingCourse], ...] = (
     Verdict(
         name="no generator",
-        when="the critic was trained by auxiliary tasks alone",
+        when="the critic was trained by auxiliary tasks or labels alone",
         holds=lambda c: bool(c.settings.get("without_generator")),
-        says="Trained without a generator, by {settings[auxiliary]} alone: there are no samples to look at, and nothing"
+        says="Trained without a generator, by {taught_by} alone: there are no samples to look at, and nothing"
         " taught the score. Its features are the control of a training with the game: gan-probe probe --control.",
     ),
     Verdict(

@@ -175,7 +175,8 @@ def describe_objective(config: TrainConfig) -> str:
         "r1r2": "R1 and R2 penalties",
     }
     if config.without_generator:
-        return f"{config.auxiliary}, without a generator"
+        taught = ["labels"] * config.semi_supervised + [config.auxiliary] * bool(config.auxiliary)
+        return f"{', '.join(taught)}, without a generator"
     parts = [config.objective, bounds.get(config.penalty, f"{config.penalty.upper()} penalty")]
     if config.weight_clip:
         parts.append(f"weights clipped at {config.weight_clip:g}")
