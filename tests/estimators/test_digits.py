@@ -36,6 +36,7 @@ def test_with_five_labels_a_class_training_on_all_digits_beats_a_linear_classifi
     training, test = order[:1000], order[1000:]
     known = np.concatenate([training[y[training] == k][:5] for k in range(10)])
     few = np.where(np.isin(training, known), y[training], -1)
-    model = CriticClassifier(mode="semi-supervised", steps=300, random_state=0).fit(X[training], few)
+    model = CriticClassifier(mode="semi-supervised", network="dcgan-half", steps=800, random_state=0)
+    model.fit(X[training], few)
     plain = fit_best(X[known].astype(np.float32), y[known]).predict(X[test])
     assert model.score(X[test], y[test]) > (plain == y[test]).mean()

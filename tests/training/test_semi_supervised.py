@@ -100,7 +100,7 @@ def test_labelled_images_come_with_their_own_classes_and_all_else_is_drawn_as_wi
 
 def test_labelled_images_are_augmented_by_numbers_of_their_own(few: ImageSet) -> None:
     """The critic's class loss is that of the images as they are shown; reals and fakes take other numbers."""
-    config, device = SHORT.updated({"augment": "translation"}), torch.device("cpu")
+    config, device = SHORT.updated({"auxiliary": ""}), torch.device("cpu")
     classes = tuple(sorted(set(few.table["label"]) - {NO_LABEL}))
     source = with_labelled(ImageSource.of(few.images, device), few, classes)
     update = next(batches(source, config, first=1, sees_reals=True)).critic[0]
