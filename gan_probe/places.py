@@ -106,7 +106,7 @@ def _holds_images(path: Path) -> bool:
 
 def holds_scores(path: Path) -> bool:
     """Return whether a table or a folder of scores lies at a path."""
-    return _schema(path, "scores.json") == "scores" or _is_score_table(path)
+    return _schema(path, "scores.json") == "shards" or _is_score_table(path)
 
 
 _CRITIC_FIRST = "The critic comes first, then the images."

@@ -19,6 +19,7 @@ from gan_probe.cli.options import (
     Overwrite,
     Seed,
     SizePx,
+    check_apart,
     check_gate,
     command_line,
     gate_option,
@@ -108,12 +109,17 @@ def all(
     with Session("all", json, resume_hint=f"Go on with the same command: {command_line()}") as session:
         config = find_preset(preset).updated({"seed": seed} | ({"steps": steps} if steps else {}))
         check_readable(fail_if, SeparationMetrics)
+        from gan_probe.device import resolve_device
+        from gan_probe.training.loop import check_trainable
         from synthetic.files import check_free
 
+        resolve_device(device)
+        check_apart(out, *filter(None, (train, test)), overwrite=overwrite)
         goes_on = (out / MARKER).is_file() and not overwrite
         if not goes_on:
             check_free(out, marker=MARKER, overwrite=overwrite)
         pair = read_pair(session, train, test, config=config, size=size)
+        check_trainable(pair[0], config)
         settings = {
             "trained_on": pair[0].fingerprint,
             "tested_on": pair[1].fingerprint,

@@ -69,8 +69,10 @@ def demo(
     with Session("demo", json) as session:
         config = find_preset("compact").updated({"seed": seed} | ({"steps": steps} if steps else {}))
         check_readable(fail_if, SeparationMetrics)
+        from gan_probe.device import resolve_device
         from synthetic.files import check_free
 
+        resolve_device(device)
         check_free(out, marker=MARKER, overwrite=overwrite)
         session.plan(
             dry_run,

@@ -63,6 +63,17 @@ def command_line(*more: str) -> str:
     return shlex.join(["gan-probe", *typed, *(word for word in more if word not in typed)])
 
 
+def check_apart(out: Path, *inputs: Path, overwrite: bool = True) -> None:
+    """Raise where an input is the folder that is written, or lies in it and would be removed with it."""
+    whole = out.resolve()
+    for path in inputs:
+        found = path.resolve()
+        if found == whole:
+            raise ConfigError(f"{out} is the data itself; name another folder.")
+        if overwrite and found.is_relative_to(whole):
+            raise ConfigError(f"{path} lies in {out}, which --overwrite would replace. Choose another --out.")
+
+
 def run_names(runs: Iterable[Path]) -> dict[str, Path]:
     """Return runs by the names of their folders, or by their whole paths where those are not unique.
 

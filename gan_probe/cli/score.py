@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ from gan_probe.cli.options import (
     SizePx,
     SplitName,
     TrustCode,
+    check_apart,
     check_file_free,
     command_line,
 )
@@ -241,18 +242,28 @@ def _into_folder(
     from gan_probe.scoring.sharded import score_shards
 
     check_name("engine", engine, ENGINES)
+    if jobs is not None and engine != "processes":
+        raise ConfigError(f"--jobs says how many processes --engine processes starts, and the engine is {engine}.")
+    if resume and overwrite:
+        raise ConfigError("--resume and --overwrite contradict each other; give one of them.")
+    if not job.embeddings and job.layers:
+        raise ConfigError("--layer says what the embedding is of, and --no-embeddings makes none; leave one out.")
     if "WORLD_SIZE" in os.environ and share == (0, 1):
         share = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])  # torchrun's ranks share the work
-    _check_folder(job.out, data, resume=resume or share[1] > 1, overwrite=overwrite)
+    _check_folder(job.out, data, Path(job.critic), resume=resume or share[1] > 1, overwrite=overwrite)
     session.plan(dry_run, {"critic": job.critic, "data": ", ".join(map(str, data)), "engine": engine, "out": job.out})
-    session.resume_hint = f"What was scored is kept. Go on with: {command_line('--resume')}"
     if share[1] == 1:
         session.hold(job.out)
     who = Processes(jobs) if engine == "processes" else LOCAL if engine == "local" else ENGINES[engine]()
     with session.each("scoring shards") as progress:
+
+        def begun(shards: Iterable[Any]) -> Iterable[Any]:  # what was to be replaced is gone
+            session.resume_hint = f"What was scored is kept. Go on with: {command_line('--resume')}"
+            return progress(shards)
+
         done = score_shards(
             job, data, n_rows=n_rows, limit=limit, share=share, overwrite=overwrite and not resume, engine=who,
-            progress=progress, embed=partial(score, **how, batch_size=job.batch_size), on_step=session.log,
+            progress=begun, embed=partial(score, **how, batch_size=job.batch_size), on_step=session.log,
         )  # fmt: skip
     session.warn(done.said)
     session.warn(f"{name} could not be scored: {why}" for name, why in done.failures.items())
@@ -276,13 +287,12 @@ def _into_folder(
     session.say(f"{summary.n_images} scores in {job.out}: mean {mean:.3f}, from {low:.3f} to {high:.3f}")
 
 
-def _check_folder(out: Path, data: list[Path], *, resume: bool, overwrite: bool) -> None:
+def _check_folder(out: Path, data: list[Path], critic: Path, *, resume: bool, overwrite: bool) -> None:
     """Raise unless scores may be written to a folder."""
     from gan_probe.scoring.folder import MARKER
     from synthetic.files import check_free
 
-    if out.resolve() in [path.resolve() for path in data]:
-        raise ConfigError(f"{out} is the data itself; name another folder.")
+    check_apart(out, *data, *([critic] if critic.exists() else []), overwrite=overwrite)
     try:
         check_free(out, marker=MARKER, overwrite=overwrite or resume)
     except FileExistsError as error:

@@ -140,7 +140,9 @@ def train(
     replaces = " --overwrite" if overwrite and runs > 1 else ""  # older runs that the work did not come to
     hint = "the same torchrun command and --resume." if several else f"{command_line('--resume')}{replaces}"
     hint = f"Go on with{'' if several else ':'} {hint}"
-    with Session("train", json, resume_hint=hint, quiet=not is_first) as session:
+    again = overwrite and runs == 1 and not several  # until the old run is gone, --resume would return it
+    first = f"Go on with: {command_line()}" if again else hint
+    with Session("train", json, resume_hint=first, quiet=not is_first) as session:
         from gan_probe.device import resolve_device, resolve_precision
         from gan_probe.images.readers.few_labels import with_few_labels
         from gan_probe.training import train as run_training
@@ -235,6 +237,7 @@ def train(
                 )
                 session.outputs["runs"], session.metrics["runs"] = str(out), list(ended.values())
                 return
+            session.resume_hint = hint
             train_critic(
                 session,
                 images,

@@ -158,9 +158,9 @@ SECTIONS: tuple[Section[ExplainResult], ...] = (
         "Pointing: is the largest |value| inside? IoU: of the k largest |values| with the mask, k its area. Share:"
         " how much of all |values| lies inside. Beside the critic's maps those of randomly initialised critics (mean"
         " over them), and the map that needs no critic: how far each pixel is from the baseline. Dotted: maps of"
-        " random numbers. Bars: 95 % intervals over images, for these three randomly initialised critics;"
-        " one without width says that all images agree. On a plain ground every map lies inside the mask, so only a"
-        " lead over the randomly initialised critics and the image alone says something of the critic.",
+        " random numbers. Bars: 95 % intervals over images (of the difference from randomly initialised critics over"
+        " these, too); one without width says that all images agree. On a plain ground every map lies inside the mask,"
+        " so only a lead over the randomly initialised critics and the image alone says something of the critic.",
         truth,
     ),
     Section(

@@ -222,6 +222,12 @@ def score_shards(
         if why:
             failures[shard.name] = why
     missing = [number for number in range(len(shards)) if not folder.is_done(number)]
+    lost = [shard.name for number, shard in todo if number in missing and shard.name not in failures]
+    if lost:
+        raise InputError(
+            f"{len(lost)} shards ({lost[0]}, ...) were scored, and their parts are not in {job.out}: workers of another"
+            " folder wrote them elsewhere. Give whole paths of critic, data and --out."
+        )
     if failures and job.on_error == "raise":
         raise InputError(_of_failures(failures, len(shards)))
     if len(missing) == len(shards) and failures:
@@ -293,6 +299,8 @@ def _pilot(job: Job, shards: Sequence[Shard]) -> dict[str, Grid]:
         try:
             for block in _blocks(job, shard):
                 if len(block.images):
+                    if job.seen and "label" not in block.table:
+                        raise InputError(f"{shard.name} has no labels, so none of them can be seen (--seen).")
                     table = _score_block(job, block)
                     return {column: make_grid(table[column].to_numpy(np.float64)) for column in _counted(table)}
         except (InputError, OSError) as error:
@@ -319,8 +327,11 @@ class _Task:
     def __call__(self, item: tuple[int, Shard]) -> str:
         try:
             score_shard(self.job, *item)
-        except (InputError, OSError) as error:
-            return in_words(error) or type(error).__name__
+        except (InputError, OSError, MemoryError, RuntimeError) as error:
+            words = in_words(error)
+            if words is None:
+                raise
+            return words
         return ""
 
 
@@ -422,7 +433,7 @@ def _finished(
                 summary = merge((read_summary(folder.summary_of(n)) for n in range(len(shards))), most=job.most)
                 if not summary.n_images:
                     raise InputError(f"{job.out}: no image could be scored. {' '.join(summary.bad)}")
-                write_summary(summary, folder.path / SUMMARY)
+                write_summary(summary.without_spare(job.most), folder.path / SUMMARY)
                 write_atomically(folder.path / "classes.csv", as_csv(summary.classes()))
                 if 1 < len(summary.labels) <= MAX_CLASSES:
                     write_atomically(folder.path / "pairs.csv", as_csv(summary.pairs()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ SCHEMA = "gan_probe.summary/1"
 BINS_PER_UNIT = 256  # of arsinh: near the centre a bin is 1/256 of the scale wide
 ALL = ""  # the class of images without labels
 MAX_CLASSES = 100  # whose pairs are listed
+MAX_SPARE = 20  # candidates for each image of a sample that are written
 N_NAMED = 5  # broken pictures that are named
 _AT_A_TIME = 64  # summaries whose bins are put together at once
 
@@ -186,6 +187,16 @@ class Summary:
             f" score, in the direction that separates better, is from {values.min():.3f} to {values.max():.3f}, median"
             f" {values.median():.3f}; counted in bins, which is off by at most {found['error_at_most'].max():.4f}."
         ]
+
+    def without_spare(self, n: int) -> Summary:
+        """Return the summary with no more candidates than a sample of ``n`` needs, where there are very many.
+
+        They are written as one text, of which Arrow reads 100 MB at most.
+        """
+        if sum(map(len, self.candidates.values())) <= MAX_SPARE * n:
+            return self
+        quotas = share_out({label: len(found) for label, found in self.candidates.items()}, n)
+        return replace(self, candidates={label: found[: quotas[label]] for label, found in self.candidates.items()})
 
     def sample(self, n: int) -> list[Candidate]:
         """Return a stratified sample: as many of each class as there are, or as ``n`` allows; smallest ids first."""

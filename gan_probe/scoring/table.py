@@ -199,6 +199,11 @@ def columns_of(scores: Beside[Any], rows: Beside[Any] | None) -> dict[str, Any]:
     return columns
 
 
+def with_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose image has a label; whether others are of a seen class is not known."""
+    return table[table["label"].astype(str) != UNNAMED] if "label" in table else table
+
+
 def without_ours(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose columns with names of ours, such as older scores, are called ``own.NAME``."""
     return set_aside(table, [c for c in table if c in (UNCERTAINTY, PREDICTED) or Source.parse(str(c)) is not None])

@@ -104,11 +104,15 @@ def kendall_w(means: Values) -> float:
 
 
 def flip_rate(means: Values) -> float:
-    """Return how often two runs put two classes in different order: 0 never, 0.5 as often as chance."""
+    """Return how often two runs put two classes in different order: 0 never, 0.5 as often as chance.
+
+    Where one of the two runs has the classes as equal, that is half a flip.
+    """
     n_runs, n = means.shape
     first, second = np.triu_indices(n, 1)
-    higher = (means[:, first] > means[:, second]).sum(0)
-    return float((higher * (n_runs - higher)).mean() / (n_runs * (n_runs - 1) / 2))
+    up, down = (means[:, first] > means[:, second]).sum(0), (means[:, first] < means[:, second]).sum(0)
+    flips = up * down + 0.5 * (n_runs - up - down) * (up + down)
+    return float(flips.mean() / (n_runs * (n_runs - 1) / 2))
 
 
 def icc(scores: Scores) -> tuple[float, float]:

@@ -52,8 +52,9 @@ PLAIN, WHITENED = "plain", "whitened"  # spaces that rows are clustered in
 def hungarian_accuracy(labels: Any, clusters: Any) -> float:
     """Return the share of images in their class's cluster, when each class has one cluster, paired as fits best.
 
-    1 = the classes. Clusters beyond the number of classes count as wrong. By chance it is not 0 but, with as many
-    clusters as classes, somewhat above 1 / classes: compare it with the controls, or see the adjusted Rand index.
+    1 = the classes. Images in no cluster (-1) and clusters beyond the number of classes count as wrong. By chance
+    it is not 0 but, with as many clusters as classes, somewhat above 1 / classes: compare it with the controls, or see
+    the adjusted Rand index.
 
     References
     ----------
@@ -65,8 +66,11 @@ def hungarian_accuracy(labels: Any, clusters: Any) -> float:
     >>> hungarian_accuracy(["a", "a", "b", "c"], [2, 2, 0, 0])
     0.75
     """
-    table = contingency_matrix(labels, clusters)
-    return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(labels))
+    found = np.asarray(clusters)
+    table = contingency_matrix(labels, found)
+    if np.issubdtype(found.dtype, np.integer):
+        table = table[:, np.unique(found) != NOISE]
+    return float(table[linear_sum_assignment(table, maximize=True)].sum() / len(found))
 
 
 def adjusted_rand(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
@@ -422,8 +426,9 @@ def _wrong(codes: Codes, given: Codes) -> tuple[npt.NDArray[np.integer[Any]], np
     Of n images of which none is wrong, up to 3.7 / n may be (Hanley and Lippman-Hand 1983, "If nothing goes wrong, is
     everything all right?"), and the jackknife does not know it.
     """
-    first = np.unique(codes, return_index=True)[1][np.arange(N_WRONG) % len(np.unique(codes))]
-    return codes[first], given[np.roll(first, 1)]
+    first = np.unique(codes, return_index=True)[1]
+    places = np.arange(N_WRONG)
+    return codes[first[places % len(first)]], given[first[(places + 1) % len(first)]]
 
 
 def resampled(

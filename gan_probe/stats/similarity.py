@@ -208,7 +208,10 @@ def similarities(
     fit : ndarray of bool, shape (images,)
     seed : int
     """
-    rows = chosen_rows(np.array([f"{a} {b}" for a, b in zip(labels, fit, strict=True)]), most=MAX_ROWS, seed=seed)
+    strata = np.array([f"{a} {b}" for a, b in zip(labels, fit, strict=True)])
+    if len(np.unique(strata)) > MAX_ROWS / 2:  # of each two are kept
+        strata = fit
+    rows = chosen_rows(strata, most=MAX_ROWS, seed=seed)
     scores, fit = scores[:, rows], fit[rows]
     embedded = [standardised_rows(e[rows], fit) for e in embeddings]
     n_runs, n = len(scores), int((~fit).sum())

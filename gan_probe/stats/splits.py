@@ -41,7 +41,7 @@ def split_rows(labels: Labels, splits: Labels | None = None, *, max_pool: int = 
     Raises
     ------
     InputError
-        For fewer than two classes, a class with fewer than four images, or a class that a part lacks.
+        For fewer than two classes, a class with fewer than four images, or a class that pool or test part lack.
     """
     counts = pd.Series(labels).value_counts()
     if len(counts) < 2:
@@ -67,9 +67,9 @@ def split_rows(labels: Labels, splits: Labels | None = None, *, max_pool: int = 
                 f"the {name} part has no image of class {missing[0]!r}; a probe needs every class in each part."
             )
     if len(rest) > max_pool:
-        rest = _apart(rest, labels, max_pool / len(rest), seed + 3)[1]
+        rest = _thinned(rest, labels, max_pool, seed + 3)
     if len(test) > MAX_TEST:
-        test = _apart(test, labels, MAX_TEST / len(test), seed + 2)[1]
+        test = _thinned(test, labels, MAX_TEST, seed + 2)
     return Split(np.sort(rest), np.sort(validation), np.sort(test))
 
 
@@ -82,6 +82,16 @@ def _apart(rows: Indices, labels: Labels, share: float, seed: int) -> tuple[Indi
     except ValueError as error:
         raise InputError(f"{len(rows)} images are too few to take {n} of every class from them: {error}.") from error
     return left, taken
+
+
+def _thinned(rows: Indices, labels: Labels, most: int, seed: int) -> Indices:
+    """Return about ``most`` of the rows, every class in proportion, of rare ones one image."""
+    share = most / len(rows)
+    of_each = [rows[labels[rows] == name] for name in np.unique(labels[rows])]
+    if min(map(len, of_each)) * share >= 1:
+        return _apart(rows, labels, share, seed)[1]
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.choice(of, max(1, round(share * len(of))), replace=False) for of in of_each])
 
 
 def stratified_folds(labels: Labels, n_folds: int, *, seed: int = 0) -> list[tuple[Indices, Indices]]:

@@ -48,7 +48,7 @@ def check_learnable(data: ImageSet) -> None:
         raise InputError(
             f"a semi-supervised training needs labels of at least two classes, and {only or f'{data.source} has none'}."
             " Label a few images of each class (class folders, a label column, or --labels FILE), or train without"
-            " labels: --set semi_supervised=false."
+            " labels: leave out --labels, and choose another --preset."
         )
 
 
@@ -79,11 +79,17 @@ def supervised_part(
 
     Images are (n, c, h, w) in [-1, 1], augmented as reals are; ``targets`` (n,) the numbers of their classes.
     """
-    with arithmetic_of(precision, images.device):
-        outputs = critic.class_scores(images).float()  # type: ignore[operator]
+    outputs = outputs_of(critic, precision, images)
     loss = class_loss(outputs, targets)
     right = (outputs.argmax(1) == targets).float().mean()
     return weight * loss, {"class_loss": loss.detach(), "class_accuracy": right.detach()}
+
+
+def outputs_of(critic: nn.Module, precision: str, images: Tensor) -> Tensor:
+    """Return the critic's outputs for the classes, (n, k) float32."""
+    with arithmetic_of(precision, images.device):
+        outputs: Tensor = critic.class_scores(images)  # type: ignore[operator]
+    return outputs.float()
 
 
 def features_of(critic: nn.Module, images: Tensor, precision: str) -> Tensor:

@@ -385,16 +385,12 @@ def sight(state: State, score: objectives.Score, batch: UpdateBatch, precision: 
         with arithmetic_of(precision, x.device):
             return state.critic.score_and_features(x)[1].float()  # type: ignore[operator]
 
-    def class_scores(x: Tensor) -> Tensor:
-        with arithmetic_of(precision, x.device):
-            return state.critic.class_scores(x).float()  # type: ignore[operator]
-
     images.pop("nulls", None)
     return Sight(
         features=features,
         score=score,
         heads=state.heads,
-        class_scores=class_scores if state.n_outputs else None,
+        class_scores=partial(semi_supervised.outputs_of, state.critic, precision) if state.n_outputs else None,
         choice=batch.views[:, CHOICE, 0],
         **images,
     )

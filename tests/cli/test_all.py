@@ -112,3 +112,19 @@ def test_what_is_held_out_follows_from_the_images(train_set: ImageSet) -> None:
     assert not set(rest.table["sample_id"]) & set(part.table["sample_id"])
     with pytest.raises(ValueError, match="2 different images, too few to hold out 20% of each class"):
         hold_out(train_set.take(np.array([0, 20])), 0.2)
+
+
+def test_what_is_there_stays_where_the_new_work_cannot_begin(tmp_path: Path, train_set: ImageSet) -> None:
+    pictures = jpegs(train_set, tmp_path / "pictures")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "all.json").write_text('{"schema": "gan_probe.all/1"}')
+    (tmp_path / "out" / "kept").write_text("mine")
+    for more in (("--device", "cuda:9"), ("--size", "50")):
+        found = call("all", pictures, "--out", tmp_path / "out", "--overwrite", *more)
+        assert found.exit_code != 0
+        assert (tmp_path / "out" / "kept").read_text() == "mine"
+    within = jpegs(train_set, tmp_path / "out" / "pictures")
+    found = call("all", within, "--out", tmp_path / "out", "--overwrite", *SMALL)
+    assert "pictures lies in" in found.stderr
+    assert "which --overwrite would replace" in found.stderr
+    assert len(list(within.rglob("*.jpg"))) == len(train_set)

@@ -148,3 +148,27 @@ def test_what_does_not_fit_in_memory_is_refused_before_it_is_read_and_the_folder
 def test_the_defaults_of_a_folder_are_those_of_the_shards() -> None:
     """They are written twice, so that the help needs no torch."""
     assert (score.N_SAMPLE, score.N_ROWS) == (sharded.N_SAMPLE, shards.N_ROWS)
+
+
+def test_options_of_a_folder_that_contradict_each_other_are_refused(
+    run: Path, few_images: Path, tmp_path: Path
+) -> None:
+    for more, said in (
+        (("--jobs", "4"), "--jobs says how many processes --engine processes starts"),
+        (("--resume", "--overwrite"), "--resume and --overwrite contradict each other"),
+        (("--no-embeddings", "--layer", "x"), "--no-embeddings makes none"),
+    ):
+        found = call("score", run, few_images, "--out", tmp_path / "s", *more)
+        assert (found.exit_code, said in found.stderr) == (3, True), found.stderr
+    call_json("score", run, few_images, "--out", tmp_path / "s", "--no-controls", "--no-embeddings")
+    shutil.copytree(few_images, tmp_path / "s" / "new")
+    found = call("score", run, tmp_path / "s" / "new", "--out", tmp_path / "s", "--overwrite")
+    assert "which --overwrite would replace" in found.stderr
+    assert (tmp_path / "s" / "scores.json").is_file()
+    unlabelled = tmp_path / "unlabelled"
+    unlabelled.mkdir()
+    for number, path in enumerate(few_images.rglob("*.png")):
+        shutil.copy(path, unlabelled / f"{number}.png")
+    found = call("score", run, unlabelled, "--out", tmp_path / "t", "--seen", "x")
+    assert "so none of them can be seen" in found.stderr
+    assert not (tmp_path / "t").exists()

@@ -66,3 +66,11 @@ def test_scores_that_are_there_are_compared_and_not_mixed_with_runs(
     assert (asked.exit_code, "--data asks for images to be scored, and scores are given" in asked.stderr) == (3, True)
     without = call("stability", *runs, "--out", tmp_path / "x")
     assert (without.exit_code, "--data is missing" in without.stderr) == (2, True)
+
+
+def test_stability_takes_folders_of_scores(runs: list[Path], few_images: Path, tmp_path: Path) -> None:
+    folders = [tmp_path / run.name for run in runs]
+    for run, folder in zip(runs, folders, strict=True):
+        call_json("score", run, few_images, "--out", folder, "--controls", "sample")
+    record = call_json("stability", *folders, "--out", tmp_path / "page")
+    assert 0 <= record["metrics"]["reproducible_fraction"] <= 1

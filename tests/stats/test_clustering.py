@@ -237,3 +237,17 @@ def test_clusters_that_are_the_classes_are_told_of_all_images() -> None:
     one_wrong, in_none = same.copy(), same.copy()
     one_wrong[7], in_none[labels == "b"] = 1, NOISE
     assert [is_one_to_one(found, labels) for found in (same, one_wrong, in_none)] == [True, False, False]
+
+
+def test_images_in_no_cluster_are_not_in_their_class_s() -> None:
+    labels = np.repeat(["a", "b", "c"], 10)
+    assert hungarian_accuracy(labels, np.repeat([0, 1, NOISE], 10)) == pytest.approx(2 / 3)
+    assert hungarian_accuracy(labels, np.full(30, NOISE)) == 0
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 4, 5])
+def test_the_room_of_an_interval_is_four_images_in_a_wrong_cluster(n_classes: int) -> None:
+    codes = np.repeat(np.arange(n_classes), 6)
+    of, put = clusters._wrong(codes, codes)
+    assert len(of) == 4
+    assert (of != put).all()

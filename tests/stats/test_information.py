@@ -63,3 +63,13 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
     value, low, high = group_jackknife(lambda rows: float(values[rows].mean()), np.zeros(1000))
     assert value == pytest.approx(values.mean())
     assert (high - low) / 2 == pytest.approx(2.262 * values.std() / np.sqrt(1000), rel=0.5)
+
+
+@pytest.mark.parametrize("order", ["by class", "classes reversed", "shuffled"])
+def test_scores_that_are_equal_are_named_alike_in_whatever_order_images_come(order: str) -> None:
+    """Of two values the Bayes classifier names 70 % right; neighbours at distance 0 are all asked."""
+    labels = np.repeat(["a", "b"], 200)
+    scores = np.concatenate([np.arange(200) < 140, np.arange(200) < 60]).astype(np.float64)
+    places = {"by class": np.arange(400), "classes reversed": np.arange(400)[::-1],
+              "shuffled": np.random.default_rng(0).permutation(400)}[order]  # fmt: skip
+    assert named_by_score(scores[places], labels[places]).mean() == pytest.approx(0.7, abs=0.01)

@@ -133,7 +133,9 @@ class Interval:
     n: int
 
 
-def interval(values: Values, *, is_share: bool = False, is_difference: bool = False) -> Interval:
+def interval(
+    values: Values, *, is_share: bool = False, is_difference: bool = False, by_seed: Values | None = None
+) -> Interval:
     """Return the mean and its 95 % interval over images, Student's; those without a value (NaN) are left out.
 
     Parameters
@@ -144,6 +146,8 @@ def interval(values: Values, *, is_share: bool = False, is_difference: bool = Fa
         agree. Of other numbers it has no width there, which says that they agree, and not that others will.
     is_difference : bool
         They are differences, whose ends are -1 and 1.
+    by_seed : ndarray, shape (seeds,), optional
+        Means of each of the randomly initialised critics that values are means over: the interval is over these, too.
 
     Notes
     -----
@@ -153,5 +157,6 @@ def interval(values: Values, *, is_share: bool = False, is_difference: bool = Fa
     if len(found) < 2:
         return Interval(float(found.mean()) if len(found) else math.nan, math.nan, math.nan, len(found))
     extra = (-1.0, 1.0) if is_difference else (0.0, 0.0, 1.0, 1.0)
-    value, low, high = mean_over_margins(found, [], extra=extra if is_share else ())
+    others = [] if by_seed is None else [(by_seed, 0.0)]
+    value, low, high = mean_over_margins(found, others, extra=extra if is_share else ())
     return Interval(value, low, high, len(found))

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -165,13 +166,20 @@ def image_measures(maps: MapsOf, masks: Masks) -> dict[tuple[str, str], dict[str
 
     That of `RANDOM_CRITICS` is the mean over the randomly initialised critics.
     """
+    return {
+        what: {of: some.mean(0) for of, some in by_map.items()} for what, by_map in map_measures(maps, masks).items()
+    }
+
+
+def map_measures(maps: MapsOf, masks: Masks) -> dict[tuple[str, str], dict[str, Values]]:
+    """Return the same by map, (maps, n): of `RANDOM_CRITICS` one row a randomly initialised critic."""
     found: dict[tuple[str, str], dict[str, Values]] = {}
     for region, truth in {MASK: masks, EDGE: edge_bands(masks)}.items():
         chance = by_chance(truth)
         measured = {of: [measure(one, truth) for one in some] for of, some in maps.items() if some}
         for name in MEASURES:
-            means = {of: np.mean([values[name] for values in some], axis=0) for of, some in measured.items()}
-            found[region, name] = {**means, CHANCE: chance[name]}
+            by_map = {of: np.stack([values[name] for values in some]) for of, some in measured.items()}
+            found[region, name] = {**by_map, CHANCE: np.asarray(chance[name])[None]}
     return found
 
 
@@ -204,6 +212,8 @@ def correlations(maps: MapsOf, changed: Masks) -> dict[str, dict[str, Values]]:
 def compare_maps(maps: Mapping[str, MapsOf], masks: Masks | None, changed: Masks) -> pd.DataFrame:
     """Return every number of the page with its 95 % interval over images, one a row.
 
+    What the training added, the difference from randomly initialised critics, has one over their seeds, too.
+
     Parameters
     ----------
     maps : mapping
@@ -224,25 +234,41 @@ def compare_maps(maps: Mapping[str, MapsOf], masks: Masks | None, changed: Masks
     for method, some in maps.items():
         if masks is not None and len(good):
             chosen = {of: [one[good] for one in several] for of, several in some.items()}
-            for (region, name), values in image_measures(chosen, masks[good]).items():
+            for (region, name), by_map in map_measures(chosen, masks[good]).items():
+                values = {of: one.mean(0) for of, one in by_map.items()}
                 less = {f"{CRITIC} - {of}": values[CRITIC] - values[of] for of in _CONTROLS if of in values}
+                seeds = {f"{CRITIC} - {RANDOM_CRITICS}": _by_seed(by_map[of]) for of in by_map if of == RANDOM_CRITICS}
                 what = {"method": method, "region": region, "measure": name}
-                rows += _rows(what, values, least=0.0) + _rows(what, less, are_differences=True)
+                rows += _rows(what, values, least=0.0) + _rows(what, less, are_differences=True, by_seed=seeds)
         for region, values in correlations(some, changed).items():
             rows += _rows({"method": method, "region": region, "measure": CORRELATION}, values)
     return pd.DataFrame(rows, columns=["method", "region", "measure", "of", "value", "ci_low", "ci_high", "n"])
 
 
 def _rows(
-    what: Mapping[str, str], values: Mapping[str, Values], *, least: float = -1.0, are_differences: bool = False
+    what: Mapping[str, str],
+    values: Mapping[str, Values],
+    *,
+    least: float = -1.0,
+    are_differences: bool = False,
+    by_seed: Mapping[str, Values] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return one row a kind of map: measures lie between 0 and 1, correlations and differences between -1 and 1."""
     is_share = what["measure"] == POINTING
-    found = {of: interval(some, is_share=is_share, is_difference=are_differences) for of, some in values.items()}
+    found = {
+        of: interval(some, is_share=is_share, is_difference=are_differences, by_seed=by_seed.get(of))
+        for of, some in values.items()
+    }
     return [
         {**what, "of": of, **dataclasses.asdict(i), "ci_low": max(least, i.ci_low), "ci_high": min(1.0, i.ci_high)}
         for of, i in found.items()
     ]
+
+
+def _by_seed(by_map: Values) -> Values:
+    """Return the mean of each row, (seeds,), over the images that have a value in all of them."""
+    known = ~np.isnan(by_map).any(0)
+    return by_map[:, known].mean(1) if known.any() else np.zeros(len(by_map))
 
 
 def usable(masks: Masks) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gan_probe.errors import InputError
-from gan_probe.scoring.table import CRITIC, Source
+from gan_probe.scoring.table import CRITIC, Source, with_labels
 from gan_probe.stats.auroc import auroc_ahead, placements
 from gan_probe.stats.beside import RANDOM_INIT, Difference
 from gan_probe.stats.conformal import (
@@ -473,10 +473,15 @@ def find(
     named["p_value"], named["is_outlier"] = p_values, call_outliers(p_values, fdr=fdr)
     warnings = []
     measured, value, beside = [], math.nan, None
-    if "seen" in named and "label" in named and named["seen"].nunique() == 2:
+    labelled = with_labels(table)
+    if len(labelled) < len(table):
+        warnings.append(
+            f"{len(table) - len(labelled)} images have no label; they are neither of seen nor of unseen ones."
+        )
+    if "seen" in labelled and "label" in labelled and labelled["seen"].nunique() == 2:
         try:
-            measured = detections(named, reference, seed=seed)
-            value, beside = against_seen(table, reference, direction)
+            measured = detections(labelled, reference, seed=seed)
+            value, beside = against_seen(labelled, reference, direction)
         except InputError as error:
             warnings.append(f"classes are not measured: {error}")
     scores = named["critic_score"].to_numpy(dtype=np.float64)

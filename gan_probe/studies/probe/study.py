@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gan_probe.config import POOLING
 from gan_probe.critics.critic import Critic
 from gan_probe.errors import InputError
-from gan_probe.images.image_set import ImageSet
+from gan_probe.images.image_set import NO_LABEL, ImageSet
 from gan_probe.images.readers.entries import some
 from gan_probe.images.readers.reading import as_images
 from gan_probe.names import TEST, split_role
@@ -86,10 +86,12 @@ def probe(
     data = as_images(data, image_shape=critic.config.image_shape).with_channels(critic.config.image_shape[2])
     if "label" not in data.table:
         raise InputError(f"{data.source} has no labels, and a probe needs some. Add a label column or class folders.")
+    known = _of_training(critic, data)
+    data = with_labels_only(data)
     labels = data.table["label"].astype(str).to_numpy()
     splits = data.table["split"].to_numpy() if "split" in data.table else None
     split = split_rows(labels, splits, max_pool=max_pool, seed=seed)
-    notes = _of_splits(splits)
+    notes = [*known, *_of_splits(splits)]
     used = np.sort(np.concatenate([split.pool, split.validation, split.test]))
     images, labels = data.images[used], labels[used]
     split = Split(*(np.searchsorted(used, part) for part in (split.pool, split.validation, split.test)))
@@ -135,6 +137,24 @@ def probe(
             classifiers=(classifier,), seen=seen, seed=seed,
         )  # fmt: skip
     return replace(result, more=more)
+
+
+def _of_training(critic: Critic, data: ImageSet) -> list[str]:
+    """Return a word where the critic was trained on these images; raise where it learned their labels."""
+    if data.fingerprint != critic.config.data_fingerprint:
+        return []
+    if critic.config.heads.get("n_outputs") or critic.config.is_conditional:
+        raise InputError(
+            f"the critic was trained on these images with their labels ({data.source}), so a probe of its features"
+            " would test on what it learned. Give images that it has not seen."
+        )
+    return ["these are the images that the critic was trained on, without labels; controls had no such look at them."]
+
+
+def with_labels_only(data: ImageSet) -> ImageSet:
+    """Return the images that have a label; how many have none is said by the set."""
+    labelled = (data.table["label"].astype(str) != NO_LABEL).to_numpy()
+    return data if labelled.all() else data.take(labelled)
 
 
 def _of_splits(splits: npt.NDArray[Any] | None) -> list[str]:

@@ -13,13 +13,7 @@ import pandas as pd
 
 from gan_probe.errors import InputError
 from gan_probe.scoring.controls import together
-from gan_probe.scoring.table import (
-    CRITIC_ROWS,
-    UNNAMED,
-    ScoreTable,
-    Source,
-    factor_columns,
-)
+from gan_probe.scoring.table import CRITIC_ROWS, UNNAMED, ScoreTable, Source, factor_columns, with_labels
 from gan_probe.stats.agreement import class_means, kendall_w
 from gan_probe.stats.auroc import Pair, separate
 from gan_probe.stats.beside import Beside
@@ -117,10 +111,11 @@ def analyse(
     found: dict[str, Any] = {"information": _information(runs[0], controls, labels, seed)}
     with notes.part("distances"):
         found["distances"] = _distances(table, reference, notes)
-    if "seen" in table and table["seen"].nunique() == 2:
+    named = with_labels(table)
+    if "seen" in named and named["seen"].nunique() == 2:
         with notes.part("unseen classes"):
-            analysis.detections.extend(detections(table, held_out, seed=seed))
-        found["unseen"] = against_seen(table, held_out if held_out is not None else np.array([]), "low")
+            analysis.detections.extend(detections(named, held_out, seed=seed))
+        found["unseen"] = against_seen(named, held_out if held_out is not None else np.array([]), "low")
     found["recurrence"] = _recurrence(runs, controls, labels, seed=seed)
     on_step("factors")
     analysis.shares.update(_shares(scores, labels, notes, seed=seed))

@@ -123,7 +123,11 @@ def trajectory(
             f" needs at least {MIN_SNAPSHOTS}. The training diverged; train again with a smaller learning rate."
         )
     steps, stacked = tuple(scores), np.stack(list(scores.values()))
-    beside, said = _controls(last, data.images, run) if controls else ({}, ())
+    beside, said = _controls(last, data.images, run) if controls else ({}, [])
+    for kind, of_kind in beside.items():
+        finite = {name: values for name, values in of_kind.items() if np.isfinite(values).all()}
+        said = [*said, *(f"control {n} is left out: its values are not finite." for n in of_kind if n not in finite)]
+        beside[kind] = finite
     on_step("controls")
     random_init, statistics = (
         {name: n_separated(separate(values, labels)) for name, values in found.items()}

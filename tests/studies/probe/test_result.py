@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gan_probe.errors import ConfigError, InputError
+from gan_probe.stats import splits
 from gan_probe.stats.splits import split_rows
 from gan_probe.studies.probe.result import (
     CRITIC,
@@ -193,3 +194,12 @@ def test_settings_out_of_range_are_refused(options: dict[str, object], message: 
 def test_constant_features_give_chance_and_no_warning() -> None:
     (outcome,) = run({CRITIC: np.zeros_like(NOISE)}, per_class=(5,), classifiers=("linear",))
     assert outcome.accuracy() == pytest.approx(1 / 3)
+
+
+def test_a_rare_class_survives_the_thinning_of_a_large_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "MAX_TEST", 100)
+    labels = np.repeat(["a", "b", "rare"], [2000, 2000, 6])
+    found = split_rows(labels, max_pool=200)
+    assert set(labels[found.pool]) == set(labels[found.test]) == {"a", "b", "rare"}
+    assert len(found.pool) < 210
+    assert len(found.test) < 110

@@ -293,3 +293,10 @@ def test_a_run_that_is_flat_where_alignments_are_fitted_is_refused() -> None:
     scores[2, make_panel(LABELS).fit] = 1.0
     with pytest.raises(InputError, match="run 3 scores all images of the half that alignments are fitted on the same"):
         alignment_levels(scores, LABELS)
+
+
+def test_orders_that_tie_flip_by_half_whatever_the_classes_are_called() -> None:
+    assert flip_rate(np.array([[1.0, 1.0], [1.0, 2.0]])) == 0.5
+    assert flip_rate(np.array([[1.0, 1.0], [2.0, 1.0]])) == 0.5
+    assert flip_rate(np.array([[1.0, 1.0], [1.0, 1.0]])) == 0
+    assert flip_rate(np.array([[1.0, 2.0], [2.0, 1.0]])) == 1
