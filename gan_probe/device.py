@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -103,10 +104,17 @@ def cpu_count() -> int:
 
 
 def memory_bytes() -> int:
-    """Return how much memory the machine has; where the system does not say (Windows), 8 GiB."""
+    """Return how much memory the machine, or the container, has; where the system does not say (Windows), 8 GiB."""
     if not hasattr(os, "sysconf"):
         return 8 * 2**30
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_limits()])
+
+
+def _limits() -> Iterator[int]:
+    """Yield the limit of a container (cgroup v2, then v1), where there is one."""
+    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+        with suppress(OSError, ValueError):
+            yield int(limit.read_text(encoding="ascii"))
 
 
 def environment() -> dict[str, Any]:

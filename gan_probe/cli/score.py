@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,7 +96,7 @@ def score(
 
     With a folder as --out, images are scored shard by shard: memory does not grow, and --resume goes on after a kill.
     """
-    with Session("score", json) as session:
+    with Session("score", json, quiet=os.environ.get("RANK", "0") != "0") as session:
         into_folder = not out.suffix or out.is_dir()
         controls = _controls_of(controls, none=no_controls, into_folder=into_folder)
         if not into_folder:  # before torch is waited for
@@ -233,7 +234,6 @@ def _into_folder(
     dry_run: bool,
 ) -> None:
     """Score shard by shard into a folder."""
-    import os
     from functools import partial
 
     from gan_probe.names import check_name
@@ -248,7 +248,8 @@ def _into_folder(
         raise ConfigError("--resume and --overwrite contradict each other; give one of them.")
     if not job.embeddings and job.layers:
         raise ConfigError("--layer says what the embedding is of, and --no-embeddings makes none; leave one out.")
-    if "WORLD_SIZE" in os.environ and share == (0, 1):
+    is_shared = "WORLD_SIZE" in os.environ and share == (0, 1)
+    if is_shared:
         share = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])  # torchrun's ranks share the work
     _check_folder(job.out, data, Path(job.critic), resume=resume or share[1] > 1, overwrite=overwrite)
     session.plan(dry_run, {"critic": job.critic, "data": ", ".join(map(str, data)), "engine": engine, "out": job.out})
@@ -270,18 +271,19 @@ def _into_folder(
     session.outputs["scores"] = str(job.out)
     session.metrics |= {"n_shards": done.n_shards, "n_shards_missing": done.n_missing}
     if done.summary is None:
-        session.n_skipped = len(done.failures)
+        session.n_skipped = 0 if is_shared else len(done.failures)  # torchrun ends all where one is not 0
         session.say(f"{done.n_missing} of {done.n_shards} shards in {job.out} are not scored yet.")
         return
     summary, classes = done.summary, done.summary.classes()
     if summary.n_bad:
         session.warn([f"{summary.n_bad} pictures could not be read: {'; '.join(summary.bad)}"])
     session.warn(f"{count} images were {note}." for note, count in summary.notes.items())
-    session.n_skipped = summary.n_bad + done.n_left_out
+    n_skipped = summary.n_bad + done.n_left_out
+    session.n_skipped = 0 if is_shared else n_skipped
     mean = float((classes["mean"] * classes["n"]).sum() / classes["n"].sum())
     low, high = float(classes["min"].min()), float(classes["max"].max())
     session.metrics |= {
-        "n_images": summary.n_images, "n_skipped": session.n_skipped, "mean": mean, "min": low, "max": high,
+        "n_images": summary.n_images, "n_skipped": n_skipped, "mean": mean, "min": low, "max": high,
         "critic_hash": done.folder.plan["critic_hash"],
     }  # fmt: skip
     session.say(f"{summary.n_images} scores in {job.out}: mean {mean:.3f}, from {low:.3f} to {high:.3f}")

@@ -35,11 +35,14 @@ OnTaskStep = Callable[[Path, int, Mapping[str, float]], None]
 
 
 def default_jobs(n_tasks: int, data: ImageSet, device: torch.device) -> int:
-    """Return how many trainings run at a time: one a GPU, or one a core where as many copies of the images fit."""
+    """Return how many trainings run at a time: one a GPU, or one a core where the images fit into half of the memory.
+
+    Each holds them twice, as they were sent and as they are split, and this process once.
+    """
     if device.type == "cuda":
         return min(n_tasks, len(devices_for(device)))
     resident = 0 if isinstance(data.images, LazyImages) else data.images.nbytes
-    return max(1, min(n_tasks, cpu_count(), memory_bytes() // 2 // max(1, resident)))
+    return max(1, min(n_tasks, cpu_count(), (memory_bytes() // 2 // max(1, resident) - 1) // 2))
 
 
 def devices_for(device: torch.device) -> list[torch.device]:

@@ -91,5 +91,5 @@ def test_images_are_streamed_by_each_process(train_set: ImageSet, tmp_path: Path
 def test_as_many_at_a_time_as_there_are_cores_and_runs(train_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gan_probe.training.parallel.cpu_count", lambda: 4)
     assert [default_jobs(n, train_set, CPU) for n in (1, 3, 10)] == [1, 3, 4]
-    monkeypatch.setattr("gan_probe.training.parallel.memory_bytes", lambda: 5 * train_set.images.nbytes)
+    monkeypatch.setattr("gan_probe.training.parallel.memory_bytes", lambda: 12 * train_set.images.nbytes)
     assert default_jobs(10, train_set, CPU) == 2

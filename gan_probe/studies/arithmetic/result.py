@@ -217,22 +217,32 @@ def combine(latents: Rows, called: Sequence[str], equation: Equation, *, n_draws
     }
 
 
-def draw_shares(called: Mapping[str, Sequence[str]], expected: str) -> list[DrawShare]:
+def n_disjoint(called: Sequence[str], equation: Equation) -> int:
+    """Return how many draws of the concepts share no latent with each other; more say no more of new latents."""
+    names = np.asarray(called)
+    return min(int((names == concept).sum()) for concept in (equation.a, equation.b, equation.c)) // N_MEAN
+
+
+def draw_shares(called: Mapping[str, Sequence[str]], expected: str, n_apart: int | None = None) -> list[DrawShare]:
     """Return how often each kind of image is called ``expected``.
+
+    The interval is Wilson's over new latents: of as many draws as there are, but no more than ``n_apart``.
 
     Parameters
     ----------
     called : mapping
         For `RESULT` and each of `CONTROLS` what the classifier called the images.
     expected : str
+    n_apart : int, optional
+        See `n_disjoint`.
     """
     found = []
     for name in (RESULT, *CONTROLS):
         names = list(called[name])
-        test = binomtest(names.count(expected), len(names)).proportion_ci(0.95, method="wilson")
-        found.append(
-            DrawShare(name, names.count(expected) / len(names), test.low, test.high, dict(Counter(names).most_common()))
-        )
+        share, n = names.count(expected) / len(names), min(len(names), n_apart or len(names))
+        test = binomtest(round(share * n), n).proportion_ci(0.95, method="wilson")
+        low, high = min(test.low, share), max(test.high, share)
+        found.append(DrawShare(name, share, low, high, dict(Counter(names).most_common())))
     return found
 
 
@@ -250,8 +260,8 @@ def _sentences(result: ArithmeticResult) -> list[str]:
     best = max(controls, key=lambda share: share.share)
     lines = [
         f"{equation.a} - {equation.b} + {equation.c}: {total.share:.0%} of {result.sizes['draws']} draws are called"
-        f" {equation.expected} (95 % interval over draws {total.ci_low:.0%} to {total.ci_high:.0%}); best control,"
-        f" {best.name}: {best.share:.0%} ({best.ci_low:.0%} to {best.ci_high:.0%}).",
+        f" {equation.expected} (95 % interval over new latents {total.ci_low:.0%} to {total.ci_high:.0%}); best"
+        f" control, {best.name}: {best.share:.0%} ({best.ci_low:.0%} to {best.ci_high:.0%}).",
         COMES_OUT[result.opening().judgement.tone],
         f"Names are given by a linear classifier on the critic's own features, right on"
         f" {result.classifier_accuracy:.1%} of {result.sizes['tested on']} labelled images that it did not see.",

@@ -16,7 +16,14 @@ from gan_probe.errors import ConfigError, InputError
 from gan_probe.images.image_set import ImageSet
 from gan_probe.scoring.engines import LOCAL, Engine, Wanted
 from gan_probe.stats.splits import split_rows
-from gan_probe.studies.arithmetic.result import ArithmeticResult, Equation, combine, draw_shares, largest_jump
+from gan_probe.studies.arithmetic.result import (
+    ArithmeticResult,
+    Equation,
+    combine,
+    draw_shares,
+    largest_jump,
+    n_disjoint,
+)
 from gan_probe.types import Images, Labels, Rows
 from gan_probe.version import VERSION
 
@@ -76,12 +83,13 @@ def arithmetic(
     embed = partial(_embed, critic, engine)
     classify, accuracy, sizes = _classifier(embed, data.images, labels, seed)
     latents = generator.latents(N_LATENTS, seed=seed)
-    combined = combine(latents, classify(generator.decode(latents)), parsed, n_draws=n_draws, seed=seed)
+    named = classify(generator.decode(latents))
+    combined = combine(latents, named, parsed, n_draws=n_draws, seed=seed)
     images = {name: generator.decode(rows.astype(np.float32)) for name, rows in combined.items()}
     called = {name: classify(pictures) for name, pictures in images.items()}
     walks, walked = paths(generator, N_PATHS, seed=seed)
     features = embed(walked).reshape(*walks.shape[:2], -1)
-    found = draw_shares(called, parsed.expected)
+    found = draw_shares(called, parsed.expected, n_disjoint(named, parsed))
     return ArithmeticResult(
         equation=parsed,
         shares=found,
