@@ -96,7 +96,7 @@ def ensemble(
         session.hold(out)
         with session.progress("aligning"):
             made = EnsembleCritic.fit(critics, images, alignment=alignment, seed=seed)
-        if images.fingerprint in {critic.config.data_fingerprint for critic in critics.values()}:
+        if any(critic.config.was_trained_on(images) for critic in critics.values()):
             session.warn(["the panel is what a run was trained on; scores of new images spread otherwise."])
         with session.progress("comparing members, and randomly initialised ones"):
             result = ensemble_agreement(made, controls=controls, seed=seed)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -22,6 +22,9 @@ from torch import Tensor
 from gan_probe.errors import InputError
 from gan_probe.records import CHECKSUM, N_DIGITS, check_seal, read_record
 from gan_probe.types import ImageShape
+
+if TYPE_CHECKING:
+    from gan_probe.images.image_set import ImageSet
 
 MARKER = "config.json"
 WEIGHTS = "critic.safetensors"
@@ -55,6 +58,8 @@ class CriticConfig:
         Generator updates behind it.
     data_fingerprint : str
         Of the training data.
+    images_fingerprint : str
+        Of its images alone, whatever their labels; empty in older critics.
     factory : str
         ``package.module:name`` that builds a discriminator from elsewhere; "onnx" or "torchscript" for one in a file;
         empty for our own networks.
@@ -81,12 +86,21 @@ class CriticConfig:
     run_id: str = "random_init"
     step: int = 0
     data_fingerprint: str = ""
+    images_fingerprint: str = ""
     factory: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
     adaptation: dict[str, Any] = field(default_factory=dict)
     heads: dict[str, int] = field(default_factory=dict)
     auxiliary: str = ""
     without_generator: bool = False
+
+    def was_trained_on(self, data: ImageSet) -> bool:
+        """Return whether these are the images that it, or a member of it, was trained on, with whatever labels."""
+        if any(part.was_trained_on(data) for part in getattr(self, "parts", ())):
+            return True
+        if self.images_fingerprint:
+            return data.images_fingerprint == self.images_fingerprint
+        return bool(self.data_fingerprint) and data.fingerprint == self.data_fingerprint
 
     @property
     def taught_by(self) -> str:

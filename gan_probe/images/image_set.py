@@ -156,6 +156,11 @@ class ImageSet:
             digest.update(f"{sample} {label}\n".encode())
         return digest.hexdigest()[:16]
 
+    @property
+    def images_fingerprint(self) -> str:
+        """The same of the images alone, in whatever order and with whatever labels."""
+        return hashlib.sha256("\n".join(sorted(self.table["sample_id"].astype(str))).encode()).hexdigest()[:16]
+
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> ImageSet:
         """Return the chosen rows (numbers or a mask), as a set of its own."""
         numbers = np.arange(len(self))[rows]

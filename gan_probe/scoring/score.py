@@ -100,7 +100,7 @@ def score(
     table = without_ours(data.table.reset_index(drop=True))
     if "label" in table and known:
         table = table.assign(seen=table["label"].astype(str).isin(known))
-    if data.fingerprint == critic.config.data_fingerprint:
+    if critic.config.was_trained_on(data):
         warnings.append("these are the images that the critic was trained on; scores of new ones will differ.")
     provenance = {
         **describe_origin(critic, data),

@@ -17,6 +17,7 @@ from gan_probe.images.pixels import to_network
 from gan_probe.images.readers.few_labels import with_few_labels
 from gan_probe.networks import build_critic
 from gan_probe.scoring.score import score
+from gan_probe.studies.probe.study import probe
 from gan_probe.training import RunFolder, train
 from gan_probe.training.augmentation import augmented
 from gan_probe.training.auxiliary import Sight, pseudo_labels
@@ -262,3 +263,18 @@ def test_labels_alone_teach_without_a_generator(few: ImageSet, tmp_path: Path) -
         assert not run.generator.exists()
         assert run.diagnosis()[0].startswith("Trained without a generator, by labels")
         assert ("auxiliary_loss" in run.read_metrics().dropna(axis=1)) == bool(auxiliary)
+
+
+def test_a_critic_knows_its_images_whatever_labels_they_had(trained: Path, few: ImageSet, train_set: ImageSet) -> None:
+    """Training took few labels; the same images with all of theirs are still those that it was trained on."""
+    critic = Critic.load(trained)
+    assert critic.config.was_trained_on(few)
+    assert critic.config.was_trained_on(train_set)
+    assert not critic.config.was_trained_on(train_set.take(np.arange(5)))
+    said = score(critic, train_set, controls=False).provenance["warnings"]
+    assert any("these are the images that the critic was trained on" in text for text in said)
+    with pytest.raises(InputError, match="trained on these images with their labels"):
+        probe(critic, train_set)
+    plain = replace(critic.config, heads={}, images_fingerprint="")  # of an older version
+    assert plain.was_trained_on(few)
+    assert not plain.was_trained_on(train_set)

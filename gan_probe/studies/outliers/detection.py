@@ -162,7 +162,7 @@ def _split(critic: Critic, reals: ImageSet, seed: int) -> tuple[ImageSet, ImageS
         )
     kept = read_kept(critic.source, critic.hash)
     is_kept = reals.table["sample_id"].isin(kept).to_numpy()
-    is_training = bool(critic.config.data_fingerprint) and reals.fingerprint == critic.config.data_fingerprint
+    is_training = critic.config.was_trained_on(reals)
     notes = []
     n_others = int((~is_kept).sum())
     if is_training or (is_kept.sum() >= MIN_REFERENCE and n_others >= MIN_REALS):

@@ -141,7 +141,7 @@ def probe(
 
 def _of_training(critic: Critic, data: ImageSet) -> list[str]:
     """Return a word where the critic was trained on these images; raise where it learned their labels."""
-    if data.fingerprint != critic.config.data_fingerprint:
+    if not critic.config.was_trained_on(data):
         return []
     if critic.config.heads.get("n_outputs") or critic.config.is_conditional:
         raise InputError(

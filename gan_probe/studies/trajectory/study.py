@@ -143,7 +143,7 @@ def trajectory(
     kept = [*(c for c in KEPT if c in data.table), *factor_columns(data.table).values()]
     table = data.table[[c for c in data.table if c in kept]].reset_index(drop=True)
     notes = [*said, *(f"the critic was {note}" for note in last.notes), *_lag(record.settings)]
-    if data.fingerprint == last.config.data_fingerprint:
+    if last.config.was_trained_on(data):
         notes.append("these are the images that the critic was trained on; scores of new ones will differ.")
     return TrajectoryResult(
         steps=steps,

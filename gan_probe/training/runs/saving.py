@@ -68,6 +68,7 @@ class Saver:
             run_id=run_id(self.config, self.data.fingerprint),
             step=state.step,
             data_fingerprint=self.data.fingerprint,
+            images_fingerprint=self.data.images_fingerprint,
             auxiliary=self.config.auxiliary,
             without_generator=self.config.without_generator,
         )
