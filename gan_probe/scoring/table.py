@@ -199,7 +199,7 @@ def columns_of(scores: Beside[Any], rows: Beside[Any] | None) -> dict[str, Any]:
     return columns
 
 
-def with_labels(table: pd.DataFrame) -> pd.DataFrame:
+def rows_with_label(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows whose image has a label; whether others are of a seen class is not known."""
     return table[table["label"].astype(str) != UNNAMED] if "label" in table else table
 

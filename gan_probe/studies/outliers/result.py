@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gan_probe.errors import InputError
-from gan_probe.scoring.table import CRITIC, Source, with_labels
+from gan_probe.scoring.table import CRITIC, Source, rows_with_label
 from gan_probe.stats.auroc import auroc_ahead, placements
 from gan_probe.stats.beside import RANDOM_INIT, Difference
 from gan_probe.stats.conformal import (
@@ -473,7 +473,7 @@ def find(
     named["p_value"], named["is_outlier"] = p_values, call_outliers(p_values, fdr=fdr)
     warnings = []
     measured, value, beside = [], math.nan, None
-    labelled = with_labels(table)
+    labelled = rows_with_label(table)
     if len(labelled) < len(table):
         warnings.append(
             f"{len(table) - len(labelled)} images have no label; they are neither of seen nor of unseen ones."

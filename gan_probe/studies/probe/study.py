@@ -87,7 +87,7 @@ def probe(
     if "label" not in data.table:
         raise InputError(f"{data.source} has no labels, and a probe needs some. Add a label column or class folders.")
     known = _of_training(critic, data)
-    data = with_labels_only(data)
+    data = _with_label(data)
     labels = data.table["label"].astype(str).to_numpy()
     splits = data.table["split"].to_numpy() if "split" in data.table else None
     split = split_rows(labels, splits, max_pool=max_pool, seed=seed)
@@ -151,7 +151,7 @@ def _of_training(critic: Critic, data: ImageSet) -> list[str]:
     return ["these are the images that the critic was trained on, without labels; controls had no such look at them."]
 
 
-def with_labels_only(data: ImageSet) -> ImageSet:
+def _with_label(data: ImageSet) -> ImageSet:
     """Return the images that have a label; how many have none is said by the set."""
     labelled = (data.table["label"].astype(str) != NO_LABEL).to_numpy()
     return data if labelled.all() else data.take(labelled)

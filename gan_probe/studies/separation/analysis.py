@@ -13,7 +13,7 @@ import pandas as pd
 
 from gan_probe.errors import InputError
 from gan_probe.scoring.controls import together
-from gan_probe.scoring.table import CRITIC_ROWS, UNNAMED, ScoreTable, Source, factor_columns, with_labels
+from gan_probe.scoring.table import CRITIC_ROWS, UNNAMED, ScoreTable, Source, factor_columns, rows_with_label
 from gan_probe.stats.agreement import class_means, kendall_w
 from gan_probe.stats.auroc import Pair, separate
 from gan_probe.stats.beside import Beside
@@ -111,7 +111,7 @@ def analyse(
     found: dict[str, Any] = {"information": _information(runs[0], controls, labels, seed)}
     with notes.part("distances"):
         found["distances"] = _distances(table, reference, notes)
-    named = with_labels(table)
+    named = rows_with_label(table)
     if "seen" in named and named["seen"].nunique() == 2:
         with notes.part("unseen classes"):
             analysis.detections.extend(detections(named, held_out, seed=seed))
