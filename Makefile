@@ -30,7 +30,7 @@ test: setup  ## everything but the slow tests, in random order, in about three m
 test-slow: setup  ## the slow tests: whole trainings, simulations, kills, several processes
 	$(TESTS) -n 2 --dist worksteal -m "slow and not nightly" --timeout 900 --durations 20
 
-nightly: setup test-lowest  ## the simulations in full (do intervals cover the truth as often as they say?), both campaigns, golden numbers, the oldest scikit-learn
+nightly: setup test-lowest  ## the simulations in full (do intervals cover the truth as often as they say?), both campaigns, the oldest scikit-learn
 	$(TESTS) -n 2 --dist worksteal --timeout 300 $(SHAPES) -m $(QUICK)
 	$(TESTS) -n 2 --dist worksteal --timeout 900 $(SHAPES) -m nightly
 

@@ -23,7 +23,7 @@ def run(script: str, *words: object, tmp_path: Path) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_hostile_inputs_are_refused_told_or_read_as_anybody_reads_them(tmp_path: Path) -> None:
-    assert run("fuzz", "--inputs", 8, "--seed", 5, "--jobs", 1, tmp_path=tmp_path)["n_inputs"] == 8
+    assert run("fuzz", "--inputs", 12, "--seed", 5, "--jobs", 1, tmp_path=tmp_path)["n_inputs"] == 12
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from tests.golden import golden
 TOLERANCE, MAX_SHARE = 0.05, 0.05  # CPUs round differently, twelve steps of training carry that along, and counts jump
 
 
-@pytest.mark.nightly  # four minutes; `make golden BASE=...` before and after a move
+@pytest.mark.slow
 def test_every_verb_gives_the_committed_numbers(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
