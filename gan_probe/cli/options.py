@@ -69,7 +69,7 @@ def check_apart(out: Path, *inputs: Path, overwrite: bool = True) -> None:
     for path in inputs:
         found = path.resolve()
         if found == whole:
-            raise ConfigError(f"{out} is the data itself; name another folder.")
+            raise ConfigError(f"{out} is what is read ({path}); name another folder.")
         if overwrite and found.is_relative_to(whole):
             raise ConfigError(f"{path} lies in {out}, which --overwrite would replace. Choose another --out.")
 

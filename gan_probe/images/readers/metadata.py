@@ -191,7 +191,14 @@ def _lists_labels(file: Path) -> bool:
         told = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(told, dict) and isinstance(told.get("labels", 0), list | None)
+    if told == {"labels": None}:
+        return True
+    rows = told.get("labels") if isinstance(told, dict) else None
+    return isinstance(rows, list) and bool(rows) and all(_is_pair(row) for row in rows)
+
+
+def _is_pair(row: Any) -> bool:
+    return isinstance(row, list) and len(row) == 2 and isinstance(row[0], str)
 
 
 def _stylegan(file: Path) -> pd.DataFrame:
@@ -206,17 +213,14 @@ def _stylegan(file: Path) -> pd.DataFrame:
     rows = json.loads(file.read_text(encoding="utf-8-sig"))["labels"]
     if rows is None:
         rows = [[name, None] for name in list_folder(file.parent).files if is_picture(name)]
-    wrong = next((row for row in rows if not (isinstance(row, list) and len(row) == 2)), None)
-    if wrong is not None:
-        raise InputError(f"{file}: labels must be a list of [file name, label], got {json.dumps(wrong)[:60]}.")
     several = next((label for _, label in rows if isinstance(label, list | dict)), None)
     if several is not None:
         raise InputError(
             f"{file} gives an image {json.dumps(several)[:60]} for a label, and one class is wanted. Write a"
             " metadata.csv with file_name and label."
         )
-    names, labels = zip(*rows, strict=True) if rows else ((), ())
-    return pd.DataFrame({"file_name": pd.Series(names, dtype=object), "label": json_column("label", list(labels))})
+    names = pd.Series([name for name, _ in rows], dtype=object)
+    return pd.DataFrame({"file_name": names, "label": json_column("label", [label for _, label in rows])})
 
 
 # --- Parquet -----------------------------------------------------------------------------------------------------

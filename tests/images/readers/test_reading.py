@@ -396,8 +396,11 @@ def test_what_dataset_tool_of_stylegan_writes_is_read_with_its_labels(tmp_path: 
     (tmp_path / "dataset.json").write_text(json.dumps({"labels": [[names[0], [0.5, 1.0]]]}))
     with pytest.raises(InputError, match="and one class is wanted"):
         read_images(tmp_path)
-    (tmp_path / "dataset.json").write_text("{}")  # of another program
-    assert any("1 other files were not looked at: 1 .json" in text for text in read_images(tmp_path).warnings)
+    for other in ("{}", '{"labels": ["cat", "dog"]}', '{"labels": []}', '{"labels": null, "name": "mine"}', "[1]"):
+        (tmp_path / "dataset.json").write_text(other)  # of another program
+        found = read_images(tmp_path)
+        assert any("1 other files were not looked at: 1 .json" in text for text in found.warnings), other
+        assert len(found) == 3
 
 
 def test_an_id_follows_from_the_picture_alone(tmp_path: Path) -> None:
